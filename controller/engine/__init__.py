@@ -1,0 +1,90 @@
+"""What the controller asks of a container engine. `docker.py` answers it on Docker; tests have a fake.
+
+Every method may raise `EngineUnavailable`: then nothing is known, and nothing may be concluded. A change of a
+container that is gone raises `NoSuchContainer`. Changes are made by container id, never by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from controller.model import Container, SessionSpec, Usage
+
+
+@dataclass(frozen=True, slots=True)
+class EngineInfo:
+    version: str
+    now: datetime
+    """The engine's own clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineEvent:
+    """A hint that something happened to a user's container; never trusted as the truth."""
+
+    user_id: int
+    container_id: str
+    action: str
+    """Docker's word: start, die, kill, pause, destroy, …"""
+
+
+class Engine(Protocol):
+    async def info(self) -> EngineInfo: ...
+
+    async def survey(self) -> dict[int, tuple[Container, ...]]:
+        """Every container that is ours or has one of our names, freshly inspected, by user id."""
+        ...
+
+    async def find(self, user_id: int) -> tuple[Container, ...]:
+        """The same for one user: ours by label, and whoever holds our name."""
+        ...
+
+    async def create(self, spec: SessionSpec) -> str:
+        """Make the container, not started; returns its id.
+
+        Raises:
+            NameConflict: a container has that name already (ours or not: look again to tell).
+            ImageMissing, EngineRefused: it cannot be made.
+        """
+        ...
+
+    async def start(self, container_id: str) -> None:
+        """Start it; a running one is left alone.
+
+        Raises:
+            PortTaken, ImageMissing, EngineRefused: it cannot be started.
+        """
+        ...
+
+    async def stop(self, container_id: str) -> None:
+        """Ask it to end, and end it when the grace time is over."""
+        ...
+
+    async def restart(self, container_id: str) -> None: ...
+
+    async def remove(self, container_id: str) -> None:
+        """Stop it if need be and remove it; data folders are not touched."""
+        ...
+
+    async def unpause(self, container_id: str) -> None: ...
+
+    async def update(self, container_id: str, cpus: float, memory: int) -> None:
+        """Change the limits under the running session."""
+        ...
+
+    def events(self) -> AsyncIterator[EngineEvent]:
+        """Hints from now on; ends or raises `EngineUnavailable` when the stream breaks."""
+        ...
+
+    async def usage(self, containers: Sequence[Container]) -> dict[str, Usage]:
+        """Resource use by container id; containers without an answer are left out."""
+        ...
+
+    async def logs(self, container_id: str, tail: int) -> str:
+        """The last `tail` lines of the container's output."""
+        ...
+
+    async def close(self) -> None: ...

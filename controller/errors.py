@@ -1,0 +1,126 @@
+"""The error family. Each says what happened, to whom, and what to do; `code` is for programs.
+
+`MatlabManagerError` itself is never raised. The API turns any of them into JSON in one place, the CLI into one line.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class MatlabManagerError(Exception):
+    """Base of every error that is meant for a person."""
+
+    code = "error"
+    hint = ""
+    """What to do about it: one sentence, or empty."""
+
+
+# ---------------------------------------------------------------- the wish
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One fault in the text of a desired state. Line and column count from 1; 0 means the file as a whole."""
+
+    line: int
+    column: int
+    message: str
+
+    def __str__(self) -> str:
+        return f"line {self.line}, column {self.column}: {self.message}" if self.line else self.message
+
+
+class WishInvalid(MatlabManagerError):
+    """The desired state cannot be taken as it is; the last good one stays in force."""
+
+    code = "wish_invalid"
+    hint = "Mend the file; until then the last good state stays in force and every session goes on."
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        super().__init__("; ".join(str(p) for p in problems))
+        self.problems = problems
+
+
+class NotPersisted(MatlabManagerError):
+    """The wish could not be written durably, so it was not acknowledged."""
+
+    code = "not_persisted"
+    hint = "Check that the folder of the desired state is writable and its disk not full, then repeat the call."
+
+
+class SessionConflict(MatlabManagerError):
+    """A call named a session that is not the current one."""
+
+    code = "session_conflict"
+    hint = "Leave session_id out to act on whatever session is current."
+
+
+class SettingsInvalid(MatlabManagerError):
+    """The operator's settings cannot be used."""
+
+    code = "settings_invalid"
+
+
+class AlreadyRunning(MatlabManagerError):
+    """Another controller holds the lock of this state folder."""
+
+    code = "already_running"
+    hint = "Stop the other controller, or give this one its own MCM_STATE_DIR, MCM_INSTANCE, ports and folders."
+
+
+# ---------------------------------------------------------------- the engine
+
+
+class EngineError(MatlabManagerError):
+    """An engine call did not do what was asked.
+
+    `permanent`: trying again without a change elsewhere is pointless, though it is still tried, rarely.
+    """
+
+    code = "engine_error"
+    permanent = False
+
+
+class EngineUnavailable(EngineError):
+    """No answer, or half of one: the state of things is unknown, so nothing may be concluded from it."""
+
+    code = "engine_unavailable"
+    hint = "Check that the Docker engine runs (`docker info`) and that this user may reach its socket."
+
+
+class EngineRefused(EngineError):
+    """The engine understood and said no."""
+
+    code = "engine_refused"
+
+
+class NoSuchContainer(EngineError):
+    """The container went away between the look and the act."""
+
+    code = "no_such_container"
+
+
+class PortTaken(EngineError):
+    """Something else listens on a port that this session needs."""
+
+    code = "port_taken"
+
+
+class ImageMissing(EngineError):
+    """The engine does not have the session image."""
+
+    code = "image_missing"
+    permanent = True
+
+
+class NameConflict(EngineError):
+    """A container that is not ours has the name that this session needs."""
+
+    code = "name_conflict"
+
+
+class DataFolderUnusable(EngineError):
+    """The user's data folder cannot be made or is not what it should be."""
+
+    code = "data_folder_unusable"

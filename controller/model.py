@@ -1,0 +1,303 @@
+"""The values that every other module speaks in: frozen, and free of any look at the world.
+
+Desired: what people asked for (`Wish`, `DesiredState`) and what that means for the engine (`Target`).
+Observed: what the engine and the probes last said (`Container`, `Probe`, `Usage`, `UserView`).
+Decided: what is to be done about the difference (`Action`, `Plan`).
+
+Times are timezone-aware UTC. Sizes are bytes. CPUs are cores (1.5 is one and a half).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from types import MappingProxyType
+
+
+class RunState(StrEnum):
+    """What a wish may ask of a session. Absence is said by leaving the user out."""
+
+    RUNNING = "running"
+    STOPPED = "stopped"
+
+
+class Phase(StrEnum):
+    """A container's state, in Docker's own words (`State.Status` of inspect)."""
+
+    CREATED = "created"
+    RUNNING = "running"
+    PAUSED = "paused"
+    RESTARTING = "restarting"
+    REMOVING = "removing"
+    EXITED = "exited"
+    DEAD = "dead"
+
+
+# ---------------------------------------------------------------- desired
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """One user's entry in the desired state; a `None` field was left out and takes the default."""
+
+    state: RunState | None = None
+    profile: str | None = None
+    session_id: str | None = None
+    restart_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredState:
+    """The whole wish. `users` is ordered by ascending id."""
+
+    generation: int = 0
+    default_profile: str | None = None
+    users: Mapping[int, Wish] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True)
+class SessionSpec:
+    """All that a user's container is made from. Two equal specs make interchangeable containers."""
+
+    user_id: int
+    name: str
+    image: str
+    cpus: float
+    memory: int
+    shm: int
+    env: tuple[tuple[str, str], ...]
+    """Sorted by name; without the session id, which is who asked, not what is to run."""
+    data_folder: str
+    """On the engine's host; mounted at `/home/matlab/shared`."""
+    run_as: str
+    """`uid:gid` of the processes in the container and owner of the data folder."""
+    bind_address: str
+    http_port: int
+    ws_port: int
+    spec_hash: str
+    """Of every field above but cpus and memory, which can change under a running session."""
+    profile: str
+    session_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A wish with every default filled in: what the planner compares with the containers."""
+
+    spec: SessionSpec
+    state: RunState
+    restart_at: datetime | None
+    generation: int
+
+
+# ---------------------------------------------------------------- observed
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """What one inspect said of one container."""
+
+    id: str
+    name: str
+    phase: Phase
+    ours: bool
+    """It carries our instance label. Nothing is ever done to one that does not."""
+    user_id: int | None
+    created_at: datetime
+    started_at: datetime | None
+    """`None` if it never started."""
+    exit_code: int
+    oom_killed: bool
+    error: str
+    """The engine's own words about the last failed start, or empty."""
+    pid: int
+    """Of the main process on the engine's host; 0 when not running."""
+    image: str
+    cpus: float
+    memory: int
+    spec_hash: str
+    session_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """What the two services of a session answered when they were really asked."""
+
+    web: bool
+    websocket: bool
+    checked_at: datetime
+    detail: str
+    """Why not, when not; empty when both answered."""
+
+    @property
+    def ready(self) -> bool:
+        return self.web and self.websocket
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Resources as `docker stats` computes them."""
+
+    cpu_percent: float
+    """Of one core: 200 is two cores busy."""
+    memory: int
+    """In use, without the page cache that the kernel can take back."""
+    memory_limit: int
+    sampled_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class EngineView:
+    """What we know of the engine, and how old that knowledge is."""
+
+    reachable: bool = False
+    version: str = ""
+    last_seen: datetime | None = None
+    """When the engine last answered; `None` if it never did."""
+    error: str = "not asked yet"
+    """Why it cannot be reached; empty while it can."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the reconciler has come with one user; written by it alone."""
+
+    passes: int = 0
+    """Finished passes since the controller started; a waiter compares it with what it saw before."""
+    generation: int = 0
+    """Of the desired state that the last finished pass acted on."""
+    settled: bool = False
+    """The last finished pass found nothing left to do."""
+    doing: str = ""
+    """The action under way with its reason, or empty."""
+    last: str = ""
+    """The last finished action with its reason, or empty."""
+    error: str = ""
+    """Why the last action failed: a sentence, or empty."""
+    code: str = ""
+    """That error's code (snake_case), or empty."""
+    hint: str = ""
+    """What a person can do about it, or empty."""
+    permanent: bool = False
+    """Only a change of the wish or of the world will help."""
+    failures: int = 0
+    """Failures in a row."""
+    failing_since: datetime | None = None
+    next_try: datetime | None = None
+    """When the next attempt is due, or `None`."""
+
+
+@dataclass(frozen=True, slots=True)
+class UserView:
+    """All that is known of one user's session at one moment."""
+
+    user_id: int
+    engine: EngineView
+    container: Container | None = None
+    observed_at: datetime | None = None
+    """When the engine last told about this container; `None` if it never did."""
+    probe: Probe | None = None
+    ready_since: datetime | None = None
+    """Since when both services answered without a break; `None` while they do not."""
+    usage: Usage | None = None
+    progress: Progress = Progress()
+
+
+# ---------------------------------------------------------------- decided
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    spec: SessionSpec
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    container_id: str
+    reason: str
+    after_crash: bool = False
+    """The container was running and died: too many of these in a row wait longer and longer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    container_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Remove:
+    container_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """Change limits under the running session."""
+
+    container_id: str
+    cpus: float
+    memory: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    container_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unpause:
+    container_id: str
+    reason: str
+
+
+Action = Create | Start | Stop | Remove | Update | Restart | Unpause
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to do now, in order, and when to look again though nothing happened."""
+
+    actions: tuple[Action, ...] = ()
+    look_again_at: datetime | None = None
+    waiting_for: str = ""
+    """Why nothing is done though something differs: a backoff, a scheduled restart; or empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """One user's record of failures; an input of the planner, kept by the reconciler."""
+
+    failures: int = 0
+    not_before: datetime | None = None
+    since: datetime | None = None
+
+
+# ---------------------------------------------------------------- shown
+
+
+class Truth(StrEnum):
+    """A condition's status, in Kubernetes' words."""
+
+    TRUE = "True"
+    FALSE = "False"
+    UNKNOWN = "Unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One of `Ready`, `Reconciling`, `Stalled`, `Degraded`."""
+
+    type: str
+    status: Truth
+    reason: str
+    """One CamelCase word for programs."""
+    message: str
+    """A sentence for people."""
+    since: datetime | None
+    observed_generation: int
