@@ -278,6 +278,17 @@ class Retry:
     since: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """What the loop is busy with, in numbers of users."""
+
+    queued: int
+    working: int
+    starting: int
+    """Holding one of the start slots."""
+    backing_off: int
+
+
 # ---------------------------------------------------------------- shown
 
 
