@@ -80,12 +80,15 @@ class EngineError(MatlabManagerError):
 
     code = "engine_error"
     permanent = False
+    retry_ceiling = 300.0
+    """Seconds: the longest wait between two attempts."""
 
 
 class EngineUnavailable(EngineError):
     """No answer, or half of one: the state of things is unknown, so nothing may be concluded from it."""
 
     code = "engine_unavailable"
+    retry_ceiling = 30.0
     hint = "Check that the Docker engine runs (`docker info`) and that this user may reach its socket."
 
 
@@ -105,12 +108,15 @@ class PortTaken(EngineError):
     """Something else listens on a port that this session needs."""
 
     code = "port_taken"
+    hint = "End what listens there, or leave it: the session comes up by itself once the port is free."
+    retry_ceiling = 5.0
 
 
 class ImageMissing(EngineError):
     """The engine does not have the session image."""
 
     code = "image_missing"
+    hint = "Build or load the image (`make image` builds the Octave one), or name another in the profile."
     permanent = True
 
 
@@ -118,9 +124,12 @@ class NameConflict(EngineError):
     """A container that is not ours has the name that this session needs."""
 
     code = "name_conflict"
+    hint = "Rename or remove that container by hand; the controller never touches what it did not make."
+    retry_ceiling = 30.0
 
 
 class DataFolderUnusable(EngineError):
     """The user's data folder cannot be made or is not what it should be."""
 
     code = "data_folder_unusable"
+    hint = "Mend the folder by hand; the controller never changes one that exists."

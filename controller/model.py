@@ -116,6 +116,8 @@ class Container:
     """Of the main process on the engine's host; 0 when not running."""
     image: str
     cpus: float
+    host_cpus: float
+    """Cores of the engine's host: it refuses any limit above."""
     memory: int
     spec_hash: str
     session_id: str | None
@@ -256,7 +258,16 @@ class Unpause:
     reason: str
 
 
-Action = Create | Start | Stop | Remove | Update | Restart | Unpause
+@dataclass(frozen=True, slots=True)
+class Rename:
+    """Give a container of ours its name back, under the running session."""
+
+    container_id: str
+    name: str
+    reason: str
+
+
+Action = Create | Start | Stop | Remove | Update | Restart | Unpause | Rename
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,6 +278,8 @@ class Plan:
     look_again_at: datetime | None = None
     waiting_for: str = ""
     """Why nothing is done though something differs: a backoff, a scheduled restart; or empty."""
+    in_the_way: Container | None = None
+    """A container that is not ours and has the name that we need."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,11 +35,11 @@ class Engine(Protocol):
     async def info(self) -> EngineInfo: ...
 
     async def survey(self) -> dict[int, tuple[Container, ...]]:
-        """Every container that is ours or has one of our names, freshly inspected, by user id."""
+        """Every container of ours, freshly inspected, by user id."""
         ...
 
     async def find(self, user_id: int) -> tuple[Container, ...]:
-        """The same for one user: ours by label, and whoever holds our name."""
+        """One user's containers, freshly inspected: ours by label; where there is none, whoever holds our name."""
         ...
 
     async def create(self, spec: SessionSpec) -> str:
@@ -66,7 +66,13 @@ class Engine(Protocol):
     async def restart(self, container_id: str) -> None: ...
 
     async def remove(self, container_id: str) -> None:
-        """Stop it if need be and remove it; data folders are not touched."""
+        """Remove it, which must not be running; data folders are not touched."""
+        ...
+
+    async def rename(self, container_id: str, name: str) -> None:
+        """Raises:
+        NameConflict: another container has that name.
+        """
         ...
 
     async def unpause(self, container_id: str) -> None: ...

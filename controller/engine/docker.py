@@ -1,0 +1,382 @@
+"""The Engine protocol on one Docker host, through the Docker SDK. The only module that imports `docker`.
+
+The SDK blocks, so its calls run in threads of ours: one pool for looks and one for changes, so that a slow start
+never holds up an answer. What the SDK returns or raises becomes a frozen value or one of our errors here, once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import threading
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import docker
+import docker.errors
+import docker.tls
+import docker.types
+import docker.utils
+import requests.exceptions
+import urllib3.exceptions
+
+from controller.engine import EngineEvent, EngineInfo
+from controller.engine.cgroups import CgroupReader
+from controller.errors import (
+    EngineError,
+    EngineRefused,
+    EngineUnavailable,
+    ImageMissing,
+    NameConflict,
+    NoSuchContainer,
+    PortTaken,
+)
+from controller.model import Container, Phase, SessionSpec, Usage
+
+LABEL_INSTANCE = "mcm.instance"
+LABEL_USER = "mcm.user-id"
+LABEL_SPEC = "mcm.spec-hash"
+LABEL_SESSION = "mcm.session-id"
+
+HTTP_PORT = 8888
+WS_PORT = 8889
+SHARED_FOLDER = "/home/matlab/shared"
+
+LOOK_TIMEOUT = 10
+CHANGE_TIMEOUT = 60
+"""Seconds that an engine may be silent during one call before we say that it does not answer."""
+
+EVENTS = frozenset({"create", "start", "die", "stop", "pause", "unpause", "destroy", "rename", "update", "oom"})
+
+_NEVER = datetime(1, 1, 1, tzinfo=UTC)
+_TAKEN = re.compile(r"(?:Bind for|listen tcp\d?) \S*?:(\d+)(?: failed|: bind)")
+
+T = TypeVar("T")
+
+
+class DockerEngine:
+    def __init__(
+        self, host: str, instance: str, container_prefix: str, stop_grace: float, threads_for_changes: int
+    ) -> None:
+        """
+        Args:
+            host: as in `DOCKER_HOST`; empty for the SDK's default.
+            instance: value of our instance label; containers without it are never changed.
+            stop_grace: seconds a session has to end by itself.
+        """
+        self._instance = instance
+        self._name = re.compile(re.escape(container_prefix) + r"([1-9][0-9]{0,2})\Z", re.ASCII)
+        self._prefix = container_prefix
+        self._stop_grace = stop_grace
+        self._cgroups = CgroupReader()
+        self._host_cpus = 0.0
+        self._looks = _Lane("look", 8, host, LOOK_TIMEOUT)
+        self._changes = _Lane("change", threads_for_changes, host, CHANGE_TIMEOUT)
+        self._streams = ThreadPoolExecutor(2, thread_name_prefix="engine-events")
+
+    # ------------------------------------------------------------ looks
+
+    async def info(self) -> EngineInfo:
+        said = await self._look(lambda client: client.info())
+        self._host_cpus = float(said["NCPU"])
+        return EngineInfo(version=said["ServerVersion"], now=_time(said["SystemTime"]) or datetime.now(UTC))
+
+    async def survey(self) -> dict[int, tuple[Container, ...]]:
+        found = await self._inspect_all(await self._list())
+        by_user: dict[int, tuple[Container, ...]] = {}
+        for container in found:
+            if container.user_id is not None:
+                by_user[container.user_id] = (*by_user.get(container.user_id, ()), container)
+        return by_user
+
+    async def find(self, user_id: int) -> tuple[Container, ...]:
+        ours = await self._inspect_all(await self._list(f"{LABEL_USER}={user_id}"))
+        return ours or await self._inspect_all([f"{self._prefix}{user_id}"])
+
+    async def usage(self, containers: Sequence[Container]) -> dict[str, Usage]:
+        return await asyncio.get_running_loop().run_in_executor(self._looks.pool, self._cgroups.read, containers)
+
+    async def logs(self, container_id: str, tail: int) -> str:
+        raw: bytes = await self._look(lambda client: client.logs(container_id, tail=tail, timestamps=False))
+        return raw.decode("utf-8", "replace")
+
+    async def _list(self, *labels: str) -> list[str]:
+        filters = {"label": [f"{LABEL_INSTANCE}={self._instance}", *labels]}
+        rows = await self._look(lambda client: client.containers(all=True, filters=filters))
+        return [row["Id"] for row in rows]
+
+    async def _inspect_all(self, ids: Iterable[str]) -> tuple[Container, ...]:
+        """Those of `ids` that still exist, in that order."""
+        if not self._host_cpus:
+            await self.info()
+        seen = await asyncio.gather(*(self._inspect(i) for i in ids))
+        return tuple(c for c in seen if c is not None)
+
+    async def _inspect(self, id_or_name: str) -> Container | None:
+        try:
+            said = await self._look(lambda client: client.inspect_container(id_or_name))
+        except NoSuchContainer:
+            return None
+        return self._container(said)
+
+    # ------------------------------------------------------------ changes, by id only
+
+    async def create(self, spec: SessionSpec) -> str:
+        try:
+            return await self._change(lambda client: self._create(client, spec))
+        except NoSuchContainer as missing:  # a 404 to a create means the image
+            raise ImageMissing(f"The engine does not have the image {spec.image}.") from missing
+        except EngineRefused as refused:
+            if "is already in use by container" in str(refused):
+                raise NameConflict(f"A container named {spec.name} exists already.") from refused
+            raise
+
+    async def start(self, container_id: str) -> None:
+        await self._change(lambda client: client.start(container_id))
+
+    async def stop(self, container_id: str) -> None:
+        await self._change(lambda client: client.stop(container_id, timeout=round(self._stop_grace)))
+
+    async def restart(self, container_id: str) -> None:
+        await self._change(lambda client: client.restart(container_id, timeout=round(self._stop_grace)))
+
+    async def remove(self, container_id: str) -> None:
+        await self._change(lambda client: client.remove_container(container_id))
+
+    async def unpause(self, container_id: str) -> None:
+        await self._change(lambda client: client.unpause(container_id))
+
+    async def rename(self, container_id: str, name: str) -> None:
+        try:
+            await self._change(lambda client: client.rename(container_id, name))
+        except EngineRefused as refused:
+            if "already in use" in str(refused):
+                raise NameConflict(f"A container named {name} exists already.") from refused
+            raise
+
+    async def update(self, container_id: str, cpus: float, memory: int) -> None:
+        limits = {"NanoCpus": self._nano_cpus(cpus), "Memory": memory, "MemorySwap": memory}
+
+        def post(client: docker.APIClient) -> None:  # the SDK's own update_container does not know NanoCpus
+            url = f"{client.base_url}/v{client.api_version}/containers/{container_id}/update"
+            answer = client.post(url, json=limits, timeout=CHANGE_TIMEOUT)
+            try:
+                answer.raise_for_status()
+            except requests.exceptions.HTTPError as error:
+                docker.errors.create_api_error_from_http_exception(error)  # which raises
+
+        await self._change(post)
+
+    # ------------------------------------------------------------ events
+
+    async def events(self) -> AsyncIterator[EngineEvent]:
+        loop = asyncio.get_running_loop()
+        inbox: asyncio.Queue[EngineEvent | Exception | None] = asyncio.Queue()
+
+        def pour(client: docker.APIClient) -> None:
+            try:
+                for said in stream:
+                    event = self._event(said)
+                    if event is not None:
+                        loop.call_soon_threadsafe(inbox.put_nowait, event)
+                end: Exception | None = None
+            except Exception as error:  # noqa: BLE001 - whatever ends the stream is told to its reader
+                end = error
+            loop.call_soon_threadsafe(inbox.put_nowait, end)
+
+        stream = await self._look(lambda client: client.events(decode=True, filters={"type": "container"}))
+        client = await self._look(lambda client: client)
+        pouring = loop.run_in_executor(self._streams, pour, client)
+        try:
+            while True:
+                said = await inbox.get()
+                if said is None:
+                    raise EngineUnavailable("The Docker engine closed its stream of events.")
+                if isinstance(said, Exception):
+                    raise EngineUnavailable(f"The stream of the Docker engine's events broke: {said}") from said
+                yield said
+        finally:
+            stream.close()
+            await asyncio.shield(pouring)
+
+    def _event(self, said: Mapping[str, Any]) -> EngineEvent | None:
+        action = str(said.get("Action", "")).partition(":")[0]
+        actor = said.get("Actor") or {}
+        attributes = actor.get("Attributes") or {}
+        if action not in EVENTS:
+            return None
+        user_id = self._user_id(attributes, str(attributes.get("name", "")))
+        return None if user_id is None else EngineEvent(user_id, str(actor.get("ID", "")), action)
+
+    # ------------------------------------------------------------ threads, and what comes out of them
+
+    async def close(self) -> None:
+        """Let go of the threads; calls under way are left to their time-outs."""
+        self._streams.shutdown(wait=False, cancel_futures=True)
+        self._looks.close()
+        self._changes.close()
+
+    async def _look(self, call: Callable[[docker.APIClient], T]) -> T:
+        try:
+            return await self._looks.run(call)
+        except EngineRefused as refused:  # a question cannot be refused: an engine that does is out of order
+            raise EngineUnavailable(f"The Docker engine does not answer properly: {refused}") from refused
+
+    async def _change(self, call: Callable[[docker.APIClient], T]) -> T:
+        return await self._changes.run(call)
+
+    # ------------------------------------------------------------ the engine's words ↔ ours
+
+    def _create(self, client: docker.APIClient, spec: SessionSpec) -> str:
+        session = {} if spec.session_id is None else {"MCM_SESSION_ID": spec.session_id}
+        made = client.create_container(
+            name=spec.name,
+            image=spec.image,
+            hostname=spec.name,
+            user=spec.run_as,
+            environment={**dict(spec.env), **session},
+            ports=[HTTP_PORT, WS_PORT],
+            labels={
+                LABEL_INSTANCE: self._instance,
+                LABEL_USER: str(spec.user_id),
+                LABEL_SPEC: spec.spec_hash,
+                **({} if spec.session_id is None else {LABEL_SESSION: spec.session_id}),
+            },
+            host_config=client.create_host_config(
+                init=True,
+                nano_cpus=self._nano_cpus(spec.cpus),
+                mem_limit=spec.memory,
+                memswap_limit=spec.memory,
+                shm_size=spec.shm,
+                pids_limit=256,
+                ulimits=[docker.types.Ulimit(name="nofile", soft=4096, hard=4096)],
+                cap_drop=["ALL"],
+                security_opt=["no-new-privileges"],
+                read_only=True,
+                tmpfs={"/tmp": "rw,nosuid,nodev,size=512m,mode=1777"},  # noqa: S108 - the container's
+                mounts=[docker.types.Mount(SHARED_FOLDER, spec.data_folder, type="bind")],
+                port_bindings={
+                    HTTP_PORT: (spec.bind_address, spec.http_port),
+                    WS_PORT: (spec.bind_address, spec.ws_port),
+                },
+                restart_policy={"Name": "no"},
+                log_config=docker.types.LogConfig(type="json-file", config={"max-size": "10m", "max-file": "3"}),
+            ),
+        )
+        return str(made["Id"])
+
+    def _nano_cpus(self, cpus: float) -> int:
+        return round(min(cpus, self._host_cpus or cpus) * 1_000_000_000)
+
+    def _container(self, said: Mapping[str, Any]) -> Container:
+        try:
+            state, config, host = said["State"], said["Config"], said["HostConfig"]
+            labels = config.get("Labels") or {}
+            name = str(said["Name"]).removeprefix("/")
+            return Container(
+                id=said["Id"],
+                name=name,
+                phase=Phase(state["Status"]),
+                ours=labels.get(LABEL_INSTANCE) == self._instance,
+                user_id=self._user_id(labels, name),
+                created_at=_time(said["Created"]) or _NEVER,
+                started_at=_time(state["StartedAt"]),
+                exit_code=int(state["ExitCode"]),
+                oom_killed=bool(state["OOMKilled"]),
+                error=state.get("Error") or "",
+                pid=int(state["Pid"]),
+                image=config["Image"],
+                cpus=host["NanoCpus"] / 1_000_000_000,
+                host_cpus=self._host_cpus,
+                memory=host["Memory"],
+                spec_hash=labels.get(LABEL_SPEC, ""),
+                session_id=labels.get(LABEL_SESSION),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise EngineUnavailable(f"The Docker engine's answer about a container is garbled: {error!r}") from error
+
+    def _user_id(self, labels: Mapping[str, str], name: str) -> int | None:
+        if labels.get(LABEL_INSTANCE) == self._instance and labels.get(LABEL_USER, "").isdecimal():
+            return int(labels[LABEL_USER])
+        match = self._name.match(name)
+        return int(match[1]) if match else None
+
+
+class _Lane:
+    """A few threads with a client of their own, so that one kind of call never waits for the other."""
+
+    def __init__(self, name: str, threads: int, host: str, timeout: int) -> None:
+        self.pool = ThreadPoolExecutor(threads, thread_name_prefix=f"engine-{name}")
+        self._threads = threads
+        self._host = host
+        self._timeout = timeout
+        self._client: docker.APIClient | None = None
+        self._connecting = threading.Lock()
+
+    async def run(self, call: Callable[[docker.APIClient], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self.pool, self._call, call)
+
+    def close(self) -> None:
+        self.pool.shutdown(wait=False, cancel_futures=True)
+        if self._client is not None:
+            self._client.close()
+
+    def _call(self, call: Callable[[docker.APIClient], T]) -> T:
+        """In a thread: one SDK call, its errors translated."""
+        try:
+            return call(self._connected())
+        except docker.errors.APIError as error:
+            raise _translated(error) from error
+        except (
+            docker.errors.DockerException,
+            requests.exceptions.RequestException,
+            urllib3.exceptions.HTTPError,
+            OSError,
+            ValueError,  # a cut or garbled body
+        ) as error:
+            raise EngineUnavailable(f"The Docker engine does not answer: {_reason(error)}") from error
+
+    def _connected(self) -> docker.APIClient:
+        with self._connecting:
+            if self._client is None:
+                given = docker.utils.kwargs_from_env()
+                self._client = docker.APIClient(
+                    base_url=self._host or given.get("base_url"),
+                    tls=given.get("tls", False),
+                    version="auto",
+                    timeout=self._timeout,
+                    max_pool_size=self._threads + 2,  # the stream of events holds one, too
+                )
+            return self._client
+
+
+def _translated(error: docker.errors.APIError) -> EngineError:
+    said = str(error.explanation or error)
+    taken = _TAKEN.search(said)
+    if taken:
+        return PortTaken(f"Port {taken[1]} is already in use on this host.")
+    match error.status_code:
+        case 404 if "image" in said.lower():
+            return ImageMissing(f"The Docker engine says: {said}.")
+        case 404:
+            return NoSuchContainer(f"The Docker engine says: {said}.")
+        case 502 | 503 | 504:
+            return EngineUnavailable(f"The Docker engine does not answer: {said}")
+        case _:
+            return EngineRefused(said)
+
+
+def _reason(error: Exception) -> str:
+    """The innermost cause in the engine's or the system's own words."""
+    inner: BaseException = error
+    while inner.__cause__ or inner.__context__:
+        inner = inner.__cause__ or inner.__context__ or inner
+    return str(inner) or type(inner).__name__
+
+
+def _time(said: str) -> datetime | None:
+    """RFC 3339 with nanoseconds, as Go writes it; its zero time is `None`."""
+    moment = datetime.fromisoformat(said).astimezone(UTC)
+    return moment if moment.year > 1 else None

@@ -1,0 +1,179 @@
+"""What to do about the difference between one user's wish and their containers.
+
+Pure: time and chance come in as arguments. What it decides, `executor.py` does and `reconciler.py` repeats until
+there is nothing left to do, so a plan need only be right about its first action.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from controller.model import (
+    Action,
+    Container,
+    Create,
+    Phase,
+    Plan,
+    Remove,
+    Rename,
+    Restart,
+    Retry,
+    RunState,
+    SessionSpec,
+    Start,
+    Stop,
+    Target,
+    Unpause,
+    Update,
+)
+
+FIRST_WAIT = timedelta(seconds=1)
+LONGEST_WAIT = timedelta(minutes=5)
+CRASHES_FOR_FREE = 3
+"""So many deaths in a row are answered at once: accidents from outside come in small numbers, crash loops do not."""
+TRANSIENT = timedelta(seconds=1)
+"""When to look again at a container that the engine is busy with."""
+
+
+def plan(want: Target | None, have: tuple[Container, ...], retry: Retry, now: datetime) -> Plan:
+    """Decide for one user. `now` is by the engine's clock; `have` comes from a fresh inspect."""
+    ours = tuple(c for c in have if c.ours)
+    if any(c.phase is Phase.REMOVING for c in ours):
+        return Plan(look_again_at=now + TRANSIENT, waiting_for="the engine to finish removing a container")
+    todo = _absent(ours) if want is None else _present(want, ours, have, now)
+    wait = None if retry.not_before is None else retry.not_before - now
+    if todo.actions and wait is not None and timedelta(0) < wait <= LONGEST_WAIT:  # more: the clock was set back
+        return Plan(look_again_at=retry.not_before, waiting_for=f"the next try: {todo.actions[0].reason}")
+    return todo
+
+
+def after_failure(retry: Retry, now: datetime, chance: float, ceiling: float) -> Retry:
+    """One more failed action. `chance` in [0, 1) spreads the tries of many users; `ceiling` is in seconds."""
+    failures = retry.failures + 1
+    longest = min(timedelta(seconds=ceiling), LONGEST_WAIT)
+    return Retry(failures, now + _backoff(failures, chance, longest), retry.since or now)
+
+
+def after_crash(retry: Retry, now: datetime, chance: float) -> Retry:
+    """One more start of a session that had died."""
+    failures = retry.failures + 1
+    if failures < CRASHES_FOR_FREE:
+        return Retry(failures, None, retry.since or now)
+    wait = _backoff(failures - CRASHES_FOR_FREE + 1, chance, LONGEST_WAIT)
+    return Retry(failures, now + wait, retry.since or now)
+
+
+def _backoff(failures: int, chance: float, longest: timedelta) -> timedelta:
+    """Twice as long each time, less up to half of it by chance."""
+    doublings = min(failures - 1, 16)
+    wait: timedelta = min(FIRST_WAIT * 2**doublings, longest) * (1 - chance / 2)
+    return wait
+
+
+def _absent(ours: tuple[Container, ...]) -> Plan:
+    return Plan(tuple(a for c in ours for a in _take_away(c, "the user is not in the desired state")))
+
+
+def _present(want: Target, ours: tuple[Container, ...], have: tuple[Container, ...], now: datetime) -> Plan:
+    main, spare = _choose(want.spec, ours)
+    if spare:
+        return Plan(tuple(a for c in spare for a in _take_away(c, "a second container of the same user")))
+    match want.state:
+        case RunState.STOPPED:
+            return Plan(() if main is None else _towards_stopped(main))
+        case RunState.RUNNING if main is None:
+            foreign = next((c for c in have if not c.ours), None)
+            if foreign is not None:
+                return Plan(in_the_way=foreign)
+            return Plan((Create(want.spec, "wanted running, and there is no container"),))
+        case RunState.RUNNING:
+            return _towards_running(want, main, now)
+
+
+def _choose(spec: SessionSpec, ours: tuple[Container, ...]) -> tuple[Container | None, tuple[Container, ...]]:
+    """The one to keep and those in excess: the right name counts first, a running session second, age third."""
+    ranked = sorted(ours, key=lambda c: (c.name != spec.name, c.phase is not Phase.RUNNING, c.created_at, c.id))
+    return (ranked[0], tuple(ranked[1:])) if ranked else (None, ())
+
+
+def _towards_stopped(main: Container) -> tuple[Action, ...]:
+    match main.phase:
+        case Phase.RUNNING | Phase.RESTARTING:
+            return (Stop(main.id, "wanted stopped"),)
+        case Phase.PAUSED:
+            return (Unpause(main.id, "a paused container cannot end"), Stop(main.id, "wanted stopped"))
+        case Phase.CREATED | Phase.EXITED | Phase.DEAD | Phase.REMOVING:
+            return ()
+
+
+def _towards_running(want: Target, main: Container, now: datetime) -> Plan:
+    if main.phase is Phase.DEAD:
+        return Plan((Remove(main.id, "the engine calls it dead"),))
+    changed = _outgrown(want.spec, main)
+    if changed:
+        return Plan((*_take_away(main, changed), Create(want.spec, changed)))
+    if main.name != want.spec.name:
+        return Plan((Rename(main.id, want.spec.name, f"it was renamed to {main.name}"),))
+    limits = _limits(want.spec, main)
+    match main.phase:
+        case Phase.RESTARTING:
+            return Plan(look_again_at=now + TRANSIENT, waiting_for="the engine to finish a restart")
+        case Phase.PAUSED:
+            return Plan((Unpause(main.id, "paused from outside"),))
+        case Phase.CREATED:
+            return Plan((*limits, Start(main.id, "made, and not started yet")))
+        case Phase.EXITED:
+            return Plan((*limits, Start(main.id, _died(main), after_crash=True)))
+        case Phase.RUNNING if limits:
+            return Plan(limits)
+        case Phase.RUNNING:
+            return _restart_if_due(want, main, now)
+        case Phase.REMOVING:
+            return Plan()
+
+
+def _restart_if_due(want: Target, main: Container, now: datetime) -> Plan:
+    due = want.restart_at
+    if due is None or (main.started_at is not None and main.started_at >= due):
+        return Plan()
+    if due > now:
+        return Plan(look_again_at=due, waiting_for="the time of the restart that was asked for")
+    return Plan((Restart(main.id, f"a restart was asked for at {due:%Y-%m-%d %H:%M:%S}"),))
+
+
+def _outgrown(spec: SessionSpec, main: Container) -> str:
+    """Why this container cannot become what is wanted, or empty."""
+    if main.image != spec.image:
+        return f"the image changed from {main.image} to {spec.image}"
+    if main.spec_hash != spec.spec_hash:
+        return "environment, mounts, ports or shared memory changed"
+    return ""
+
+
+def _limits(spec: SessionSpec, main: Container) -> tuple[Action, ...]:
+    cpus = min(spec.cpus, main.host_cpus)
+    if main.cpus == cpus and main.memory == spec.memory:
+        return ()
+    changes = []
+    if main.cpus != cpus:
+        changes.append(f"cpus from {main.cpus:g} to {cpus:g}")
+    if main.memory != spec.memory:
+        changes.append(f"memory from {main.memory / 2**20:.0f} MiB to {spec.memory / 2**20:.0f} MiB")
+    return (Update(main.id, spec.cpus, spec.memory, "limits differ: " + ", ".join(changes)),)
+
+
+def _take_away(container: Container, reason: str) -> tuple[Action, ...]:
+    """All the steps to a container's end, the session asked to end first."""
+    match container.phase:
+        case Phase.RUNNING | Phase.RESTARTING:
+            return (Stop(container.id, reason), Remove(container.id, reason))
+        case Phase.PAUSED:
+            return (Unpause(container.id, reason), Stop(container.id, reason), Remove(container.id, reason))
+        case Phase.CREATED | Phase.EXITED | Phase.DEAD | Phase.REMOVING:
+            return (Remove(container.id, reason),)
+
+
+def _died(main: Container) -> str:
+    if main.oom_killed:
+        return "the session ran out of memory and was killed"
+    return f"exited with code {main.exit_code}"
