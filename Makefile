@@ -1,0 +1,33 @@
+# What this project can do from the command line. `make` alone lists it.
+# ARGS is handed on: make test ARGS="-k planner", make run ARGS="--api-port 9000", make lock ARGS=--upgrade
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check image schema lock clean
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## set up what is missing (Python packages, Docker engine, images), then run the controller
+	@scripts/setup run $(ARGS)
+
+test: ## set up the same, then run every test, on real containers
+	@scripts/setup test $(ARGS)
+
+check: ## style, types, layers, lock files: what can be judged without running
+	@scripts/setup dev
+	@scripts/check
+
+image: ## build the session image, if its sources in matlab/ changed
+	@scripts/setup image
+
+schema: ## write desired_state.schema.json, which editors check desired_state.yaml by
+	@scripts/setup dev
+	@.venv/bin/matlabctl schema >desired_state.schema.json
+
+lock: ## choose versions of all packages anew and write the lock files (ARGS=--upgrade: the newest)
+	@scripts/setup dev
+	@scripts/lock $(ARGS)
+
+clean: ## remove .venv and caches; never sessions, images or data
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,346 @@
+"""The Docker engine, the images, and then what all this was for: the controller, or the tests.
+
+Run by setup_venv.py with the Python of .venv. Everything goes through the engine's API, so no `docker` command is
+needed. An engine that answers is used as it is; nothing of it but our own image is changed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import docker
+from docker.context import ContextAPI
+from docker.errors import APIError, DockerException, ImageNotFound
+from docker.utils.build import create_archive, exclude_paths
+from requests.exceptions import RequestException
+from setup_steps import ROOT, SetupFailed, Step, as_root, can_install, install, run, step, telling_failures
+
+BASE = ("debian", "bookworm-slim")
+SESSION = "matlab-session:octave"
+CONTEXT = ROOT / "matlab"
+DOCKERFILE = "Dockerfile.octave"
+CONTEXT_HASH = "mcm.context-hash"
+"""Label of the session image: from what exactly it was built."""
+
+ENGINE_START_SECONDS = 60
+PULL_SILENCE_SECONDS = 30
+PULL_SECONDS = 600
+
+
+def main(goal: str, arguments: list[str]) -> None:
+    with step(goal, "Docker engine") as now:
+        engine = provide_engine(now)
+    files = context_files()
+    context_hash = hash_of(files)
+    current = image_label(engine, SESSION, CONTEXT_HASH) == context_hash
+    with step(goal, "Base image") as now:
+        provide_base(engine, now, needed=not current)
+    with step(goal, "Session image") as now:
+        if current:
+            now.done(f"{SESSION} is up to date")
+        else:
+            build_session_image(engine, now, files, context_hash)
+    engine.close()
+    if goal == "test":
+        with step(goal, "Browser") as now:
+            provide_browser(now)
+        with step(goal, "Tests") as now:
+            now.done(" ".join(["pytest", *arguments]))
+        become(sys.executable, "-m", "pytest", *arguments)
+    if goal == "run":
+        with step(goal, "Controller") as now:
+            now.done(" ".join(["matlabctl serve", *arguments]))
+        become(str(ROOT / ".venv" / "bin" / "matlabctl"), "serve", *arguments)
+
+
+def become(program: str, *arguments: str) -> None:
+    """Go on as that program: signals then reach it directly, and its exit code is ours."""
+    os.execv(program, [program, *arguments])
+
+
+# ---------------------------------------------------------------- the engine
+
+
+def provide_engine(now: Step) -> docker.DockerClient:
+    """The engine that DOCKER_HOST, the docker context or the default socket leads to; started or installed if need be.
+
+    Raises:
+        SetupFailed: there is none, and we may not or cannot make one.
+    """
+    engine = reach()
+    if isinstance(engine, docker.DockerClient):
+        now.done(f"{engine.version()['Version']} answers at {engine.api.base_url}")
+        return engine
+    named = named_engine()
+    if named:
+        raise SetupFailed(
+            f"the Docker engine named by {named} does not answer; start it, or unset that to use this machine's own.",
+            engine,
+        )
+    socket = Path("/var/run/docker.sock")
+    if socket.exists() and not os.access(socket, os.W_OK):
+        raise SetupFailed(
+            f"a Docker engine is there, but you may not use its socket {socket}: add yourself to its group with "
+            "`sudo usermod -aG docker $USER`, log in again, and repeat this command."
+        )
+    verb = "started"
+    if not dockerd():
+        if not can_install():
+            raise SetupFailed(
+                "no Docker engine answers, and installing one needs Debian or Ubuntu and root (or sudo): install "
+                "Docker, start it, and repeat this command."
+            )
+        install(now, ["docker.io", "ca-certificates"], "mend what apt-get complains of, or install Docker by hand.")
+        verb = "installed and started"
+    start_engine(now)
+    engine = reach()
+    if not isinstance(engine, docker.DockerClient):  # we started it as root, and are not
+        raise SetupFailed(
+            "the Docker engine runs now, but you may not use it yet: add yourself to its group with "
+            "`sudo usermod -aG docker $USER`, log in again, and repeat this command.",
+            engine,
+        )
+    now.done(f"{verb} dockerd {engine.version()['Version']}")
+    return engine
+
+
+def reach() -> docker.DockerClient | str:
+    """A client of the engine, or why there is none."""
+    try:
+        engine = docker.from_env(timeout=30)
+        engine.ping()
+    except (DockerException, RequestException) as error:
+        return str(error)
+    return engine
+
+
+def named_engine() -> str:
+    """What names an engine other than this machine's default one, or empty."""
+    for variable in ("DOCKER_HOST", "DOCKER_CONTEXT"):
+        if os.environ.get(variable):
+            return f"{variable}={os.environ[variable]}"
+    context = ContextAPI.get_current_context()
+    return "" if context is None or context.Name == "default" else f"the docker context {context.Name!r}"
+
+
+def dockerd() -> str | None:
+    """Where dockerd is; the PATH of ordinary users leaves its folder out."""
+    return shutil.which("dockerd", path=os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin")
+
+
+def start_engine(now: Step) -> None:
+    """Start dockerd, by systemd where that runs the machine, and wait until it answers.
+
+    Raises:
+        SetupFailed: it does not come up.
+    """
+    now.doing("starting dockerd")
+    log = Path("/var/log/dockerd.log")
+    by_systemd = Path("/run/systemd/system").is_dir()
+    # A session of its own: Ctrl-C of `make run` ends the controller, not the engine and every container with it.
+    by_hand = ["sh", "-c", f"setsid '{dockerd()}' >>{log} 2>&1 </dev/null & echo $!"]
+    command = as_root(*(["systemctl", "start", "docker"] if by_systemd else by_hand))
+    started = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    if started.returncode != 0:
+        raise SetupFailed("the Docker engine cannot be started; mend what it complains of.", started.stderr)
+    process = None if by_systemd else Path("/proc") / started.stdout.strip()
+    deadline = time.monotonic() + ENGINE_START_SECONDS
+    while not answers_or_forbids():
+        if time.monotonic() > deadline or (process and not process.exists()):
+            where = "`journalctl -u docker`" if by_systemd else str(log)
+            raise SetupFailed(f"dockerd does not come up; its log is {where}.", "" if by_systemd else tail(log))
+        time.sleep(0.1)
+
+
+def answers_or_forbids() -> bool:
+    """The engine is up: it answers, or its socket is there and closed to us."""
+    answer = reach()
+    return isinstance(answer, docker.DockerClient) or "Permission denied" in answer
+
+
+def tail(log: Path) -> str:
+    try:
+        return "\n".join(log.read_text(errors="replace").splitlines()[-40:])
+    except OSError as error:
+        return str(error)
+
+
+# ---------------------------------------------------------------- the images
+
+
+def provide_base(engine: docker.DockerClient, now: Step, needed: bool) -> None:
+    """The image that ours is built on: as it is, pulled, or made from Debian's packages under the same name.
+
+    Raises:
+        SetupFailed: none of the three.
+    """
+    name = ":".join(BASE)
+    if has_image(engine, name):
+        now.done(f"{name} is there")
+    elif not needed:
+        now.done("not needed")
+    else:
+        why_not = pull(engine, now)
+        if not why_not:
+            now.done(f"pulled {name}")
+            return
+        now.doing(f"cannot pull it ({why_not})")
+        bootstrap(engine, now)
+        now.done(f"made {name} from Debian's packages")
+
+
+def pull(engine: docker.DockerClient, now: Step) -> str:
+    """Pull the base image; why not, or empty."""
+    repository, tag = BASE
+    now.doing(f"pulling {repository}:{tag}")
+    deadline = time.monotonic() + PULL_SECONDS
+    impatient = docker.from_env(timeout=PULL_SILENCE_SECONDS)
+    try:
+        for report in impatient.api.pull(repository, tag=tag, stream=True, decode=True):
+            if "error" in report:
+                return str(report["error"]).strip()
+            if time.monotonic() > deadline:
+                return f"not done after {PULL_SECONDS} s"
+            now.passing(f"{report.get('status', '')} {report.get('progress', '')}")
+    except (DockerException, RequestException) as error:
+        return str(error)
+    finally:
+        impatient.close()
+    return "" if has_image(engine, f"{repository}:{tag}") else "the engine did not say why"
+
+
+def bootstrap(engine: docker.DockerClient, now: Step) -> None:
+    """Make the base image without any registry: a minimal Debian by mmdebstrap, imported as a file.
+
+    Raises:
+        SetupFailed: this is no Debian, or its packages cannot be reached either.
+    """
+    repository, tag = BASE
+    if not can_install():
+        raise SetupFailed(
+            f"the image {repository}:{tag} can neither be pulled nor made here (that needs Debian or Ubuntu, and root "
+            f"or sudo): bring it with `docker load`, or let the engine reach its registry."
+        )
+    advice = "mend what it complains of above, or bring the image with `docker load`."
+    if not shutil.which("mmdebstrap"):
+        install(now, ["mmdebstrap", "debian-archive-keyring"], advice)
+    now.doing("making a minimal Debian with mmdebstrap")
+    left_out = [f"--dpkgopt=path-exclude=/usr/share/{part}/*" for part in ("doc", "info", "locale", "man")]
+    with tempfile.TemporaryDirectory() as folder:
+        archive = Path(folder) / "base.tar"
+        run(now, as_root("mmdebstrap", "--variant=minbase", *left_out, tag.removesuffix("-slim"), archive), advice)
+        now.doing("importing it")
+        with archive.open("rb") as content:
+            engine.api.import_image_from_stream(content, repository=repository, tag=tag, changes=['CMD ["bash"]'])
+
+
+def context_files() -> list[str]:
+    """What the session image is built from, relative to its folder."""
+    ignore = CONTEXT / ".dockerignore"
+    patterns = ["**/__pycache__", *(ignore.read_text().splitlines() if ignore.exists() else ())]
+    return sorted(path for path in exclude_paths(str(CONTEXT), patterns, DOCKERFILE) if (CONTEXT / path).is_file())
+
+
+def hash_of(files: Iterable[str]) -> str:
+    """Of names, contents and the right to execute: what a build can see and git keeps."""
+    known = hashlib.sha256()
+    for name in files:
+        path = CONTEXT / name
+        known.update(f"{name} {os.access(path, os.X_OK)} ".encode())
+        known.update(hashlib.sha256(path.read_bytes()).digest())
+    return known.hexdigest()
+
+
+def build_session_image(engine: docker.DockerClient, now: Step, files: list[str], context_hash: str) -> None:
+    """Build the session image, and drop the one that it replaces unless a container still uses that.
+
+    Raises:
+        SetupFailed: the build failed; with the end of its output.
+    """
+    now.doing(f"building {SESSION} from {CONTEXT.name}/")
+    before = image_id(engine, SESSION)
+    printed: list[str] = []
+    with tempfile.TemporaryFile() as archive:
+        create_archive(str(CONTEXT), files=files, fileobj=archive)
+        reports = engine.api.build(
+            fileobj=archive,
+            custom_context=True,
+            dockerfile=DOCKERFILE,
+            tag=SESSION,
+            labels={CONTEXT_HASH: context_hash},
+            rm=True,
+            forcerm=True,
+            decode=True,
+            use_config_proxy=True,
+            timeout=1800,
+        )
+        for report in reports:
+            follow_build(report, printed, now)
+    after = image_id(engine, SESSION)
+    if before and before != after:
+        drop(engine, before)
+    now.done(f"built {SESSION}, {engine.images.get(SESSION).attrs['Size'] / 1e6:.0f} MB")
+
+
+def follow_build(report: dict[str, Any], printed: list[str], now: Step) -> None:
+    text = str(report.get("stream") or report.get("error") or "").strip()
+    if not text:
+        return
+    printed.append(text)
+    if "error" in report:
+        raise SetupFailed("the session image cannot be built; the step above failed.", "\n".join(printed[-40:]))
+    tell: Callable[[str], None] = now.doing if text.startswith("Step ") else now.passing
+    tell(text.splitlines()[-1][:120])
+
+
+def drop(engine: docker.DockerClient, image: str) -> None:
+    try:
+        engine.images.remove(image)
+    except APIError:
+        return  # a session still runs on it: it stays as long as that one
+
+
+def has_image(engine: docker.DockerClient, name: str) -> bool:
+    return image_id(engine, name) is not None
+
+
+def image_id(engine: docker.DockerClient, name: str) -> str | None:
+    try:
+        return engine.images.get(name).id
+    except ImageNotFound:
+        return None
+
+
+def image_label(engine: docker.DockerClient, name: str, label: str) -> str | None:
+    try:
+        return engine.images.get(name).labels.get(label)
+    except ImageNotFound:
+        return None
+
+
+# ---------------------------------------------------------------- for the tests
+
+
+def provide_browser(now: Step) -> None:
+    """Chromium, for the tests that open a session's page; they are skipped without it."""
+    if shutil.which("chromium"):
+        now.done("chromium is there")
+    elif can_install():
+        install(now, ["chromium"], "install chromium by hand, or run the tests where it is.")
+        now.done("installed chromium")
+    else:
+        now.done("no chromium here, and no right to install it: the tests that need it are skipped")
+
+
+if __name__ == "__main__":
+    with telling_failures():
+        main(sys.argv[1], sys.argv[2:])
