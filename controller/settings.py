@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import ipaddress
+import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -27,13 +28,13 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from controller.errors import SettingsInvalid
+from controller.spec import Profile, Site
 
-MIB = 1024**2
-GIB = 1024**3
-SIZE_UNITS = {"": 1, "b": 1, "k": 1024, "m": MIB, "g": GIB}
+SIZE_UNITS = {"": 1, "b": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 
 
 def parse_size(value: object) -> int:
@@ -81,7 +82,8 @@ NAME_RULE = "1 to 63 letters, digits, `-`, `_` and `.`, with a letter or digit a
 
 
 def _setting(default: Any, words: str, allowed: str, **rules: Any) -> Any:
-    return Field(default, description=words, json_schema_extra={"allowed": allowed}, **rules)
+    facts = {"allowed": allowed, "default": json.dumps(default)}
+    return Field(default, description=words, json_schema_extra=facts, **rules)
 
 
 def _whole(default: int, words: str, low: int, high: int) -> Any:
@@ -92,7 +94,7 @@ def _seconds(default: float, words: str, low: float, high: float) -> Any:
     return _setting(default, words, f"a number of seconds from {low:g} to {high:g}", ge=low, le=high)
 
 
-class Profile(BaseModel):
+class ProfileSettings(BaseModel):
     """What a session gets: one entry of `profiles`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
@@ -107,13 +109,13 @@ class Profile(BaseModel):
         2, "Cores that the session may use; 1.5 is one and a half.", "a number from 0.01 to 1024", ge=0.01, le=1024
     )
     memory: Size = _setting(
-        4 * GIB,
+        "4g",
         "Memory that the session may use; there is no swap beyond it.",
         "a size from 6m, such as 4g",
-        ge=6 * MIB,
+        ge=6 * 1024**2,
     )
     shm: Size = _setting(
-        4 * GIB, "Size of `/dev/shm`, which counts as memory when it is used.", "a size from 1m, such as 4g", ge=MIB
+        "4g", "Size of `/dev/shm`, which counts as memory when it is used.", "a size from 1m, such as 4g", ge=1024**2
     )
     env: dict[Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")], Line] = _setting(
         {},
@@ -207,7 +209,7 @@ class Settings(BaseModel):
     default_profile: str = _setting(
         "standard", "Profile of the users whose wish names none.", "the name of one of `profiles`"
     )
-    profiles: dict[Name, Profile] = _setting(
+    profiles: dict[Name, ProfileSettings] = _setting(
         {"standard": {}, "large": {"cpus": 4, "memory": "8g"}},
         "What sessions may be given, by name. Set in the file only; what is there replaces the built-in profiles.",
         f"a mapping of at least one name ({NAME_RULE}) to a profile",
@@ -220,13 +222,27 @@ class Settings(BaseModel):
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.api_host, self.api_host)  # noqa: S104
         return f"http://[{host}]:{self.api_port}" if ":" in host else f"http://{host}:{self.api_port}"
 
+    def site(self) -> Site:
+        """The part that says what sessions are made of, for those who make them."""
+        return Site(
+            instance=self.instance,
+            container_prefix=self.container_prefix,
+            data_root=str(self.data_root),
+            http_port_base=self.http_port_base,
+            ws_port_base=self.ws_port_base,
+            bind_address=self.bind_address,
+            run_as=self.session_user,
+            default_profile=self.default_profile,
+            profiles={name: Profile(**dict(profile)) for name, profile in self.profiles.items()},
+        )
+
     @model_validator(mode="after")
     def _addresses_are_safe(self) -> Self:
         for name, host in (("api_host", self.api_host), ("bind_address", self.bind_address)):
             try:
                 loopback = (host == "localhost" and name == "api_host") or ipaddress.ip_address(host).is_loopback
             except ValueError as error:
-                raise _clash(f"{name} cannot be '{host}': it must be {_allowed((name,))}", name) from error
+                raise _clash(f"{name} cannot be '{host}': it must be {allowed_text(_field((name,)))}", name) from error
             if not (loopback or self.insecure):
                 raise _clash(
                     f"{name} {host} would let other machines in without asking who they are; "
@@ -279,6 +295,16 @@ class LoadedSettings:
 def environment_name(name: str) -> str | None:
     """The variable that sets this setting; `None` where only the file can."""
     return {"profiles": None, "docker_host": "DOCKER_HOST"}.get(name, f"MCM_{name.upper()}")
+
+
+def default_text(field: FieldInfo) -> str:
+    """A setting's default as it would be written in the file; the same on every machine."""
+    return str(_extra(field)["default"])
+
+
+def allowed_text(field: FieldInfo) -> str:
+    """What a setting may be, in words that follow "it must be"."""
+    return str(_extra(field)["allowed"])
 
 
 def load(file: Path | None, env: Mapping[str, str], flags: Mapping[str, object]) -> LoadedSettings:
@@ -365,9 +391,9 @@ def _sentence(fault: ErrorDetails, origins: Mapping[str, str], file: Path | None
         origin = _in_file(file, lines, path)
     name = ".".join(path)
     if fault["type"] == "extra_forbidden":
-        siblings = Settings.model_fields if len(path) == 1 else Profile.model_fields
+        siblings = Settings.model_fields if len(path) == 1 else ProfileSettings.model_fields
         return f"{origin}: {name} is not a setting{_did_you_mean(path[-1], siblings)}"
-    return f"{origin}: {name} cannot be {_quote(fault['input'])}: it must be {_allowed(path)}"
+    return f"{origin}: {name} cannot be {_quote(fault['input'])}: it must be {allowed_text(_field(path))}"
 
 
 def _in_file(file: Path | None, lines: Lines, path: tuple[str, ...]) -> str:
@@ -376,12 +402,13 @@ def _in_file(file: Path | None, lines: Lines, path: tuple[str, ...]) -> str:
     return f"{file} line {line}" if line else str(file)
 
 
-def _allowed(path: tuple[str, ...]) -> str:
-    """What the setting at this path may be, in the model's words; `profiles.<name>.<field>` speaks of the field."""
-    fields, name = (Profile.model_fields, path[2]) if len(path) > 2 else (Settings.model_fields, path[0])
-    extra = fields[name].json_schema_extra
-    assert isinstance(extra, dict)  # noqa: S101
-    return str(extra["allowed"])
+def _field(path: tuple[str, ...]) -> FieldInfo:
+    """The setting that a path of keys leads to; one within a profile is a field of the profile."""
+    return ProfileSettings.model_fields[path[2]] if len(path) > 2 else Settings.model_fields[path[0]]
+
+
+def _extra(field: FieldInfo) -> Mapping[str, Any]:
+    return field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
 
 
 def _clash(sentence: str, *settings: str) -> PydanticCustomError:
