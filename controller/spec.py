@@ -1,0 +1,452 @@
+"""YAML text ↔ `DesiredState`, and what a wish means for the engine.
+
+Pure: text and values in, values and text out; a fault of the text is `WishInvalid` with all that is wrong in it, each
+with line and column. Where the text is kept, who may write it and when it is read is left to `store/`; how text is
+read and spliced without touching its neighbours is left to `yamltext.py`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import re
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import PurePosixPath
+from types import MappingProxyType
+from typing import Annotated, Any, Literal, NotRequired
+
+from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError, WithJsonSchema, with_config
+from typing_extensions import TypedDict  # pydantic's: the one of Python 3.11 does not tell which keys are required
+
+from controller import yamltext
+from controller.errors import Problem, WishInvalid
+from controller.model import DesiredState, RunState, SessionSpec, Target, Wish
+
+MAX_BYTES = 256 * 1024
+MAX_PROBLEMS = 20
+"""More than these are not listed: nobody mends more at a time."""
+
+
+# ---------------------------------------------------------------- what the operator's settings say
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A kind of session that the operator offers."""
+
+    image: str
+    cpus: float
+    memory: int
+    shm: int
+    env: Mapping[str, str]
+    licence: str | None
+    """Licence server or file, as MATLAB reads it from `MLM_LICENSE_FILE`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """All that touches the host: never to be had from the desired state, whoever may write that."""
+
+    instance: str
+    container_prefix: str
+    """With its dash, as in `matlab-user-`."""
+    data_root: str
+    """On the engine's host."""
+    http_port_base: int
+    ws_port_base: int
+    bind_address: str
+    run_as: str
+    """`uid:gid`."""
+    default_profile: str
+    profiles: Mapping[str, Profile]
+
+
+# ---------------------------------------------------------------- names and numbers
+
+_SESSION_ID = r"^[A-Za-z0-9._:@-]{1,128}$"
+_SESSION_ID_WORDS = "1 to 128 of letters, digits and `-` `_` `.` `:` `@`"
+_USER_ID = r"^[1-9][0-9]{0,2}$"
+_INSTANT = r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:\d{2})$"
+
+
+def valid_session_id(value: object) -> bool:
+    return isinstance(value, str) and re.fullmatch(_SESSION_ID, value) is not None
+
+
+def container_name(prefix: str, user_id: int) -> str:
+    return f"{prefix}{user_id}"
+
+
+def user_id_of(prefix: str, name: str, max_users: int) -> int | None:
+    """The user whose container would have this name; `None` if it is no such name."""
+    digits = name.removeprefix(prefix)
+    if not name.startswith(prefix) or re.fullmatch(r"[1-9][0-9]{0,8}", digits) is None or int(digits) > max_users:
+        return None
+    return int(digits)
+
+
+def parse_instant(text: str) -> datetime | None:
+    """An ISO 8601 moment with time zone, to the millisecond (finer digits are cut); `None` if it is none."""
+    if re.fullmatch(_INSTANT, text, re.ASCII) is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError):  # there is no 30 February, and no year 0
+        return None
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+def format_instant(moment: datetime) -> str:
+    """`2026-11-22T10:00:00.123Z`; without the milliseconds where they are zero."""
+    precision = "milliseconds" if moment.microsecond else "seconds"
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec=precision) + "Z"
+
+
+# ---------------------------------------------------------------- the file's schema
+
+
+def _instant(value: object) -> datetime:
+    if isinstance(value, str) and (moment := parse_instant(value)):
+        return moment
+    raise ValueError
+
+
+_closed = with_config(ConfigDict(extra="forbid", strict=True))
+
+
+@_closed
+class _UserText(TypedDict):
+    """One user's session. `{}` is a running session with the defaults."""
+
+    state: NotRequired[
+        Annotated[
+            Literal["running", "stopped"],
+            Field(description="Whether the session runs. A stopped one keeps its container. Left out: running."),
+        ]
+    ]
+    profile: NotRequired[
+        Annotated[
+            str,
+            Field(description="Which of the operator's profiles the session has: image, CPUs, memory and so on."),
+        ]
+    ]
+    session_id: NotRequired[
+        Annotated[
+            str,
+            Field(
+                pattern=_SESSION_ID,
+                description=f"Whose session it is, in the words of the program that asked: {_SESSION_ID_WORDS}.",
+            ),
+        ]
+    ]
+    restart_at: NotRequired[
+        Annotated[
+            datetime,
+            BeforeValidator(_instant),
+            WithJsonSchema(
+                {
+                    "type": "string",
+                    "format": "date-time",
+                    "pattern": _INSTANT,
+                    "description": "The session must have started at or after this moment, by the engine's clock: "
+                    "an older one is restarted once it has come. With time zone, as in 2026-11-22T10:00:00Z.",
+                }
+            ),
+        ]
+    ]
+
+
+@_closed
+class _DefaultsText(TypedDict):
+    """What holds for each user who says nothing else."""
+
+    profile: NotRequired[Annotated[str, Field(description="The profile of users who name none.")]]
+
+
+@_closed
+class _WishText(TypedDict):
+    """Which users of this server shall have a MATLAB session, and in which form."""
+
+    version: Annotated[Literal[1], Field(description="The version of this file's form: 1.")]
+    generation: NotRequired[
+        Annotated[
+            int,
+            Field(
+                ge=1,
+                description="Kept by the controller: which state this text was edited from. Leave it as you found it.",
+            ),
+        ]
+    ]
+    defaults: NotRequired[_DefaultsText]
+    users: Annotated[
+        dict[Annotated[str, Field(pattern=_USER_ID)], _UserText | None] | None,
+        Field(description="Each user by number. Who is left out has no session; the user's data stays in any case."),
+    ]
+
+
+_WISH: TypeAdapter[_WishText] = TypeAdapter(_WishText)
+
+_QUOTES = "put it in quotes if it looks like a number or like yes or no"
+_ALLOWED: Mapping[str, str] = {
+    "version": "version must be 1",
+    "generation": "generation must be the whole number that the controller wrote; where there was none, leave it out",
+    "defaults": "defaults may only name a profile, as in `defaults: {profile: standard}`",
+    "users": "users must list users by number, as in `users: {5: {}}`; for nobody write `users: {}`",
+    "state": "state must be `running` or `stopped`",
+    "profile": f"profile must be the name of a profile; {_QUOTES}",
+    "session_id": f"session_id must be {_SESSION_ID_WORDS}; {_QUOTES}",
+    "restart_at": "restart_at must be a moment with its time zone, as in `2026-11-22T10:00:00Z`",
+}
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema (2020-12) of the desired state, for editors."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Desired state of a MATLAB Container Manager",
+        **_WISH.json_schema(),
+    }
+
+
+# ---------------------------------------------------------------- text → wish
+
+
+def decode(raw: bytes) -> str:
+    """The text of a file's bytes.
+
+    Raises:
+        WishInvalid: too large, or not UTF-8.
+    """
+    if len(raw) > MAX_BYTES:
+        message = f"the file is larger than {MAX_BYTES // 1024} KB; a desired state for 100 users needs about 10"
+        raise WishInvalid((Problem(0, 0, message),))
+    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise WishInvalid((Problem(1, 1, "the file is UTF-16; save it as UTF-8"),))
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        good = raw[: error.start].decode("utf-8")
+        line, column = good.count("\n") + 1, len(good) - good.rfind("\n")
+        message = f"byte 0x{raw[error.start]:02X} is not UTF-8; save the file as UTF-8"
+        raise WishInvalid((Problem(line, column, message),)) from None
+
+
+def parse(
+    text: str | bytes, *, max_users: int, profiles: Collection[str] | None, end_mark: bool = False
+) -> DesiredState:
+    """What a text asks for. A generation of 0 means that the text names none.
+
+    Args:
+        profiles: the names that may be used; `None` lets any name pass, for texts that were good when they were taken.
+        end_mark: a text without YAML's end mark `...` counts as cut off.
+
+    Raises:
+        WishInvalid: with every problem that was found, the first `MAX_PROBLEMS` of them listed.
+    """
+    if isinstance(text, bytes):
+        text = decode(text)
+    elif len(text) > MAX_BYTES:
+        decode(text.encode("utf-8", "surrogatepass"))
+    if all(line.split("#")[0].strip() in ("", "---", "...") for line in text.splitlines()):
+        raise WishInvalid((Problem(0, 0, "the file says nothing; to have no users at all, write `users: {}`"),))
+    document = yamltext.read(text)
+    problems = list(document.problems)
+    wish: _WishText | None = None
+    if isinstance(document.root, yamltext.Mapping):
+        problems += _id_problems(document.root, max_users)
+        wish, faults = _checked(document.root)
+        problems += faults
+        if profiles is not None:
+            problems += _profile_problems(document.root, profiles)
+    elif document.root is not None:
+        problems.append(document.root.place.problem("the file must be a mapping that starts with `version: 1`"))
+    if end_mark and document.root is not None and not document.end_mark:
+        message = "the last line `...` is gone, so the file may be cut off; if it is whole, end it with a line `...`"
+        problems.append(Problem(text.count("\n") + 1, 1, message))
+    if problems or wish is None:
+        raise WishInvalid(_tidy(problems))
+    return _desired(wish)
+
+
+def _desired(wish: _WishText) -> DesiredState:
+    entries = {int(user_id): entry or _UserText() for user_id, entry in (wish["users"] or {}).items()}
+    return DesiredState(
+        generation=wish.get("generation", 0),
+        default_profile=wish.get("defaults", _DefaultsText()).get("profile"),
+        users=MappingProxyType(
+            {
+                user_id: Wish(
+                    state=RunState(entry["state"]) if "state" in entry else None,
+                    profile=entry.get("profile"),
+                    session_id=entry.get("session_id"),
+                    restart_at=entry.get("restart_at"),
+                )
+                for user_id, entry in sorted(entries.items())
+            }
+        ),
+    )
+
+
+def _tidy(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """In the order of the file, and one for each place: the first one found knows best."""
+    by_place: dict[tuple[int, int], Problem] = {}
+    for problem in problems:
+        by_place.setdefault((problem.line, problem.column), problem)
+    return tuple(problem for _, problem in sorted(by_place.items()))[:MAX_PROBLEMS]
+
+
+def _id_problems(root: yamltext.Mapping, max_users: int) -> Iterable[Problem]:
+    users = root.find("users")
+    if users is None or not isinstance(users.value, yamltext.Mapping):
+        return
+    for key in (entry.key for entry in users.value.entries):
+        if key.quoted or re.fullmatch(r"[1-9][0-9]{0,8}", key.text) is None or int(key.text) > max_users:
+            yield key.place.problem(
+                f"a user id must be a plain number from 1 to {max_users}, without quotes or zeros before it"
+            )
+
+
+def _profile_problems(root: yamltext.Mapping, profiles: Collection[str]) -> Iterable[Problem]:
+    owners: list[yamltext.Entry] = [e for e in (root.find("defaults"),) if e is not None]
+    users = root.find("users")
+    if users is not None and isinstance(users.value, yamltext.Mapping):
+        owners += users.value.entries
+    for owner in owners:
+        named = owner.value.find("profile") if isinstance(owner.value, yamltext.Mapping) else None
+        if named is None or not isinstance(_plain(named.value), str):
+            continue
+        name = str(_plain(named.value))
+        if name not in profiles:
+            known = ", ".join(sorted(profiles))
+            yield named.value.place.problem(
+                f"there is no profile `{name[:40]}`{_did_you_mean(name, profiles)}; there are: {known}"
+            )
+
+
+class _Odd:
+    """A value that no field of the file can have: not text, not a plain decimal number, not a mapping."""
+
+
+def _plain(node: yamltext.Node) -> object:
+    """The node as Python data, for the schema. Keys stay text; a moment stays text, too."""
+    match node:
+        case yamltext.Mapping():
+            return {entry.key.text: _plain(entry.value) for entry in node.entries}
+        case yamltext.Scalar(kind="str" | "timestamp"):
+            return node.text
+        case yamltext.Scalar(kind="null"):
+            return None
+        case yamltext.Scalar(kind="int") if re.fullmatch(r"0|[1-9][0-9]{0,14}", node.text):
+            return int(node.text)
+        case _:
+            return _Odd()
+
+
+def _checked(root: yamltext.Mapping) -> tuple[_WishText | None, list[Problem]]:
+    """What the schema says to the tree."""
+    try:
+        return _WISH.validate_python(_plain(root)), []
+    except ValidationError as error:
+        faults = error.errors(include_url=False, include_context=False, include_input=False)
+        return None, [_problem(root, fault["type"], fault["loc"]) for fault in faults[:MAX_PROBLEMS]]
+
+
+def _problem(root: yamltext.Mapping, kind: str, path: tuple[int | str, ...]) -> Problem:
+    """One of the schema's complaints as a sentence, at the place that its path leads to."""
+    names = [str(step) for step in path if step != "[key]"]
+    name = names[-1]
+    if kind == "missing":
+        return root.place.problem(f"`{name}` is missing: {_ALLOWED[name]}")
+    node: yamltext.Node = root
+    for step in names:
+        entry = node.find(step) if isinstance(node, yamltext.Mapping) else None
+        if entry is None:
+            break
+        node = entry.value
+    if entry is None:
+        return node.place.problem(_ALLOWED.get(name, "this is not allowed here"))
+    if kind == "extra_forbidden":
+        allowed = _fields(names[:-1])
+        return entry.key.place.problem(
+            f"unknown key `{name[:40]}`{_did_you_mean(name, allowed)}; allowed: {', '.join(allowed)}"
+        )
+    if "[key]" in path:
+        return entry.key.place.problem("a user id must be a plain number")
+    if len(names) == 2 and names[0] == "users":
+        return node.place.problem(f"user {name} must be `{{}}` or have fields, as in `{{state: stopped}}`")
+    return node.place.problem(_ALLOWED[name])
+
+
+def _fields(path: list[str]) -> list[str]:
+    owner = {0: _WishText, 1: _DefaultsText}.get(len(path), _UserText)
+    return list(owner.__annotations__)
+
+
+def _did_you_mean(name: str, allowed: Collection[str]) -> str:
+    near = difflib.get_close_matches(name[:40], list(allowed), n=1)
+    return f" (did you mean `{near[0]}`?)" if near else ""
+
+
+# ---------------------------------------------------------------- wish → target
+
+
+def resolve(wish: Wish, user_id: int, generation: int, default_profile: str | None, site: Site) -> Target:
+    """The wish with every default filled in.
+
+    Raises:
+        WishInvalid: its profile is no longer in the operator's settings.
+    """
+    name = wish.profile or default_profile or site.default_profile
+    profile = site.profiles.get(name)
+    if profile is None:
+        known = ", ".join(sorted(site.profiles))
+        message = (
+            f"user {user_id} wants profile `{name}`, which the operator's settings do not have; there are: {known}"
+        )
+        raise WishInvalid((Problem(0, 0, message),))
+    http_port, ws_port = site.http_port_base + user_id, site.ws_port_base + user_id
+    container = container_name(site.container_prefix, user_id)
+    env = dict(profile.env)
+    if profile.licence is not None:
+        env["MLM_LICENSE_FILE"] = profile.licence
+    env |= {
+        "MCM_USER_ID": str(user_id),
+        "MCM_CONTAINER": container,
+        "MCM_INSTANCE": site.instance,
+        "MCM_HTTP_PORT": str(http_port),
+        "MCM_WS_PORT": str(ws_port),
+    }
+    made_from: dict[str, Any] = {
+        "user_id": user_id,
+        "name": container,
+        "image": profile.image,
+        "shm": profile.shm,
+        "env": tuple(sorted(env.items())),
+        "data_folder": str(PurePosixPath(site.data_root) / f"user_{user_id}"),
+        "run_as": site.run_as,
+        "bind_address": site.bind_address,
+        "http_port": http_port,
+        "ws_port": ws_port,
+    }
+    return Target(
+        spec=SessionSpec(
+            **made_from,
+            cpus=profile.cpus,
+            memory=profile.memory,
+            spec_hash=_hash(made_from),
+            profile=name,
+            session_id=wish.session_id,
+        ),
+        state=wish.state or RunState.RUNNING,
+        restart_at=wish.restart_at,
+        generation=generation,
+    )
+
+
+def _hash(made_from: Mapping[str, Any]) -> str:
+    """Of what a container cannot change while it lives. Cpus and memory can; a profile's name is only a name."""
+    canonical = json.dumps(made_from, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
