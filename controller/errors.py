@@ -14,6 +14,10 @@ class MatlabManagerError(Exception):
     code = "error"
     hint = ""
     """What to do about it: one sentence, or empty."""
+    permanent = False
+    """Trying again without a change elsewhere is pointless, though it is still tried, rarely."""
+    retry_ceiling = 300.0
+    """Seconds: the longest wait between two attempts."""
 
 
 # ---------------------------------------------------------------- the wish
@@ -73,15 +77,9 @@ class AlreadyRunning(MatlabManagerError):
 
 
 class EngineError(MatlabManagerError):
-    """An engine call did not do what was asked.
-
-    `permanent`: trying again without a change elsewhere is pointless, though it is still tried, rarely.
-    """
+    """An engine call did not do what was asked."""
 
     code = "engine_error"
-    permanent = False
-    retry_ceiling = 300.0
-    """Seconds: the longest wait between two attempts."""
 
 
 class EngineUnavailable(EngineError):

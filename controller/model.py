@@ -277,7 +277,7 @@ class Plan:
     actions: tuple[Action, ...] = ()
     look_again_at: datetime | None = None
     waiting_for: str = ""
-    """Why nothing is done though something differs: a backoff, a scheduled restart; or empty."""
+    """What would be done, were it not for a backoff, or what the engine is busy with; empty when all is as wanted."""
     in_the_way: Container | None = None
     """A container that is not ours and has the name that we need."""
 

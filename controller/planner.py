@@ -43,7 +43,7 @@ def plan(want: Target | None, have: tuple[Container, ...], retry: Retry, now: da
     todo = _absent(ours) if want is None else _present(want, ours, have, now)
     wait = None if retry.not_before is None else retry.not_before - now
     if todo.actions and wait is not None and timedelta(0) < wait <= LONGEST_WAIT:  # more: the clock was set back
-        return Plan(look_again_at=retry.not_before, waiting_for=f"the next try: {todo.actions[0].reason}")
+        return Plan(look_again_at=retry.not_before, waiting_for=todo.actions[0].reason)
     return todo
 
 
@@ -137,7 +137,7 @@ def _restart_if_due(want: Target, main: Container, now: datetime) -> Plan:
     if due is None or (main.started_at is not None and main.started_at >= due):
         return Plan()
     if due > now:
-        return Plan(look_again_at=due, waiting_for="the time of the restart that was asked for")
+        return Plan(look_again_at=due)
     return Plan((Restart(main.id, f"a restart was asked for at {due:%Y-%m-%d %H:%M:%S}"),))
 
 

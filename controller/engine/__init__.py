@@ -7,6 +7,7 @@ container that is gone raises `NoSuchContainer`. Changes are made by container i
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -81,8 +82,8 @@ class Engine(Protocol):
         """Change the limits under the running session."""
         ...
 
-    def events(self) -> AsyncIterator[EngineEvent]:
-        """Hints from now on; ends or raises `EngineUnavailable` when the stream breaks."""
+    def events(self) -> AbstractAsyncContextManager[AsyncIterator[EngineEvent]]:
+        """Hints from the moment that it is entered on; `EngineUnavailable` when the stream breaks."""
         ...
 
     async def usage(self, containers: Sequence[Container]) -> dict[str, Usage]:

@@ -11,6 +11,7 @@ import re
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -171,35 +172,36 @@ class DockerEngine:
 
     # ------------------------------------------------------------ events
 
-    async def events(self) -> AsyncIterator[EngineEvent]:
+    @asynccontextmanager
+    async def events(self) -> AsyncIterator[AsyncIterator[EngineEvent]]:
         loop = asyncio.get_running_loop()
-        inbox: asyncio.Queue[EngineEvent | Exception | None] = asyncio.Queue()
+        inbox: asyncio.Queue[EngineEvent | EngineUnavailable] = asyncio.Queue()
+        stream = await self._look(lambda client: client.events(decode=True, filters={"type": "container"}))
 
-        def pour(client: docker.APIClient) -> None:
+        def pour() -> None:
             try:
                 for said in stream:
                     event = self._event(said)
                     if event is not None:
                         loop.call_soon_threadsafe(inbox.put_nowait, event)
-                end: Exception | None = None
+                end = EngineUnavailable("The Docker engine closed its stream of events.")
             except Exception as error:  # noqa: BLE001 - whatever ends the stream is told to its reader
-                end = error
+                end = EngineUnavailable(f"The stream of the Docker engine's events broke: {_reason(error)}")
             loop.call_soon_threadsafe(inbox.put_nowait, end)
 
-        stream = await self._look(lambda client: client.events(decode=True, filters={"type": "container"}))
-        client = await self._look(lambda client: client)
-        pouring = loop.run_in_executor(self._streams, pour, client)
-        try:
+        async def read() -> AsyncIterator[EngineEvent]:
             while True:
                 said = await inbox.get()
-                if said is None:
-                    raise EngineUnavailable("The Docker engine closed its stream of events.")
-                if isinstance(said, Exception):
-                    raise EngineUnavailable(f"The stream of the Docker engine's events broke: {said}") from said
+                if isinstance(said, EngineUnavailable):
+                    raise said
                 yield said
+
+        pouring = loop.run_in_executor(self._streams, pour)
+        try:
+            yield read()
         finally:
             stream.close()
-            await asyncio.shield(pouring)
+            await pouring
 
     def _event(self, said: Mapping[str, Any]) -> EngineEvent | None:
         action = str(said.get("Action", "")).partition(":")[0]

@@ -1,0 +1,34 @@
+"""A user's data folder on this host: made once, and never touched again.
+
+The path is built from the integer alone. The folder belongs to the session's user and to nobody else; what is inside
+it is made from inside the session, so that no link planted there can lead us anywhere.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from controller.errors import DataFolderUnusable
+
+
+def prepare(folder: Path, run_as: str) -> None:
+    """Make the folder with mode 0700, owned by `run_as` (`uid:gid`), unless it is there. Blocks on the disk.
+
+    Raises:
+        DataFolderUnusable: it cannot be made, or something that is not a folder has its name.
+    """
+    uid, gid = (int(part) for part in run_as.split(":"))
+    try:
+        folder.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        try:
+            folder.mkdir(mode=0o700)
+        except FileExistsError:
+            if not stat.S_ISDIR(folder.lstat().st_mode):
+                raise DataFolderUnusable(f"{folder} is not a folder, so it cannot hold a user's data.") from None
+            return
+        if (uid, gid) != (os.geteuid(), os.getegid()):
+            os.chown(folder, uid, gid, follow_symlinks=False)
+    except OSError as error:
+        raise DataFolderUnusable(f"The data folder {folder} cannot be made: {error.strerror}.") from error

@@ -1,0 +1,39 @@
+"""One action becomes one engine call. It decides nothing: what to do is the planner's, whether to go on the loop's."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import assert_never
+
+from controller import datafolder
+from controller.engine import Engine
+from controller.model import Action, Create, Remove, Rename, Restart, Start, Stop, Unpause, Update
+
+
+class Executor:
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def execute(self, action: Action) -> None:
+        """Raises: any EngineError, as the engine's method says."""
+        match action:
+            case Create(spec):
+                await asyncio.to_thread(datafolder.prepare, Path(spec.data_folder), spec.run_as)
+                await self._engine.create(spec)
+            case Start(container_id):
+                await self._engine.start(container_id)
+            case Stop(container_id):
+                await self._engine.stop(container_id)
+            case Remove(container_id):
+                await self._engine.remove(container_id)
+            case Update(container_id, cpus, memory):
+                await self._engine.update(container_id, cpus, memory)
+            case Restart(container_id):
+                await self._engine.restart(container_id)
+            case Unpause(container_id):
+                await self._engine.unpause(container_id)
+            case Rename(container_id, name):
+                await self._engine.rename(container_id, name)
+            case _:
+                assert_never(action)

@@ -1,0 +1,289 @@
+"""What is known of every user's session: the containers, the probes, the resource use, and how far the loop has come.
+
+The API answers from here. Nothing that changes a container is decided from here: the reconciler looks for itself, and
+lets this module see what it saw. It keeps the link to the engine: events as hints, a full survey after each break.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+from controller.engine import Engine
+from controller.errors import EngineUnavailable, NoSuchContainer
+from controller.model import Container, EngineView, Phase, Progress, UserView
+from controller.probes import Prober
+from controller.workqueue import WorkQueue
+
+log = logging.getLogger(__name__)
+
+PROBES_AT_ONCE = 24
+USAGE_EVERY = 10.0
+KNOCK_FIRST, KNOCK_LAST = 0.25, 5.0
+"""Seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Where a user's two services are published, as the site's rule says."""
+
+    http_base: int
+    ws_base: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeTimes:
+    """Seconds between two probes of a session."""
+
+    until_ready: float
+    once_ready: float
+
+
+class Informer:
+    def __init__(self, engine: Engine, queue: WorkQueue, prober: Prober, ports: Ports, times: ProbeTimes) -> None:
+        self._engine = engine
+        self._queue = queue
+        self._prober = prober
+        self._ports = ports
+        self._times = times
+        self._view = EngineView()
+        self._clock_ahead = timedelta(0)
+        """How far the engine's clock is ahead of ours."""
+        self._last_seen: datetime | None = None
+        self._there = asyncio.Event()
+        self._away = asyncio.Event()
+        self._away.set()
+        self._users: dict[int, UserView] = {}
+        self._waiters: dict[int, set[asyncio.Event]] = {}
+        self._refreshing: dict[int, asyncio.Lock] = {}
+        self._due = WorkQueue()
+        """Users whose services are to be asked."""
+
+    # ------------------------------------------------------------ what is known
+
+    @property
+    def engine(self) -> EngineView:
+        return self._view
+
+    def view(self, user_id: int) -> UserView:
+        return self._users.get(user_id) or UserView(user_id, self._view)
+
+    def views(self) -> tuple[UserView, ...]:
+        """The users that have a container of ours, by ascending id."""
+        return tuple(v for _, v in sorted(self._users.items()) if v.container is not None)
+
+    def known(self) -> frozenset[int]:
+        return frozenset(self._users)
+
+    def now(self) -> datetime:
+        """The engine's clock, as far as we can tell without asking."""
+        return datetime.now(UTC) + self._clock_ahead
+
+    async def engine_now(self) -> datetime:
+        """The engine's clock, asked for.
+
+        Raises:
+            EngineUnavailable: it does not answer.
+        """
+        return (await self._engine.info()).now
+
+    async def logs(self, user_id: int, tail: int) -> str:
+        """The container's last lines.
+
+        Raises:
+            NoSuchContainer: the user has none.
+        """
+        container = self.view(user_id).container
+        if container is None:
+            raise NoSuchContainer(f"User {user_id} has no container.")
+        return await self._engine.logs(container.id, tail)
+
+    async def wait(self, user_id: int, until: Callable[[UserView], bool], seconds: float) -> UserView:
+        """The first view for which `until` holds, or the last one when the time is over."""
+        changed = asyncio.Event()
+        self._waiters.setdefault(user_id, set()).add(changed)
+        try:
+            async with asyncio.timeout(seconds):
+                while not until(self.view(user_id)):
+                    changed.clear()
+                    await changed.wait()
+        except TimeoutError:
+            pass
+        finally:
+            self._waiters[user_id].discard(changed)
+        return self.view(user_id)
+
+    async def refresh(self, user_id: int, max_age: float) -> UserView:
+        """Look again at what is older than `max_age` seconds. Where the engine is away, the last view, marked so."""
+        async with self._refreshing.setdefault(user_id, asyncio.Lock()):
+            view = self.view(user_id)
+            oldest = datetime.now(UTC) - timedelta(seconds=max_age)
+            if view.observed_at is None or view.observed_at < oldest or not view.engine.reachable:
+                try:
+                    self.saw(user_id, await self._engine.find(user_id))
+                except EngineUnavailable as error:
+                    self.lost(error)
+                    return self.view(user_id)
+            view = self.view(user_id)
+            if view.container is not None and view.container.phase is Phase.RUNNING:
+                if view.probe is None or view.probe.checked_at < oldest:
+                    await self._probe(user_id)
+                if view.usage is None or view.usage.sampled_at < oldest:
+                    await self._measure((view.container,))
+            return self.view(user_id)
+
+    # ------------------------------------------------------------ what is told
+
+    def saw(self, user_id: int, containers: tuple[Container, ...]) -> None:
+        """Somebody looked at this user's containers just now."""
+        self._reached()
+        before = self.view(user_id)
+        container = next((c for c in containers if c.ours), None)
+        view = replace(before, container=container, observed_at=datetime.now(UTC))
+        if not _same_run(before.container, container):
+            view = replace(view, probe=None, ready_since=None, usage=None)
+            if container is not None and container.phase is Phase.RUNNING:
+                self._due.add(user_id)
+        self._put(view)
+
+    def report(self, user_id: int, progress: Progress) -> None:
+        """The reconciler tells how far it is."""
+        self._put(replace(self.view(user_id), progress=progress))
+
+    def forget(self, user_id: int) -> None:
+        """This user is neither wanted nor there any more."""
+        self._users.pop(user_id, None)
+        self._wake(user_id)
+
+    def lost(self, error: EngineUnavailable) -> None:
+        """The engine did not answer somebody."""
+        if self._view.reachable or self._view.error != str(error):
+            log.warning("engine lost", extra={"pairs": {"reason": str(error)}})
+            self._set_engine(replace(self._view, reachable=False, last_seen=self._last_seen, error=str(error)))
+
+    # ------------------------------------------------------------ the link to the engine, probes, measurements
+
+    async def run(self, resync: Callable[[], Awaitable[None]]) -> None:
+        """Keep the link, ask the services, measure; until cancelled. `resync` is called after each (re)connection."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._keep_contact(), name="contact")
+            tasks.create_task(self._keep_listening(resync), name="events")
+            tasks.create_task(self._keep_measuring(), name="measuring")
+            for n in range(PROBES_AT_ONCE):
+                tasks.create_task(self._keep_probing(), name=f"prober {n}")
+
+    async def sync_clock(self) -> None:
+        """Ask the engine who it is and what time it has.
+
+        Raises:
+            EngineUnavailable: it does not answer.
+        """
+        info = await self._engine.info()
+        self._clock_ahead = info.now - datetime.now(UTC)
+        self._reached(info.version)
+
+    async def _keep_contact(self) -> None:
+        """While the engine is away, knock."""
+        wait = 0.0
+        while True:
+            await self._away.wait()
+            await asyncio.sleep(wait)
+            try:
+                await self.sync_clock()
+                wait = KNOCK_FIRST
+            except EngineUnavailable as error:
+                self.lost(error)
+                wait = min(max(2 * wait, KNOCK_FIRST), KNOCK_LAST)
+
+    async def _keep_listening(self, resync: Callable[[], Awaitable[None]]) -> None:
+        """While the engine is there, turn its events into users to look at."""
+        while True:
+            await self._there.wait()
+            try:
+                async with self._engine.events() as events:
+                    await resync()  # with the stream open: nothing falls between the two
+                    async for event in events:
+                        self._queue.add(event.user_id)
+                        pairs = {"user": event.user_id, "container": event.container_id, "action": event.action}
+                        log.debug("engine event", extra={"pairs": pairs})
+            except EngineUnavailable as error:
+                self.lost(error)
+
+    async def _keep_probing(self) -> None:
+        while True:
+            user_id = await self._due.get()
+            try:
+                await self._probe(user_id)
+            finally:
+                self._due.done(user_id)
+
+    async def _keep_measuring(self) -> None:
+        while True:
+            running = [v.container for v in self._users.values() if v.container and v.container.phase is Phase.RUNNING]
+            await self._measure(running)
+            await asyncio.sleep(USAGE_EVERY)
+
+    async def _probe(self, user_id: int) -> None:
+        asked = self.view(user_id).container
+        if asked is None or asked.phase is not Phase.RUNNING:
+            return
+        probe = await self._prober.probe(self._ports.http_base + user_id, self._ports.ws_base + user_id)
+        view = self.view(user_id)
+        if not _same_run(asked, view.container):
+            return
+        since = (view.ready_since or probe.checked_at) if probe.ready else None
+        self._put(replace(view, probe=probe, ready_since=since))
+        if (since is None) != (view.ready_since is None):
+            pairs = {"user": user_id, "container": asked.id, "reason": probe.detail or "both services answer"}
+            log.info("session ready" if probe.ready else "session not ready", extra={"pairs": pairs})
+            self._queue.add(user_id)
+        self._due.add_after(user_id, self._times.once_ready if probe.ready else self._times.until_ready)
+
+    async def _measure(self, containers: Sequence[Container]) -> None:
+        try:
+            found = await self._engine.usage(containers)
+        except EngineUnavailable as error:
+            self.lost(error)
+            return
+        for container in containers:
+            view = self.view(container.user_id or 0)
+            if container.id in found and _same_run(container, view.container):
+                self._put(replace(view, usage=found[container.id]))
+
+    # ------------------------------------------------------------ keeping and telling
+
+    def _reached(self, version: str | None = None) -> None:
+        self._last_seen = datetime.now(UTC)
+        version = self._view.version if version is None else version
+        if not self._view.reachable or version != self._view.version:
+            log.info("engine reached", extra={"pairs": {"version": version}})
+            self._set_engine(EngineView(reachable=True, version=version, last_seen=self._last_seen, error=""))
+
+    def _set_engine(self, view: EngineView) -> None:
+        self._view = view
+        if view.reachable:
+            self._there.set()
+            self._away.clear()
+        else:
+            self._there.clear()
+            self._away.set()
+        for user in tuple(self._users.values()):
+            self._put(replace(user, engine=view))
+
+    def _put(self, view: UserView) -> None:
+        self._users[view.user_id] = view
+        self._wake(view.user_id)
+
+    def _wake(self, user_id: int) -> None:
+        for waiter in self._waiters.get(user_id, ()):
+            waiter.set()
+
+
+def _same_run(one: Container | None, other: Container | None) -> bool:
+    """Both are the same run of the same container: what was known of its services still holds."""
+    if one is None or other is None:
+        return one is other
+    return (one.id, one.started_at, one.phase) == (other.id, other.started_at, other.phase)

@@ -1,0 +1,303 @@
+"""The loop: for one user at a time, look, plan, act, and look again until there is nothing left to do.
+
+Whatever happens anywhere only puts a user id on the queue; there is no other way in, so what works after a crash is
+what works every day. This module keeps each user's record of failures and reports how far it has come. It decides
+nothing about containers (`planner.py`) and touches none (`executor.py`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from controller.engine import Engine
+from controller.errors import (
+    EngineError,
+    EngineRefused,
+    EngineUnavailable,
+    MatlabManagerError,
+    NameConflict,
+    NoSuchContainer,
+    WishInvalid,
+)
+from controller.executor import Executor
+from controller.informer import Informer
+from controller.model import Action, Activity, Container, Create, Plan, Restart, Retry, Start, Target
+from controller.planner import after_crash, after_failure, plan
+from controller.spec import Site, resolve
+from controller.store import Store
+from controller.workqueue import WorkQueue
+
+log = logging.getLogger(__name__)
+
+WORKERS = 64
+"""Users worked on side by side; more than start at a time, so that waiting for a start holds nobody else up."""
+STEPS = 10
+"""Actions in one pass; the longest honest way (unpause, stop, remove, create, start) is shorter."""
+UNKNOWN_WAIT = 1.0
+"""Seconds between two passes while the engine is away; they cost no call."""
+CRASH_HINT = "Its last words are in its log; a user's own startup.m or the memory limit are frequent causes."
+HEALTHY_AFTER = timedelta(seconds=10)
+"""A session that answered for so long has recovered: its failures are forgotten."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    starts_at_once: int
+    resync_seconds: float
+
+
+class Reconciler:
+    def __init__(
+        self, engine: Engine, store: Store, informer: Informer, queue: WorkQueue, site: Site, pace: Pace
+    ) -> None:
+        self._engine = engine
+        self._executor = Executor(engine)
+        self._store = store
+        self._informer = informer
+        self._queue = queue
+        self._site = site
+        self._pace = pace
+        self._retries: dict[int, Retry] = {}
+        self._starting = 0
+        self._starts = asyncio.Semaphore(pace.starts_at_once)
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        self._store.subscribe(self._wish_changed)
+        async with asyncio.TaskGroup() as tasks:
+            for n in range(WORKERS):
+                tasks.create_task(self._work(), name=f"worker {n}")
+            tasks.create_task(self._keep_resyncing(), name="resync")
+
+    async def resync(self) -> None:
+        """Compare every wish with every container, and look closer wherever they differ.
+
+        Raises:
+            EngineUnavailable: nothing can be compared.
+        """
+        have = await self._engine.survey()
+        state = self._store.current
+        now = self._informer.now()
+        for user_id in sorted(have.keys() | state.users.keys() | self._informer.known()):
+            containers = have.get(user_id, ())
+            self._informer.saw(user_id, containers)
+            if not containers or self._differs(user_id, containers, now):
+                self._queue.add(user_id)
+
+    def retry_now(self, user_id: int) -> None:
+        """Somebody asked: forget the waiting, and look at this user next."""
+        self._retries.pop(user_id, None)
+        self._queue.add(user_id)
+
+    def activity(self) -> Activity:
+        return Activity(
+            queued=self._queue.queued,
+            working=self._queue.working,
+            starting=self._starting,
+            backing_off=sum(r.not_before is not None for r in self._retries.values()),
+        )
+
+    # ------------------------------------------------------------ what brings users here
+
+    def _wish_changed(self, user_ids: frozenset[int]) -> None:
+        for user_id in sorted(user_ids):
+            self.retry_now(user_id)
+
+    async def _keep_resyncing(self) -> None:
+        while True:
+            await asyncio.sleep(self._pace.resync_seconds)
+            try:
+                await self._informer.sync_clock()
+                await self.resync()
+            except EngineUnavailable as error:
+                self._informer.lost(error)
+
+    async def _work(self) -> None:
+        while True:
+            user_id = await self._queue.get()
+            try:
+                await self._pass(user_id)
+            except Exception:
+                log.exception("pass failed", extra={"pairs": {"user": user_id}})
+                self._queue.add_after(user_id, self._pace.resync_seconds)
+            finally:
+                self._queue.done(user_id)
+
+    # ------------------------------------------------------------ one user
+
+    async def _pass(self, user_id: int) -> None:
+        """One user, from the first look to an empty plan or an error; then say how it stands."""
+        if not self._informer.engine.reachable:  # whoever knocks at the engine's door, it need not be a hundred users
+            self._unknown(user_id, EngineUnavailable(self._informer.engine.error))
+            return
+        try:
+            todo = await self._converge(user_id)
+        except EngineUnavailable as error:
+            self._informer.lost(error)
+            self._unknown(user_id, error)
+        except (EngineError, WishInvalid) as error:
+            self._failed(user_id, error)
+        else:
+            self._rest(user_id, todo)
+
+    async def _converge(self, user_id: int) -> Plan:
+        """Act until the plan asks for nothing more at this time, and return that plan."""
+        async with AsyncExitStack() as held:
+            may_start = False
+            for _ in range(STEPS):
+                have = await self._engine.find(user_id)
+                self._informer.saw(user_id, have)
+                want = self._target(user_id)
+                todo = plan(want, have, self._retry(user_id), self._informer.now())
+                if todo.in_the_way is not None:
+                    raise NameConflict(
+                        f"A container named {todo.in_the_way.name} exists that this controller did not make."
+                    )
+                if not todo.actions:
+                    return todo
+                action = todo.actions[0]
+                if isinstance(action, Create | Start | Restart) and not may_start:
+                    all_taken = self._starts.locked()
+                    await held.enter_async_context(self._start_slot())
+                    may_start = True
+                    if all_taken:  # the world went on while we waited
+                        continue
+                await self._act(user_id, want, action)
+        raise EngineRefused(f"The container still differs from what is wanted after {STEPS} actions.")
+
+    @asynccontextmanager
+    async def _start_slot(self) -> AsyncIterator[None]:
+        async with self._starts:
+            self._starting += 1
+            try:
+                yield
+            finally:
+                self._starting -= 1
+
+    async def _act(self, user_id: int, want: Target | None, action: Action) -> None:
+        what = f"{type(action).__name__.lower()}: {action.reason}"
+        self._tell(user_id, doing=what)
+        pairs = {"user": user_id, **_facts(action, want)}
+        started = time.monotonic()
+        try:
+            await self._executor.execute(action)
+        except NoSuchContainer:
+            return  # gone between the look and the act: look again
+        except EngineError as error:
+            log.warning("action failed", extra={"pairs": {**pairs, "code": error.code, "error": str(error)}})
+            raise
+        log.info("action done", extra={"pairs": {**pairs, "ms": round(1000 * (time.monotonic() - started))}})
+        self._tell(user_id, doing="", last=what)
+        if isinstance(action, Start) and action.after_crash:
+            self._retries[user_id] = after_crash(self._retry(user_id), self._informer.now(), random.random())  # noqa: S311
+
+    # ------------------------------------------------------------ how a pass ends
+
+    def _rest(self, user_id: int, todo: Plan) -> None:
+        """Nothing is left to do now."""
+        now = self._informer.now()
+        view = self._informer.view(user_id)
+        if view.ready_since is not None and now - view.ready_since >= HEALTHY_AFTER:
+            self._retries.pop(user_id, None)
+        if self._store.current.users.get(user_id) is None and view.container is None:
+            self._retries.pop(user_id, None)
+            self._informer.forget(user_id)
+            return
+        retry = self._retry(user_id)
+        if todo.look_again_at is not None:
+            self._queue.add_after(user_id, (todo.look_again_at - now).total_seconds())
+        elif retry.failures:
+            self._queue.add_after(user_id, HEALTHY_AFTER.total_seconds())
+        if not todo.waiting_for:
+            error = code = hint = ""
+        elif view.progress.error:
+            error, code, hint = view.progress.error, view.progress.code, view.progress.hint
+        else:
+            error, code, hint = f"The session keeps ending: {todo.waiting_for}.", "crash_loop", CRASH_HINT
+        self._tell(
+            user_id,
+            passes=view.progress.passes + 1,
+            generation=self._store.current.generation,
+            settled=not todo.waiting_for,
+            doing="",
+            error=error,
+            code=code,
+            hint=hint,
+            permanent=view.progress.permanent and bool(error),
+            failures=retry.failures,
+            failing_since=retry.since,
+            next_try=todo.look_again_at,
+        )
+
+    def _failed(self, user_id: int, error: MatlabManagerError) -> None:
+        now = self._informer.now()
+        retry = after_failure(self._retry(user_id), now, random.random(), error.retry_ceiling)  # noqa: S311
+        self._retries[user_id] = retry
+        if retry.not_before is not None:
+            self._queue.add_after(user_id, (retry.not_before - now).total_seconds())
+        self._tell_error(user_id, error, retry)
+
+    def _unknown(self, user_id: int, error: EngineUnavailable) -> None:
+        """Nothing is known, so nothing may be concluded, least of all that this user failed."""
+        self._queue.add_after(user_id, UNKNOWN_WAIT)
+        self._tell_error(user_id, error, self._retry(user_id))
+
+    def _tell_error(self, user_id: int, error: MatlabManagerError, retry: Retry) -> None:
+        self._tell(
+            user_id,
+            passes=self._informer.view(user_id).progress.passes + 1,
+            generation=self._store.current.generation,
+            settled=False,
+            doing="",
+            error=str(error),
+            code=error.code,
+            hint=error.hint,
+            permanent=error.permanent,
+            failures=retry.failures,
+            failing_since=retry.since,
+            next_try=retry.not_before,
+        )
+
+    def _tell(self, user_id: int, **changes: Any) -> None:
+        self._informer.report(user_id, replace(self._informer.view(user_id).progress, **changes))
+
+    # ------------------------------------------------------------ helpers
+
+    def _differs(self, user_id: int, containers: tuple[Container, ...], now: datetime) -> bool:
+        try:
+            return plan(self._target(user_id), containers, self._retry(user_id), now) != Plan()
+        except WishInvalid:  # its own pass will say so
+            return True
+
+    def _target(self, user_id: int) -> Target | None:
+        state = self._store.current
+        wish = state.users.get(user_id)
+        return None if wish is None else resolve(wish, user_id, state.generation, state.default_profile, self._site)
+
+    def _retry(self, user_id: int) -> Retry:
+        return self._retries.get(user_id, _FRESH)
+
+
+_FRESH = Retry()
+
+
+def _facts(action: Action, want: Target | None) -> dict[str, object]:
+    """What a log line tells about an action."""
+    facts: dict[str, object] = {"action": type(action).__name__.lower(), "reason": action.reason}
+    if isinstance(action, Create):
+        facts["container"] = action.spec.name
+    else:
+        facts["container"] = action.container_id[:12]
+    if want is not None:
+        facts["generation"] = want.generation
+        if want.spec.session_id is not None:
+            facts["session_id"] = want.spec.session_id
+    return facts
