@@ -28,11 +28,11 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
+from pydantic.config import JsonDict
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from controller.errors import SettingsInvalid
-from controller.spec import Profile, Site
 
 SIZE_UNITS = {"": 1, "b": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 
@@ -82,7 +82,7 @@ NAME_RULE = "1 to 63 letters, digits, `-`, `_` and `.`, with a letter or digit a
 
 
 def _setting(default: Any, words: str, allowed: str, **rules: Any) -> Any:
-    facts = {"allowed": allowed, "default": json.dumps(default)}
+    facts: JsonDict = {"allowed": allowed, "default": json.dumps(default)}
     return Field(default, description=words, json_schema_extra=facts, **rules)
 
 
@@ -190,7 +190,7 @@ class Settings(BaseModel):
         description="User and group that sessions run as and that own the users' data folders.",
         json_schema_extra={
             "allowed": "`uid:gid` in numbers, neither of them 0 (quote it in the file)",
-            "default": "the controller's own, or `1000:1000` where that is root",
+            "default": "the controller's own; 1000:1000 where that is root",
         },
         pattern=r"^[1-9][0-9]{0,8}:[1-9][0-9]{0,8}$",
     )
@@ -221,20 +221,6 @@ class Settings(BaseModel):
         """Where a client on this machine finds the API."""
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.api_host, self.api_host)  # noqa: S104
         return f"http://[{host}]:{self.api_port}" if ":" in host else f"http://{host}:{self.api_port}"
-
-    def site(self) -> Site:
-        """The part that says what sessions are made of, for those who make them."""
-        return Site(
-            instance=self.instance,
-            container_prefix=self.container_prefix,
-            data_root=str(self.data_root),
-            http_port_base=self.http_port_base,
-            ws_port_base=self.ws_port_base,
-            bind_address=self.bind_address,
-            run_as=self.session_user,
-            default_profile=self.default_profile,
-            profiles={name: Profile(**dict(profile)) for name, profile in self.profiles.items()},
-        )
 
     @model_validator(mode="after")
     def _addresses_are_safe(self) -> Self:

@@ -1,0 +1,52 @@
+"""Options that several commands share, derived from the settings so that each is described once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from controller.settings import LoadedSettings, Settings, default_text, environment_name, load
+
+Command = Callable[..., Any]
+
+config_flag = click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Settings file.  [default: controller.yaml, if it is there]",
+)
+
+output_flag = click.option(
+    "-o", "--output", type=click.Choice(["table", "json", "yaml"]), default="table", show_default=True, help="Format."
+)
+
+server_flag = click.option(
+    "--server", metavar="URL", help="Where the API is.  [default: as the settings on this machine say]"
+)
+
+
+def settings_flags(command: Command) -> Command:
+    """One flag for each setting that is a single value."""
+    for name, field in reversed(Settings.model_fields.items()):
+        variable = environment_name(name)
+        if variable:
+            words = f"{field.description}  [{variable}; default: {default_text(field)}]"
+            kind: dict[str, Any] = (
+                {"is_flag": True} if field.annotation is bool else {"metavar": _kind(field.annotation)}
+            )
+            command = click.option(f"--{name.replace('_', '-')}", name, default=None, help=words, **kind)(command)
+    return config_flag(command)
+
+
+def load_settings(config: Path | None, flags: dict[str, object]) -> LoadedSettings:
+    """The settings in force for this command; `controller.yaml` of the working folder is used where it exists."""
+    usual = Path("controller.yaml")
+    return load(config or (usual if usual.exists() else None), os.environ, flags)
+
+
+def _kind(annotation: object) -> str:
+    return "PATH" if annotation is Path else "NUMBER" if annotation in (int, float) else "TEXT"

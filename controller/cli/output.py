@@ -1,0 +1,49 @@
+"""How commands print: aligned tables for people, JSON and YAML for programs.
+
+Into a pipe every row is one line however long; on a terminal long cells wrap. No text from outside reaches the
+terminal as a control sequence.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+
+import click
+import yaml
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from controller.logs import printable
+
+PIPE_WIDTH = 10_000
+WIDE = 132
+"""From this many columns on there is room for a description beside a value."""
+
+
+def print_data(data: object, form: str) -> None:
+    """`data` as `json` or `yaml`."""
+    if form == "json":
+        click.echo(json.dumps(data, indent=2, ensure_ascii=False))
+    else:
+        click.echo(yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=PIPE_WIDTH), nl=False)
+
+
+def print_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """`rows` below `heads`, if there are any; a line break within a cell is kept."""
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0), show_header=bool(heads))
+    for head in heads:
+        table.add_column(head, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text("\n".join(printable(line) for line in cell.split("\n"))) for cell in row))
+    _console().print(table)
+
+
+def is_wide() -> bool:
+    return _console().width >= WIDE
+
+
+def _console() -> Console:
+    return Console() if sys.stdout.isatty() else Console(width=PIPE_WIDTH)

@@ -1,0 +1,67 @@
+"""docs/settings.md, written from the settings themselves: `matlabctl settings --reference > docs/settings.md`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pydantic import BaseModel
+
+from controller.settings import ProfileSettings, Settings, allowed_text, default_text, environment_name
+
+
+def reference_page() -> str:
+    return PAGE.format(settings="\n".join(_rows(Settings)), profile="\n".join(_rows(ProfileSettings)))
+
+
+def _rows(model: type[BaseModel]) -> Iterable[str]:
+    for name, field in model.model_fields.items():
+        variable = environment_name(name) if model is Settings else None
+        called = f"`{name}`<br>`{variable}`" if variable else f"`{name}`"
+        yield f"| {called} | `{default_text(field)}` | {field.description} Allowed: {allowed_text(field)}. |"
+
+
+PAGE = """\
+# Settings
+
+<!-- Written by `matlabctl settings --reference`; change controller/settings.py instead of this page. -->
+
+What the operator of a machine decides. Who gets a session is not here: that is the desired state.
+
+A setting is looked for in four places, and the later one wins:
+
+1. the built-in default,
+2. the file `controller.yaml` in the working folder, or the one that `--config` names (`controller.example.yaml` is a
+   start),
+3. the environment variable named below,
+4. the flag: the setting's name with dashes, as in `--api-port 8081`.
+
+`matlabctl settings` shows each value and where it came from. A name that is not known, in the file or as an `MCM_`
+variable, is an error and not ignored: a misspelt `MCM_STATE_DIR` would start a second controller on the state of the
+first. (Variables that start with `MCM_TEST_` are left to tests.) A relative path in the file starts at the file's
+folder, any other at the working folder; `~` is the home folder. Sizes are bytes, or numbers with `k`, `m` or `g` as
+Docker writes them (1024 each).
+
+Two controllers run side by side on one machine when they differ in `instance`, `container_prefix`, `api_port`,
+`desired_state`, `state_dir` and `data_root`, and their session ports do not overlap.
+
+| setting | default | meaning |
+|---|---|---|
+{settings}
+
+## A profile
+
+Profiles say what sessions may be given. They are set in the file only. An entry may leave out any of these:
+
+| key | default | meaning |
+|---|---|---|
+{profile}
+
+```yaml
+profiles:
+  standard: {{cpus: 2, memory: 4g}}
+  large:
+    cpus: 4
+    memory: 8g
+    env: {{OMP_NUM_THREADS: "4"}}
+```
+"""
