@@ -78,7 +78,7 @@ def provide_engine(now: Step) -> docker.DockerClient:
     """
     engine = reach()
     if isinstance(engine, docker.DockerClient):
-        now.done(f"{engine.version()['Version']} answers at {engine.api.base_url}")
+        now.done(f"{engine.version()['Version']} answers at {named_engine() or 'the default socket'}")
         return engine
     named = named_engine()
     if named:
@@ -99,7 +99,11 @@ def provide_engine(now: Step) -> docker.DockerClient:
                 "no Docker engine answers, and installing one needs Debian or Ubuntu and root (or sudo): install "
                 "Docker, start it, and repeat this command."
             )
-        install(now, ["docker.io", "ca-certificates"], "mend what apt-get complains of, or install Docker by hand.")
+        install(
+            now,
+            ["docker.io", "ca-certificates"],
+            "apt-get cannot install Docker; mend what it complains of, or install it by hand.",
+        )
         verb = "installed and started"
     start_engine(now)
     engine = reach()
@@ -211,7 +215,9 @@ def pull(engine: docker.DockerClient, now: Step) -> str:
             if time.monotonic() > deadline:
                 return f"not done after {PULL_SECONDS} s"
             now.passing(f"{report.get('status', '')} {report.get('progress', '')}")
-    except (DockerException, RequestException) as error:
+    except APIError as error:
+        return str(error.explanation)
+    except RequestException as error:
         return str(error)
     finally:
         impatient.close()
@@ -230,7 +236,7 @@ def bootstrap(engine: docker.DockerClient, now: Step) -> None:
             f"the image {repository}:{tag} can neither be pulled nor made here (that needs Debian or Ubuntu, and root "
             f"or sudo): bring it with `docker load`, or let the engine reach its registry."
         )
-    advice = "mend what it complains of above, or bring the image with `docker load`."
+    advice = f"{repository}:{tag} cannot be made; mend what is complained of above, or bring it with `docker load`."
     if not shutil.which("mmdebstrap"):
         install(now, ["mmdebstrap", "debian-archive-keyring"], advice)
     now.doing("making a minimal Debian with mmdebstrap")
@@ -239,8 +245,7 @@ def bootstrap(engine: docker.DockerClient, now: Step) -> None:
         archive = Path(folder) / "base.tar"
         run(now, as_root("mmdebstrap", "--variant=minbase", *left_out, tag.removesuffix("-slim"), archive), advice)
         now.doing("importing it")
-        with archive.open("rb") as content:
-            engine.api.import_image_from_stream(content, repository=repository, tag=tag, changes=['CMD ["bash"]'])
+        engine.api.import_image_from_file(str(archive), repository=repository, tag=tag, changes=['CMD ["bash"]'])
 
 
 def context_files() -> list[str]:
@@ -299,7 +304,7 @@ def follow_build(report: dict[str, Any], printed: list[str], now: Step) -> None:
     if "error" in report:
         raise SetupFailed("the session image cannot be built; the step above failed.", "\n".join(printed[-40:]))
     tell: Callable[[str], None] = now.doing if text.startswith("Step ") else now.passing
-    tell(text.splitlines()[-1][:120])
+    tell(" ".join(text.splitlines()[-1].split())[:110])
 
 
 def drop(engine: docker.DockerClient, image: str) -> None:
@@ -335,7 +340,7 @@ def provide_browser(now: Step) -> None:
     if shutil.which("chromium"):
         now.done("chromium is there")
     elif can_install():
-        install(now, ["chromium"], "install chromium by hand, or run the tests where it is.")
+        install(now, ["chromium"], "apt-get cannot install chromium; install it by hand, or run the tests where it is.")
         now.done("installed chromium")
     else:
         now.done("no chromium here, and no right to install it: the tests that need it are skipped")
@@ -343,4 +348,7 @@ def provide_browser(now: Step) -> None:
 
 if __name__ == "__main__":
     with telling_failures():
-        main(sys.argv[1], sys.argv[2:])
+        try:
+            main(sys.argv[1], sys.argv[2:])
+        except (DockerException, RequestException) as error:
+            raise SetupFailed("the Docker engine did not do what was asked of it; see above.", str(error)) from error

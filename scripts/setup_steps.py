@@ -68,7 +68,7 @@ class Step:
     def _show(self, what: str) -> None:
         if self._live:
             room = shutil.get_terminal_size().columns - len(self._heading) - 4
-            printable = "".join(c for c in what if c.isprintable())
+            printable = "".join(c for c in what.strip() if c.isprintable())
             print(f"\r\033[K{self._heading} … {printable[: max(room, 0)]}", end="", flush=True)
 
 

@@ -22,7 +22,10 @@ PYTHON = VENV / "bin" / "python"
 LOCKS = {"run": "requirements.lock", "dev": "requirements-dev.lock"}
 """By kind of environment. The second holds all of the first, at the same versions."""
 
-NO_PACKAGES = "check that the package index can be reached (pip's settings and proxy variables are used as they are)."
+NO_PACKAGES = (
+    "the Python packages cannot be installed; check that the package index can be reached (pip's own settings and the "
+    "usual proxy variables are used as they are)."
+)
 
 
 def main(goal: str, arguments: list[str]) -> None:
@@ -43,7 +46,11 @@ def provide(kind: str, now: Step) -> None:
     lock = ROOT / LOCKS[kind]
     if not usable():
         now.doing("making .venv")
-        run(now, [sys.executable, "-m", "venv", "--clear", VENV], f"check that {ROOT} can be written to.")
+        run(
+            now,
+            [sys.executable, "-m", "venv", "--clear", VENV],
+            f".venv cannot be made; check that {ROOT} can be written to.",
+        )
     now.doing(f"installing from {lock.name}")
     pip: list[str | Path] = [
         PYTHON,
@@ -57,7 +64,11 @@ def provide(kind: str, now: Step) -> None:
     ]
     run(now, [*pip, "--require-hashes", "-r", lock], NO_PACKAGES)
     # setuptools came with the lock: building our own package fetches nothing more
-    run(now, [*pip, "--no-deps", "--no-build-isolation", "--editable", ROOT], "read the output above.")
+    run(
+        now,
+        [*pip, "--no-deps", "--no-build-isolation", "--editable", ROOT],
+        "this project itself cannot be installed; see above.",
+    )
     for fulfilled in ("dev", "run") if kind == "dev" else ("run",):
         (VENV / f".{fulfilled}-is-current").write_text(fingerprint(fulfilled))
     now.done(f"installed {lock.name}")
