@@ -1,0 +1,546 @@
+"""The REST API: what callers rely on (docs/api.md), and the fuller `/v1` beside it.
+
+A call that changes something writes the wish, asks the loop for a pass, and answers from what that pass made of it; it
+never touches a container itself. How HTTP is read and errors are written is `http.py`'s business, the words of the
+answers `status.py`'s.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from enum import Enum, auto
+from typing import Any, Protocol, assert_never
+
+from aiohttp import web
+
+from controller import status
+from controller.errors import EngineUnavailable, SessionConflict
+from controller.http import (
+    PAIRS,
+    REQUEST_ID,
+    Refusal,
+    answer,
+    encoded_answer,
+    read_object,
+    read_optional_object,
+    speak_json,
+)
+from controller.model import Activity, Container, EngineView, Phase, RunState, UserView, Wish
+from controller.spec import Site, container_name, parse_instant, user_id_of, valid_session_id
+from controller.store import Change, Store
+
+LOOK_SECONDS = 5.0
+"""So long a caller waits for a look at the engine; then the last knowledge has to do, and is marked as such."""
+HEALTH_AGE = 2.0
+"""Seconds: older knowledge is looked up again before health is told from it."""
+LOG_LINES, MAX_LOG_LINES = 100, 10_000
+
+
+class Observer(Protocol):
+    """What the API asks of the informer."""
+
+    @property
+    def engine(self) -> EngineView: ...
+
+    def view(self, user_id: int) -> UserView:
+        """The last view; of a user never seen or forgotten, one with no `observed_at`."""
+        ...
+
+    def views(self) -> tuple[UserView, ...]:
+        """Users that have a container of ours, by ascending id."""
+        ...
+
+    async def refresh(self, user_id: int, max_age: float) -> UserView:
+        """Container, probe and usage not older than `max_age` seconds; where the engine is away, the last view."""
+        ...
+
+    async def wait(self, user_id: int, until: Callable[[UserView], bool], seconds: float) -> UserView:
+        """The first view for which `until` holds, or the last one when the time is over."""
+        ...
+
+    async def logs(self, user_id: int, tail: int) -> str: ...
+
+    async def engine_now(self) -> datetime: ...
+
+
+class Loop(Protocol):
+    """What the API asks of the reconciler."""
+
+    def retry_now(self, user_id: int) -> None: ...
+
+    def activity(self) -> Activity: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What callers are promised."""
+
+    max_users: int
+    create_timeout: float
+    """Seconds that a call waits for its effect before it answers 202."""
+    version: str
+
+
+class Outcome(Enum):
+    """What became of a change while its caller waited."""
+
+    DONE = auto()
+    FAILED = auto()
+    PENDING = auto()
+    """Not yet, or the engine is away: the wish stands and is worked on."""
+    SUPERSEDED = auto()
+    """Another writer asked for the opposite meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    outcome: Outcome
+    before: UserView
+    after: UserView
+    was: Wish | None
+    """The entry before the change."""
+
+
+def build_app(store: Store, observer: Observer, loop: Loop, site: Site, terms: Terms) -> web.Application:
+    """The API as an application; serve it with `http.Runner`."""
+    api = _Api(store, observer, loop, site, terms)
+    app = web.Application(middlewares=[speak_json])
+    app.add_routes(
+        [
+            web.get("/", api.service),
+            web.post("/create", api.create),
+            web.post("/destroy/{container_id}", api.destroy),
+            web.get("/health/{container_id}", api.health),
+            web.get("/list", api.list_containers),
+            web.post("/restart/{container_id}", api.restart),
+            web.get("/v1/users", api.users),
+            web.get("/v1/users/{user_id}", api.user),
+            web.put("/v1/users/{user_id}", api.declare),
+            web.delete("/v1/users/{user_id}", api.undeclare),
+            web.get("/v1/users/{user_id}/logs", api.logs),
+            web.get("/v1/status", api.overview),
+            web.get("/healthz", api.alive),
+            web.get("/readyz", api.ready),
+        ]
+    )
+    return app
+
+
+class _Api:
+    def __init__(self, store: Store, observer: Observer, loop: Loop, site: Site, terms: Terms) -> None:
+        self._store = store
+        self._observer = observer
+        self._loop = loop
+        self._site = site
+        self._terms = terms
+        self._rows = _Rows(site)
+        self._service = json.dumps(status.service_document(terms.version)).encode()
+
+    # ------------------------------------------------------------ what callers rely on
+
+    async def service(self, _: web.Request) -> web.Response:
+        return encoded_answer(self._service)
+
+    async def create(self, request: web.Request) -> web.Response:
+        body = await read_object(request)
+        user_id = body.get("user_id")
+        if type(user_id) is not int or not 1 <= user_id <= self._terms.max_users:  # True is an int to isinstance
+            raise self._no_such_id()
+        session_id = _session_id(body, request)
+        note(request, user=user_id, session_id=session_id)
+
+        def change(wish: Wish | None) -> Wish:
+            held = wish or Wish()
+            return replace(held, state=None, session_id=held.session_id if session_id is None else session_id)
+
+        effect = await self._carry_out(request, user_id, change, _running)
+        return answer(self._created(effect) | _warnings(body, {"user_id", "session_id"}), self._created_status(effect))
+
+    async def destroy(self, request: web.Request) -> web.Response:
+        user_id = self._container_of(request)
+        session_id, warnings = await _session_asked_for(request)
+        effect = await self._remove(request, user_id, session_id)
+        there = {"container_id": self._name(user_id)}
+        if effect is None:
+            raise Refusal(404, "not_found", "Container not found", message="Container not found", **there)
+        return self._told(effect, "destroy", {"message": "Container destroyed successfully", **there} | warnings)
+
+    async def restart(self, request: web.Request) -> web.Response:
+        user_id = self._container_of(request)
+        session_id, warnings = await _session_asked_for(request)
+        note(request, user=user_id, session_id=session_id)
+        self._known(user_id)
+        now = await self._engine_now()
+        restart_at = now.replace(microsecond=now.microsecond // 1000 * 1000)
+
+        def change(wish: Wish | None) -> Wish:
+            if wish is None:
+                raise self._not_found(user_id)
+            _check_session(user_id, wish, session_id)
+            return replace(wish, state=None, restart_at=restart_at)
+
+        def restarted(view: UserView) -> bool:
+            container = status.own(view)
+            started = container.started_at if container is not None and _running(view) else None
+            return started is not None and started >= restart_at
+
+        effect = await self._carry_out(request, user_id, change, restarted)
+        there = {"container_id": self._name(user_id)}
+        return self._told(effect, "restart", {"message": "Container restarted successfully", **there} | warnings)
+
+    async def health(self, request: web.Request) -> web.Response:
+        user_id = self._container_of(request)
+        view = await self._look(user_id, HEALTH_AGE)
+        if view.engine.reachable and user_id not in self._store.current.users and status.own(view) is None:
+            raise self._not_found(user_id)
+        return answer(status.health_answer(self._site, view, _now()))
+
+    async def list_containers(self, _: web.Request) -> web.Response:
+        return encoded_answer(self._rows.encoded(self._observer.views(), self._observer.engine))
+
+    # ------------------------------------------------------------ /v1
+
+    async def users(self, _: web.Request) -> web.Response:
+        state, now = self._store.current, _now()
+        views = {view.user_id: view for view in self._observer.views()}
+        ids = sorted(views.keys() | state.users.keys())
+        documents = [
+            status.user_document(self._site, state, views.get(user_id) or self._observer.view(user_id), now)
+            for user_id in ids
+        ]
+        return answer({"total": len(ids), "users": documents, **status.staleness(self._observer.engine, now)})
+
+    async def user(self, request: web.Request) -> web.Response:
+        user_id = self._user_of(request)
+        view = await self._look(user_id, HEALTH_AGE)
+        if user_id not in self._store.current.users and status.own(view) is None:
+            raise self._not_found(user_id)
+        return answer(self._document(view))
+
+    async def declare(self, request: web.Request) -> web.Response:
+        user_id = self._user_of(request)
+        wish = self._wish(await read_object(request), request)
+        note(request, user=user_id, session_id=wish.session_id)
+        done = _stopped if wish.state is RunState.STOPPED else _running
+        effect = await self._carry_out(request, user_id, lambda _: wish, done)
+        if effect.outcome is Outcome.SUPERSEDED:
+            raise self._superseded(user_id)
+        in_force = effect.outcome is Outcome.DONE and not effect.after.progress.error
+        return answer(self._document(effect.after), (201 if effect.was is None else 200) if in_force else 202)
+
+    async def undeclare(self, request: web.Request) -> web.Response:
+        user_id = self._user_of(request)
+        session_id, _ = await _session_asked_for(request, closed=True)
+        effect = await self._remove(request, user_id, session_id)
+        if effect is None:
+            raise self._not_found(user_id)
+        return self._told(effect, "destroy", {"message": "User removed", "user_id": user_id})
+
+    async def logs(self, request: web.Request) -> web.Response:
+        user_id = self._user_of(request)
+        tail = request.query.get("tail", str(LOG_LINES))
+        if re.fullmatch(r"[1-9][0-9]{0,4}", tail) is None or int(tail) > MAX_LOG_LINES:
+            raise Refusal(400, "invalid_tail", f"`tail` must be a number of lines from 1 to {MAX_LOG_LINES}.")
+        text = await self._observer.logs(user_id, int(tail))
+        return answer({"user_id": user_id, "container_id": self._name(user_id), "lines": text.splitlines()})
+
+    async def overview(self, _: web.Request) -> web.Response:
+        state, now = self._store.current, _now()
+        return answer(
+            {
+                "version": self._terms.version,
+                "instance": self._site.instance,
+                "generation": state.generation,
+                "desired_state": status.wish_document(self._store.health),
+                "engine": status.engine_document(self._observer.engine, now),
+                "queue": asdict(self._loop.activity()),
+                "users": status.tally(len(state.users), self._observer.views()),
+            }
+        )
+
+    async def alive(self, _: web.Request) -> web.Response:
+        return answer({"status": "alive"})
+
+    async def ready(self, _: web.Request) -> web.Response:
+        if not self._store.health.valid and self._store.current.generation == 0:
+            raise Refusal(503, "not_ready", "No desired state could be read yet; GET /v1/status says why.")
+        if not self._observer.engine.reachable:
+            raise Refusal(503, "not_ready", f"The engine cannot be reached: {self._observer.engine.error}")
+        return answer({"status": "ready"})
+
+    # ------------------------------------------------------------ changing the wish, and seeing what becomes of it
+
+    async def _carry_out(
+        self, request: web.Request, user_id: int, change: Change, done: Callable[[UserView], bool]
+    ) -> Effect:
+        """Write the wish, have it looked at, and wait for its effect; `done` tells the effect from a view.
+
+        Only what was seen after the call came counts, and only a pass that acted on this change or a later one.
+        """
+        asked_at, before = _now(), self._observer.view(user_id)
+        was: list[Wish | None] = []
+
+        def noted(wish: Wish | None) -> Wish | None:
+            was[:] = [wish]
+            return change(wish)
+
+        state = await self._store.change(user_id, noted, f"api {request[REQUEST_ID]}")
+        wanted = _asked(state.users.get(user_id))
+        note(request, generation=state.generation)
+
+        def outcome(view: UserView) -> Outcome | None:
+            progress = view.progress
+            acted = progress.generation >= state.generation
+            forgotten = view.observed_at is None and before.observed_at is not None
+            seen = forgotten or (acted and view.observed_at is not None and view.observed_at >= asked_at)
+            if _asked(self._store.current.users.get(user_id)) is not wanted:
+                return Outcome.SUPERSEDED
+            if not view.engine.reachable:
+                return Outcome.PENDING
+            if seen and done(view):
+                return Outcome.DONE
+            if acted and progress.error and progress.passes > before.progress.passes:
+                return Outcome.PENDING if progress.code == "engine_unavailable" else Outcome.FAILED
+            return None
+
+        if not self._observer.engine.reachable:
+            await self._look(user_id, 0)  # it may be back
+        self._loop.retry_now(user_id)
+        after = await self._observer.wait(user_id, lambda v: outcome(v) is not None, self._terms.create_timeout)
+        return Effect(outcome(after) or Outcome.PENDING, before, after, was[0])
+
+    async def _remove(self, request: web.Request, user_id: int, session_id: str | None) -> Effect | None:
+        """Take the user out of the wish and wait until the container is gone; `None` if there was nothing to remove."""
+        note(request, user=user_id, session_id=session_id)
+        view = self._observer.view(user_id)
+        if status.own(view) is None:
+            view = await self._look(user_id, 0)
+            if view.engine.reachable and status.own(view) is None and user_id not in self._store.current.users:
+                return None
+
+        def change(wish: Wish | None) -> None:
+            if wish is not None:
+                _check_session(user_id, wish, session_id)
+
+        return await self._carry_out(request, user_id, change, lambda view: status.own(view) is None)
+
+    async def _look(self, user_id: int, max_age: float) -> UserView:
+        """Fresh knowledge; where it cannot be had in time, the last view, marked as one."""
+        try:
+            async with asyncio.timeout(LOOK_SECONDS):
+                return await self._observer.refresh(user_id, max_age)
+        except TimeoutError:
+            view = self._observer.view(user_id)
+            silent = f"it did not answer within {LOOK_SECONDS:g} s"
+            return replace(view, engine=replace(view.engine, reachable=False, error=silent))
+
+    async def _engine_now(self) -> datetime:
+        try:
+            async with asyncio.timeout(LOOK_SECONDS):
+                return await self._observer.engine_now()
+        except TimeoutError as error:
+            raise EngineUnavailable(f"The engine did not answer within {LOOK_SECONDS:g} s.") from error
+
+    # ------------------------------------------------------------ telling the effect
+
+    def _created(self, effect: Effect) -> dict[str, Any]:
+        user_id = effect.after.user_id
+        match effect.outcome:
+            case Outcome.DONE if _same_run(effect.before, effect.after):
+                message = "Container is already running"
+                return status.created_answer(self._site, user_id, "already_running", message)
+            case Outcome.DONE:
+                return status.created_answer(self._site, user_id, "running", "Container created successfully")
+            case Outcome.PENDING:
+                pending = status.created_answer(self._site, user_id, "pending", self._why(effect.after))
+                return pending | {"details": self._where(user_id)}
+            case Outcome.FAILED:
+                raise self._failure(effect, f"Failed to create container: {effect.after.progress.error}")
+            case Outcome.SUPERSEDED:
+                raise self._superseded(user_id)
+            case _:
+                assert_never(effect.outcome)
+
+    def _created_status(self, effect: Effect) -> int:
+        if effect.outcome is Outcome.PENDING:
+            return 202
+        return 200 if _same_run(effect.before, effect.after) else 201
+
+    def _told(self, effect: Effect, verb: str, success: dict[str, Any]) -> web.Response:
+        user_id = effect.after.user_id
+        match effect.outcome:
+            case Outcome.DONE:
+                return answer(success)
+            case Outcome.PENDING:
+                pending = {"status": "pending", "message": self._why(effect.after), "details": self._where(user_id)}
+                return answer(success | pending, 202)
+            case Outcome.FAILED:
+                raise self._failure(effect, f"Failed to {verb} container", effect.after.progress.error)
+            case Outcome.SUPERSEDED:
+                raise self._superseded(user_id)
+            case _:
+                assert_never(effect.outcome)
+
+    def _failure(self, effect: Effect, error: str, reason: str = "") -> Refusal:
+        progress = effect.after.progress
+        return Refusal(
+            500,
+            progress.code,
+            error,
+            details=" ".join(part for part in (reason, progress.hint) if part) or self._where(effect.after.user_id),
+            container_id=self._name(effect.after.user_id),
+            message=f"The desired state stays as asked and is retried. {self._why(effect.after)}",
+            next_try=status.timestamp(progress.next_try),
+        )
+
+    def _document(self, view: UserView) -> dict[str, Any]:
+        return status.user_document(self._site, self._store.current, view, _now())
+
+    def _why(self, view: UserView) -> str:
+        return status.why(self._store.current.users.get(view.user_id), view, _now())
+
+    def _where(self, user_id: int) -> str:
+        return f"GET /v1/users/{user_id} tells how it goes on."
+
+    # ------------------------------------------------------------ reading requests
+
+    def _container_of(self, request: web.Request) -> int:
+        user_id = user_id_of(self._site.container_prefix, request.match_info["container_id"], self._terms.max_users)
+        if user_id is None:
+            raise Refusal(400, "invalid_container_id", "Invalid container_id format")
+        return user_id
+
+    def _user_of(self, request: web.Request) -> int:
+        user_id = user_id_of("", request.match_info["user_id"], self._terms.max_users)
+        if user_id is None:
+            raise self._no_such_id()
+        return user_id
+
+    def _wish(self, body: dict[str, Any], request: web.Request) -> Wish:
+        """The body of a PUT: an entry of the desired state, as the file has it."""
+        _refuse_unknown(body, {"state", "profile", "session_id", "restart_at"})
+        state, profile, restart_at = (body.get(name) for name in ("state", "profile", "restart_at"))
+        if "state" in body and state not in [each.value for each in RunState]:
+            raise Refusal(400, "invalid_state", "`state` must be running or stopped.", allowed=list(RunState))
+        if "profile" in body and (not isinstance(profile, str) or profile not in self._site.profiles):
+            raise Refusal(
+                400, "unknown_profile", "`profile` must be one of the operator's.", allowed=sorted(self._site.profiles)
+            )
+        moment = parse_instant(restart_at) if isinstance(restart_at, str) else None
+        if "restart_at" in body and moment is None:
+            example = "2026-11-22T10:00:00Z"
+            raise Refusal(400, "invalid_restart_at", f"`restart_at` must be a moment such as {example}.")
+        return Wish(RunState(state) if state else None, profile, _session_id(body, request), moment)
+
+    # ------------------------------------------------------------ helpers
+
+    def _name(self, user_id: int) -> str:
+        return container_name(self._site.container_prefix, user_id)
+
+    def _known(self, user_id: int) -> None:
+        if user_id not in self._store.current.users:
+            raise self._not_found(user_id)
+
+    def _not_found(self, user_id: int) -> Refusal:
+        return Refusal(404, "not_found", "Container not found", container_id=self._name(user_id))
+
+    def _no_such_id(self) -> Refusal:
+        return Refusal(400, "invalid_user_id", f"Invalid user_id. Must be between 1 and {self._terms.max_users}")
+
+    def _superseded(self, user_id: int) -> Refusal:
+        sentence = "Another writer changed what is wanted of this user while this call waited."
+        return Refusal(409, "superseded", sentence, container_id=self._name(user_id), details=self._where(user_id))
+
+
+class _Rows:
+    """The body of `GET /list`. A row is encoded once for each container value; the same value has the same row."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._known: dict[int, tuple[Container, bytes]] = {}
+
+    def encoded(self, views: tuple[UserView, ...], engine: EngineView) -> bytes:
+        rows = [self._row(view.user_id, view.container) for view in views if view.container is not None]
+        about = json.dumps({"total": len(rows), **status.staleness(engine, _now())})
+        return b'%s, "containers": [%s]}' % (about[:-1].encode(), b", ".join(rows))
+
+    def _row(self, user_id: int, container: Container) -> bytes:
+        known = self._known.get(user_id)
+        if known is None or known[0] is not container:
+            row = status.list_row(self._site, container, user_id, datetime.astimezone)
+            known = self._known[user_id] = (container, json.dumps(row).encode())
+        return known[1]
+
+
+def note(request: web.Request, **pairs: object) -> None:
+    """Add to what the log says of this call."""
+    request[PAIRS].update(pairs)
+
+
+async def _session_asked_for(request: web.Request, closed: bool = False) -> tuple[str | None, dict[str, Any]]:
+    """The session that a call names, in its query or its body, and warnings about the rest of the body."""
+    body = await read_optional_object(request)
+    if closed:
+        _refuse_unknown(body, {"session_id"})
+    return _session_id(body, request), _warnings(body, {"session_id"})
+
+
+def _session_id(body: dict[str, Any], request: web.Request) -> str | None:
+    given = [*request.query.getall("session_id", []), *([body["session_id"]] if "session_id" in body else [])]
+    if not all(valid_session_id(each) for each in given) or any(each != given[0] for each in given):
+        rule = "1 to 128 of letters, digits, `-`, `_`, `.`, `:` and `@`"
+        raise Refusal(400, "invalid_session_id", f"`session_id` must be one text of {rule}.")
+    return given[0] if given else None
+
+
+def _check_session(user_id: int, wish: Wish, session_id: str | None) -> None:
+    if session_id is not None and session_id != wish.session_id:
+        current = "has none" if wish.session_id is None else f"is {wish.session_id}"
+        raise SessionConflict(f"Session {session_id} is not the current one: that of user {user_id} {current}.")
+
+
+def _unknown(body: dict[str, Any], known: set[str]) -> list[str]:
+    return sorted(body.keys() - known)
+
+
+def _warnings(body: dict[str, Any], known: set[str]) -> dict[str, Any]:
+    unknown = _unknown(body, known)
+    return {"warnings": [f"Unknown field ignored: {name}" for name in unknown]} if unknown else {}
+
+
+def _refuse_unknown(body: dict[str, Any], known: set[str]) -> None:
+    unknown = _unknown(body, known)
+    if unknown:
+        sentence = f"Unknown field: {', '.join(unknown)}."
+        raise Refusal(400, "unknown_field", sentence, fields=unknown, allowed=sorted(known))
+
+
+def _asked(wish: Wish | None) -> RunState | None:
+    return None if wish is None else wish.state or RunState.RUNNING
+
+
+def _running(view: UserView) -> bool:
+    container = status.own(view)
+    return container is not None and container.phase is Phase.RUNNING
+
+
+def _stopped(view: UserView) -> bool:
+    container = status.own(view)
+    return container is None or container.phase in (Phase.CREATED, Phase.EXITED, Phase.DEAD)
+
+
+def _same_run(before: UserView, after: UserView) -> bool:
+    """The session was running before and nobody started it since."""
+    then, now = status.own(before), status.own(after)
+    if then is None or now is None or then.phase is not Phase.RUNNING:
+        return False
+    return (then.id, then.started_at) == (now.id, now.started_at)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

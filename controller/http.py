@@ -1,0 +1,310 @@
+"""How the API speaks HTTP: requests read strictly, every answer JSON, one log line for each call.
+
+What a call means is `api.py`'s business; nothing here knows of users or containers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import math
+import re
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from aiohttp import http_exceptions, web
+
+from controller.errors import (
+    EngineUnavailable,
+    MatlabManagerError,
+    NoSuchContainer,
+    NotPersisted,
+    SessionConflict,
+    WishInvalid,
+)
+
+log = logging.getLogger(__name__)
+
+MAX_BODY = 16 * 1024
+MAX_TARGET = 8 * 1024
+"""Bytes of a request's path and query."""
+MAX_LINE = 4 * MAX_TARGET
+"""Bytes of a first line that are read at all: what is a little too long still gets a request id and a log line."""
+BODY_SECONDS = 10.0
+JSON_TYPE = "application/json; charset=utf-8"
+
+REQUEST_ID: web.RequestKey[str] = web.RequestKey("request_id", str)
+PAIRS: web.RequestKey[dict[str, object]] = web.RequestKey("pairs", dict)
+"""What the handler has found out about the call, for the log."""
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+RawHandler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+
+class Refusal(Exception):
+    """An answer other than success, as the caller gets it."""
+
+    def __init__(self, status: int, code: str, error: str, **more: object) -> None:
+        super().__init__(error)
+        self.status = status
+        self.body = {"error": error, "code": code, **more}
+
+
+# ---------------------------------------------------------------- answers
+
+
+def answer(body: Mapping[str, Any], status: int = 200) -> web.Response:
+    return encoded_answer(json.dumps(body).encode(), status)
+
+
+def encoded_answer(body: bytes, status: int = 200) -> web.Response:
+    return web.Response(body=body, status=status, headers={"Content-Type": JSON_TYPE})
+
+
+@web.middleware
+async def speak_json(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """The one place where errors become answers, and where calls are logged."""
+    started = time.monotonic()
+    request[REQUEST_ID] = request_id = _request_id(request)
+    request[PAIRS] = {}
+    try:
+        if len(request.raw_path) > MAX_TARGET:
+            raise Refusal(414, "uri_too_long", f"The path of a request may have {MAX_TARGET} bytes.")
+        response = await handler(request)
+    except web.HTTPException as error:
+        response = from_framework(error, request_id)
+    except Exception as error:  # noqa: BLE001 - the edge: whatever happened, the caller gets JSON
+        response = _from_error(error, request_id)
+    response.headers["X-Request-ID"] = request_id
+    _log_call(request, response.status, started)
+    return response
+
+
+def from_framework(error: web.HTTPException, request_id: str) -> web.StreamResponse:
+    """aiohttp's own 404, 405 and so on, in our words; a redirect is passed on."""
+    if error.status < 400:
+        return error
+    sentences = {
+        404: "There is no such endpoint; GET / lists them.",
+        405: "This endpoint does not take that method.",
+        417: "Only `Expect: 100-continue` is understood.",
+    }
+    code = re.sub(r"\W+", "_", error.reason.lower())
+    body = {"error": sentences.get(error.status, error.reason), "code": code, "request_id": request_id}
+    response = answer(body, error.status)
+    if "Allow" in error.headers:
+        response.headers["Allow"] = error.headers["Allow"]
+    return response
+
+
+def _from_error(error: Exception, request_id: str) -> web.Response:
+    match error:
+        case Refusal():
+            return answer({**error.body, "request_id": request_id}, error.status)
+        case MatlabManagerError():
+            body: dict[str, object] = {"error": str(error), "code": error.code}
+            if error.hint:
+                body["details"] = error.hint
+            if isinstance(error, WishInvalid):
+                body["problems"] = [{"line": p.line, "column": p.column, "message": p.message} for p in error.problems]
+            return answer({**body, "request_id": request_id}, _status_of(error))
+        case _:
+            log.error("request failed", exc_info=error, extra={"pairs": {"request_id": request_id}})
+            sentence = "The controller failed at this request; its log has the reason under this request_id."
+            return answer({"error": sentence, "code": "internal_error", "request_id": request_id}, 500)
+
+
+def _status_of(error: MatlabManagerError) -> int:
+    match error:
+        case NotPersisted() | WishInvalid() | EngineUnavailable():
+            return 503
+        case SessionConflict():
+            return 409
+        case NoSuchContainer():
+            return 404
+        case _:
+            return 500
+
+
+def _log_call(request: web.Request, status: int, started: float) -> None:
+    level = logging.DEBUG if request.method in ("GET", "HEAD") else logging.INFO
+    if log.isEnabledFor(level):
+        pairs = {
+            "request_id": request[REQUEST_ID],
+            "method": request.method,
+            "path": request.path[:200],
+            **request[PAIRS],
+            "status": status,
+            "ms": round((time.monotonic() - started) * 1000, 1),
+        }
+        log.log(level, "request", extra={"pairs": pairs})
+
+
+def _request_id(request: web.Request) -> str:
+    """The caller's own, so that one call can be followed through both logs, if it is fit for a log; else a new one."""
+    given = request.headers.get("X-Request-ID", "")
+    return given if re.fullmatch(r"[A-Za-z0-9._:@-]{1,128}", given) else uuid.uuid4().hex
+
+
+# ---------------------------------------------------------------- request bodies
+
+
+async def read_object(request: web.Request) -> dict[str, Any]:
+    """The JSON object that the body must be.
+
+    Raises:
+        Refusal: it is something else.
+    """
+    _check_type(request)
+    return _parse_object(await _read_body(request))
+
+
+async def read_optional_object(request: web.Request) -> dict[str, Any]:
+    """The same, or `{}` where there is no body."""
+    if not request.can_read_body:
+        return {}
+    body = await _read_body(request)
+    if not body:
+        return {}
+    _check_type(request)
+    return _parse_object(body)
+
+
+def _check_type(request: web.Request) -> None:
+    charset = (request.charset or "utf-8").lower()
+    if request.content_type != "application/json" or "Content-Type" not in request.headers or charset != "utf-8":
+        sentence = "The body must be sent with `Content-Type: application/json`, in UTF-8."
+        raise Refusal(415, "unsupported_media_type", sentence)
+
+
+async def _read_body(request: web.Request) -> bytes:
+    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise Refusal(415, "unsupported_media_type", "A compressed body is not taken.")
+    body = bytearray()
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            while chunk := await request.content.readany():
+                body += chunk
+                if len(body) > MAX_BODY:
+                    break
+    except TimeoutError as error:
+        sentence = f"The body did not come within {BODY_SECONDS:g} seconds."
+        raise Refusal(408, "request_timeout", sentence) from error
+    except (web.RequestPayloadError, http_exceptions.BadHttpMessage, ConnectionError) as error:
+        raise Refusal(400, "incomplete_body", "The body broke off or was not framed as HTTP asks.") from error
+    if len(body) > MAX_BODY:
+        _refuse_deep_nesting(bytes(body[:MAX_BODY]))
+        raise Refusal(413, "body_too_large", f"A body may have {MAX_BODY} bytes.")
+    return bytes(body)
+
+
+def _parse_object(body: bytes) -> dict[str, Any]:
+    try:
+        parsed = json.loads(
+            body.decode("utf-8"),
+            object_pairs_hook=_without_duplicates,
+            parse_constant=_no_constant,
+            parse_float=_finite,
+        )
+    except (ValueError, RecursionError) as error:
+        raise _not_json(str(error)) from error
+    if not isinstance(parsed, dict):
+        raise _not_json("an object is expected")
+    return parsed
+
+
+def _refuse_deep_nesting(beginning: bytes) -> None:
+    """Of a body that is too long as well, this is the better answer: no limit would let it pass."""
+    try:
+        json.loads(beginning.decode("utf-8", "replace"))
+    except RecursionError as error:
+        raise _not_json(str(error)) from error
+    except ValueError:
+        return
+
+
+def _not_json(why: str) -> Refusal:
+    return Refusal(400, "invalid_json", f"The body must be one JSON object: {why}.")
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key is there twice")
+    return found
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError("a number is too large")
+    return number
+
+
+# ---------------------------------------------------------------- the server
+
+
+class Runner(web.AppRunner):
+    """Serves an application so that what aiohttp answers before the application is asked is JSON, too."""
+
+    def __init__(self, app: web.Application) -> None:
+        super().__init__(app, access_log=None, auto_decompress=False, lingering_time=2.0, max_line_size=MAX_LINE)
+
+    async def _make_server(self) -> web.Server:
+        plain = await super()._make_server()
+        return _Server(_worded(plain.request_handler), request_factory=plain.request_factory, **self._kwargs)
+
+
+class _Server(web.Server):
+    def __call__(self) -> web.RequestHandler:
+        return _Connection(self, loop=self._loop, **self._kwargs)
+
+
+class _Connection(web.RequestHandler):
+    __slots__ = ()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """What could not be read as HTTP."""
+        request_id = uuid.uuid4().hex
+        pairs = {"request_id": request_id, "status": status, "from": request.remote}
+        if status >= 500:
+            log.error("connection failed", exc_info=exc, extra={"pairs": pairs})
+            code, sentence = "internal_error", "The controller failed at this request; its log has the reason."
+        else:
+            log.info("not HTTP", extra={"pairs": {**pairs, "reason": str(exc)[:200]}})
+            status, code, sentence = _unreadable(exc)
+        response = answer({"error": sentence, "code": code, "request_id": request_id}, status)
+        response.force_close()
+        return response
+
+
+def _unreadable(error: BaseException | None) -> tuple[int, str, str]:
+    if not isinstance(error, http_exceptions.LineTooLong):
+        return 400, "bad_request", "This is not an HTTP request."
+    if error.args[1] == MAX_LINE:
+        return 414, "uri_too_long", f"The path of a request may have {MAX_TARGET} bytes."
+    return 431, "header_too_large", "A header is too long."
+
+
+def _worded(handler: RawHandler) -> RawHandler:
+    """aiohttp raises some answers, to an `Expect` that it does not know, before any middleware."""
+
+    async def handle(request: web.BaseRequest) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except web.HTTPException as error:
+            return from_framework(error, uuid.uuid4().hex)
+
+    return handle

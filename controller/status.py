@@ -1,0 +1,426 @@
+"""From values to words: conditions, the `why` sentence, and the JSON that callers get.
+
+Pure. How fresh the knowledge is, and whether to look again first, was settled before it came here; what is too old to
+be told as a fact comes out as `unknown`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, assert_never
+
+from controller.model import (
+    Condition,
+    Container,
+    DesiredState,
+    EngineView,
+    Phase,
+    Progress,
+    RunState,
+    Truth,
+    Usage,
+    UserView,
+    Wish,
+)
+from controller.spec import Site, container_name
+from controller.store import WishHealth
+
+STARTING = timedelta(seconds=60)
+"""So long a running session may leave its services' first answer before that counts as a fault."""
+FRESH = timedelta(seconds=5)
+"""What was seen longer ago is not told as the present."""
+
+Json = dict[str, Any]
+
+
+# ---------------------------------------------------------------- conditions
+
+
+def conditions(wish: Wish | None, view: UserView, now: datetime) -> tuple[Condition, ...]:
+    """`Ready`, `Reconciling`, `Stalled` and `Degraded` of one user; `wish` is `None` when nothing is declared."""
+    standing = _standing(wish, view, now)
+    found = (standing, _reconciling(view.progress, now), _stalled(view.progress), _degraded(standing, view.progress))
+    if not view.engine.reachable:
+        found = (standing, standing, standing, standing)
+    types = ("Ready", "Reconciling", "Stalled", "Degraded")
+    return tuple(
+        Condition(kind, each.status, each.reason, each.message, each.since, view.progress.generation)
+        for kind, each in zip(types, found, strict=True)
+    )
+
+
+def why(wish: Wish | None, view: UserView, now: datetime) -> str:
+    """Where this user's session stands, and what happens next and when."""
+    return f"{_standing(wish, view, now).message}; {_next(wish, view, now)}."
+
+
+@dataclass(frozen=True, slots=True)
+class _Finding:
+    status: Truth
+    reason: str
+    message: str
+    since: datetime | None = None
+    faulty: bool = False
+    """This is not how a session comes or goes."""
+
+
+def own(view: UserView) -> Container | None:
+    """The user's container, unless it is somebody else's that only has its name."""
+    return view.container if view.container is not None and view.container.ours else None
+
+
+def _standing(wish: Wish | None, view: UserView, now: datetime) -> _Finding:
+    """Whether the session is there to be used, and if not, what keeps it."""
+    container = own(view)
+    if not view.engine.reachable:
+        return _Finding(Truth.UNKNOWN, "EngineUnreachable", _out_of_sight(view.engine, now), view.engine.last_seen)
+    if wish is None:
+        left = "has no container" if container is None else "its container is to be removed"
+        return _Finding(Truth.FALSE, "NotDeclared", f"The user is not in the desired state and {left}")
+    if wish.state is RunState.STOPPED:
+        if container is not None and container.phase in (Phase.RUNNING, Phase.PAUSED, Phase.RESTARTING):
+            return _Finding(Truth.FALSE, "Stopping", "The session is wanted stopped and its container is still there")
+        return _Finding(Truth.FALSE, "Stopped", "The session is stopped, as wanted")
+    if container is None:
+        return _Finding(Truth.FALSE, "NoContainer", "The session is wanted running and has no container yet")
+    return _run(container, view, now)
+
+
+def _run(container: Container, view: UserView, now: datetime) -> _Finding:
+    match container.phase:
+        case Phase.RUNNING:
+            return _service(container, view, now)
+        case Phase.CREATED:
+            return _Finding(Truth.FALSE, "NotStarted", "The container is made and not started", container.created_at)
+        case Phase.PAUSED:
+            return _Finding(Truth.FALSE, "Paused", "The container was paused from outside", faulty=True)
+        case Phase.RESTARTING:
+            return _Finding(Truth.FALSE, "Restarting", "The container is being restarted")
+        case Phase.REMOVING:
+            return _Finding(Truth.FALSE, "Removing", "The container is being removed")
+        case Phase.EXITED | Phase.DEAD:
+            if container.oom_killed:
+                message = "The session ran out of memory and was killed"
+                return _Finding(Truth.FALSE, "OutOfMemory", message, faulty=True)
+            return _Finding(Truth.FALSE, "Exited", f"The container exited with code {container.exit_code}", faulty=True)
+        case _:
+            assert_never(container.phase)
+
+
+def _service(container: Container, view: UserView, now: datetime) -> _Finding:
+    started, probe = container.started_at, view.probe
+    if probe is None:
+        return _Finding(Truth.UNKNOWN, "NotProbed", "The container runs and its services were not asked yet", started)
+    if probe.ready:
+        return _Finding(Truth.TRUE, "ServicesAnswer", "The session runs and both its services answer", view.ready_since)
+    detail = _clause(probe.detail)
+    if started is not None and now - started < STARTING:
+        return _Finding(Truth.FALSE, "Starting", f"The session is starting up: {detail}", started)
+    return _Finding(Truth.FALSE, "ServiceSilent", f"The container runs, but {detail}", faulty=True)
+
+
+def _reconciling(progress: Progress, now: datetime) -> _Finding:
+    if progress.doing:
+        return _Finding(Truth.TRUE, "Acting", progress.doing)
+    if progress.settled:
+        return _Finding(Truth.FALSE, "Settled", "Nothing is left to do")
+    if progress.permanent:
+        return _Finding(Truth.FALSE, "Stalled", "Only a change of the desired state or of the machine will help")
+    if progress.next_try is not None:
+        message = f"The next try is {_moment(progress.next_try, now)}"
+        return _Finding(Truth.TRUE, "BackingOff", message, progress.failing_since)
+    return _Finding(Truth.TRUE, "Queued", "A pass is due")
+
+
+def _stalled(progress: Progress) -> _Finding:
+    if progress.error and progress.permanent:
+        return _Finding(Truth.TRUE, _camel(progress.code), _failure(progress), progress.failing_since)
+    return _Finding(Truth.FALSE, "NotStalled", "Nothing that only a person can mend stands in the way")
+
+
+def _degraded(standing: _Finding, progress: Progress) -> _Finding:
+    if progress.error:
+        return _Finding(Truth.TRUE, _camel(progress.code), _failure(progress), progress.failing_since)
+    if standing.faulty:
+        return _Finding(Truth.TRUE, standing.reason, standing.message, standing.since)
+    if progress.failures:
+        times = "once" if progress.failures == 1 else f"{progress.failures} times in a row"
+        return _Finding(Truth.TRUE, "Recovering", f"The session failed {times}", progress.failing_since)
+    return _Finding(Truth.FALSE, "AsDeclared", "No fault is known")
+
+
+def _next(wish: Wish | None, view: UserView, now: datetime) -> str:
+    progress = view.progress
+    if not view.engine.reachable:
+        return "nothing is done until it answers again"
+    if progress.doing:
+        return f"being done now: {_clause(progress.doing)}"
+    if progress.error:
+        again = f"the next try is {_moment(progress.next_try, now)}" if progress.next_try else "it waits for a change"
+        return f"the last attempt failed ({_clause(_failure(progress))}), and {again}"
+    if progress.next_try is not None and progress.failures:
+        return f"the next try is {_moment(progress.next_try, now)}"
+    if not progress.settled:
+        return "a pass is due"
+    if wish is not None and wish.restart_at is not None and wish.restart_at > now:
+        return f"a restart is due {_moment(wish.restart_at, now)}"
+    return "nothing is left to do"
+
+
+def _failure(progress: Progress) -> str:
+    """The error with what to do about it, as sentences."""
+    return " ".join(f"{_clause(part)}." for part in (progress.error, progress.hint) if part)
+
+
+def _clause(sentence: str) -> str:
+    return sentence.strip().rstrip(".")
+
+
+def _camel(code: str) -> str:
+    return "".join(word.capitalize() for word in code.split("_"))
+
+
+def _out_of_sight(engine: EngineView, now: datetime) -> str:
+    seen = "never answered" if engine.last_seen is None else f"last answered {_span(now - engine.last_seen)} ago"
+    return f"The engine cannot be reached and {seen} ({_clause(engine.error)})"
+
+
+def _moment(when: datetime, now: datetime) -> str:
+    return "now" if when <= now else f"in {_span(when - now)}"
+
+
+def _span(length: timedelta) -> str:
+    """A length of time, as exact as a person wants it."""
+    seconds = max(0, round(length.total_seconds()))
+    if seconds < 120:
+        return f"{seconds} s"
+    return f"{seconds // 60} min" if seconds < 7200 else f"{seconds // 3600} h"
+
+
+# ---------------------------------------------------------------- the seed's shapes
+
+
+def address(site: Site, user_id: int) -> Json:
+    """Where a user's session is, running or not."""
+    return {
+        "container_id": container_name(site.container_prefix, user_id),
+        "http_port": site.http_port_base + user_id,
+        "ws_port": site.ws_port_base + user_id,
+    }
+
+
+def created_answer(site: Site, user_id: int, status: str, message: str) -> Json:
+    return {**address(site, user_id), "status": status, "message": message}
+
+
+def health_answer(site: Site, view: UserView, now: datetime) -> Json:
+    """`GET /health`: `running` with everything, `stopped` with three keys, or `unknown` with the age of the knowledge.
+
+    A session that is declared and has no container, or one that never started, is `stopped` with no `started_at`:
+    it is known, and whoever polls for `running` should go on polling.
+    """
+    container = own(view)
+    there = address(site, view.user_id)
+    started = timestamp(container.started_at) if container is not None else None
+    if not view.engine.reachable:
+        return {
+            "container_id": there["container_id"],
+            "status": "unknown",
+            "started_at": started,
+            **_measures(None),
+            "web_service": "unknown",
+            "websocket_service": "unknown",
+            "http_port": there["http_port"],
+            "ws_port": there["ws_port"],
+            "age_seconds": age(view.observed_at or view.engine.last_seen, now),
+            "last_known": {"status": "absent" if container is None else container.phase.value, **_measures(view.usage)},
+            "details": _clause(_out_of_sight(view.engine, now)) + ".",
+        }
+    if container is None or container.phase is not Phase.RUNNING:
+        return {"container_id": there["container_id"], "status": "stopped", "started_at": started}
+    probe = view.probe if view.probe is not None and now - view.probe.checked_at <= FRESH else None
+    usage = view.usage if view.usage is not None and now - view.usage.sampled_at <= FRESH else None
+    return {
+        "container_id": there["container_id"],
+        "status": "running",
+        "started_at": started,
+        **_measures(usage),
+        "web_service": _word(probe.web if probe else None),
+        "websocket_service": _word(probe.websocket if probe else None),
+        "http_port": there["http_port"],
+        "ws_port": there["ws_port"],
+    }
+
+
+def list_row(site: Site, container: Container, user_id: int, local: Callable[[datetime], datetime]) -> Json:
+    """One of the `containers` of `GET /list`; `local` turns a moment into local time."""
+    there = address(site, user_id)
+    return {
+        "container_id": there["container_id"],
+        "user_id": user_id,
+        "status": container.phase.value,
+        "created": f"{local(container.created_at):%Y-%m-%d %H:%M:%S}",
+        "http_port": there["http_port"],
+        "ws_port": there["ws_port"],
+    }
+
+
+def staleness(engine: EngineView, now: datetime) -> Json:
+    """What an answer from old knowledge has to say about itself; nothing while the engine answers."""
+    return {} if engine.reachable else {"stale": True, "age_seconds": age(engine.last_seen, now)}
+
+
+def service_document(version: str) -> Json:
+    return {
+        "service": "MATLAB Container Manager",
+        "version": version,
+        "architecture": "One container, one MATLAB session",
+        "websocket_service": "Auto-started via startup.m",
+        "endpoints": {
+            "POST /create": "Create a new container (WebSocket auto-starts)",
+            "POST /destroy/<container_id>": "Destroy a container",
+            "GET /health/<container_id>": "Health check for a container",
+            "GET /list": "List all containers",
+            "POST /restart/<container_id>": "Restart a container",
+            "GET /v1/users": "List all users: desired, observed, conditions",
+            "GET /v1/users/<user_id>": "One user: desired, observed, conditions, and why",
+            "PUT /v1/users/<user_id>": "Declare a user's session",
+            "DELETE /v1/users/<user_id>": "Take a user out of the desired state",
+            "GET /v1/users/<user_id>/logs": "The last lines of a session's output",
+            "GET /v1/status": "The desired state's file, the engine and the work queue",
+            "GET /healthz": "Whether the controller is alive",
+            "GET /readyz": "Whether the controller can do its work",
+        },
+    }
+
+
+# ---------------------------------------------------------------- /v1
+
+
+def user_document(site: Site, state: DesiredState, view: UserView, now: datetime) -> Json:
+    """Everything about one user."""
+    there = address(site, view.user_id)
+    wish = state.users.get(view.user_id)
+    return {
+        "user_id": view.user_id,
+        "container_id": there["container_id"],
+        "addresses": {"host": site.bind_address, "http_port": there["http_port"], "ws_port": there["ws_port"]},
+        "desired": None if wish is None else _desired(site, wish, state.default_profile),
+        "observed": _observed(view, now),
+        "progress": plain(asdict(view.progress)),
+        "conditions": [plain(asdict(each)) for each in conditions(wish, view, now)],
+        "why": why(wish, view, now),
+        "generation": state.generation,
+    }
+
+
+def wish_document(wish: WishHealth) -> Json:
+    return {**plain(asdict(wish))}
+
+
+def engine_document(engine: EngineView, now: datetime) -> Json:
+    return {**plain(asdict(engine)), "age_seconds": age(engine.last_seen, now)}
+
+
+def tally(declared: int, views: Iterable[UserView]) -> dict[str, int]:
+    """How many users there are of each kind."""
+    containers = [(own(view), view.ready_since) for view in views]
+    running = [ready for container, ready in containers if container and container.phase is Phase.RUNNING]
+    return {
+        "declared": declared,
+        "containers": sum(container is not None for container, _ in containers),
+        "running": len(running),
+        "ready": sum(ready is not None for ready in running),
+    }
+
+
+def _desired(site: Site, wish: Wish, default_profile: str | None) -> Json:
+    """The wish with its defaults filled in; no resources where its profile is no longer in the settings."""
+    name = wish.profile or default_profile or site.default_profile
+    profile = site.profiles.get(name)
+    return {
+        "state": (wish.state or RunState.RUNNING).value,
+        "profile": name,
+        "session_id": wish.session_id,
+        "restart_at": timestamp(wish.restart_at),
+        "resources": profile and {"image": profile.image, "cpus": profile.cpus, "memory": profile.memory},
+    }
+
+
+def _observed(view: UserView, now: datetime) -> Json:
+    container, probe = own(view), view.probe
+    return {
+        "status": container.phase.value if container else None,
+        "observed_at": timestamp(view.observed_at),
+        **staleness(view.engine, now),
+        "container": container and plain(_inspected(container)),
+        "services": {
+            "web": _word(probe.web if probe else None),
+            "websocket": _word(probe.websocket if probe else None),
+            "checked_at": timestamp(probe.checked_at) if probe else None,
+            "ready_since": timestamp(view.ready_since),
+            "detail": probe.detail if probe else "",
+        },
+        "usage": plain(asdict(view.usage)) if view.usage else None,
+    }
+
+
+def _inspected(container: Container) -> Json:
+    """What a reader does not know already."""
+    return {name: value for name, value in asdict(container).items() if name not in ("user_id", "ours", "pid")}
+
+
+# ---------------------------------------------------------------- units
+
+
+def timestamp(moment: datetime | None) -> str | None:
+    """ISO 8601 in UTC with milliseconds, as `2025-10-13T10:30:00.000Z`."""
+    if moment is None:
+        return None
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+
+
+def age(since: datetime | None, now: datetime) -> float | None:
+    """Seconds; `None` of what was never seen."""
+    return None if since is None else max(0.0, round((now - since).total_seconds(), 1))
+
+
+def bytes_size(size: float) -> str:
+    """Four significant digits and a binary unit, as `units.BytesSize` of docker/go-units prints it."""
+    units = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB", "ZiB", "YiB")
+    step = 0
+    while size >= 1024 and step < len(units) - 1:
+        size /= 1024
+        step += 1
+    return f"{size:.4g}{units[step]}"
+
+
+def _measures(usage: Usage | None) -> dict[str, str]:
+    """As `docker stats` prints them."""
+    if usage is None:
+        return dict.fromkeys(("cpu_usage", "memory_usage", "memory_percent"), "unknown")
+    share = usage.memory / usage.memory_limit * 100 if usage.memory_limit else 0.0
+    return {
+        "cpu_usage": f"{usage.cpu_percent:.2f}%",
+        "memory_usage": f"{bytes_size(usage.memory)} / {bytes_size(usage.memory_limit)}",
+        "memory_percent": f"{share:.2f}%",
+    }
+
+
+def _word(answered: bool | None) -> str:
+    return {True: "healthy", False: "unhealthy", None: "unknown"}[answered]
+
+
+def plain(value: Any) -> Any:
+    """The same with every moment as text."""
+    match value:
+        case datetime():
+            return timestamp(value)
+        case dict():
+            return {name: plain(each) for name, each in value.items()}
+        case list() | tuple():
+            return [plain(each) for each in value]
+        case _:
+            return value
