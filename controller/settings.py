@@ -344,7 +344,7 @@ def _read_file(file: Path) -> tuple[dict[str, Any], Lines]:
         raise SettingsInvalid(f"{file} line {line}: this is not YAML: {error.problem}") from error
     except (yaml.YAMLError, ValueError) as error:  # a control character; a date such as 2026-99-99
         raise SettingsInvalid(f"{file}: this is not YAML: {' '.join(str(error).split())}") from error
-    if node is None:
+    if content is None:
         return {}, {}
     if not isinstance(node, yaml.MappingNode):
         raise SettingsInvalid(f"{file} line 1: a mapping of settings to values is expected here")

@@ -1,0 +1,230 @@
+"""A setting is found in the right place, or the sentence says what is wrong, where, and what is allowed."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from controller.cli.reference import reference_page
+from controller.errors import SettingsInvalid
+from controller.settings import Settings, environment_name, load, parse_size, show_size
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "controller.yaml"
+
+
+def refusal(file: Path | None = None, env: dict[str, str] | None = None, **flags: object) -> str:
+    with pytest.raises(SettingsInvalid) as caught:
+        load(file, env or {}, flags)
+    return str(caught.value)
+
+
+# ---------------------------------------------------------------- where a value comes from
+
+
+def test_flags_win_over_the_environment_which_wins_over_the_file_which_wins_over_the_default(file: Path) -> None:
+    file.write_text("# ours\napi_port: 1111\nmax_users: 11\ninstance: file\n")
+    loaded = load(file, {"MCM_API_PORT": "2222", "MCM_MAX_USERS": "22"}, {"api_port": "3333", "instance": None})
+    settings, origins = loaded.settings, loaded.origins
+    assert (settings.api_port, origins["api_port"]) == (3333, "flag --api-port")
+    assert (settings.max_users, origins["max_users"]) == (22, "environment MCM_MAX_USERS")
+    assert (settings.instance, origins["instance"]) == ("file", f"{file} line 4")
+    assert (settings.api_host, origins["api_host"]) == ("127.0.0.1", "default")
+    assert set(origins) == set(Settings.model_fields)
+
+
+def test_the_names_that_others_script_against_are_all_there() -> None:
+    names = {
+        "MCM_API_HOST": "::1",
+        "MCM_API_PORT": "1234",
+        "MCM_DESIRED_STATE": "/a/wish.yaml",
+        "MCM_STATE_DIR": "/a/state",
+        "MCM_DATA_ROOT": "/a/data",
+        "MCM_HTTP_PORT_BASE": "20000",
+        "MCM_WS_PORT_BASE": "21000",
+        "MCM_CONTAINER_PREFIX": "lab-",
+        "MCM_INSTANCE": "lab",
+        "MCM_MAX_USERS": "7",
+        "MCM_MAX_CONCURRENT_STARTS": "3",
+        "MCM_RESYNC_SECONDS": "2.5",
+        "DOCKER_HOST": "tcp://10.0.0.5:2376",
+    }
+    taken = {environment_name(name): str(value) for name, value in load(None, names, {}).settings}
+    assert {name: taken[name] for name in names} == names
+
+
+def test_every_default_is_what_the_contract_says() -> None:
+    settings = load(None, {}, {}).settings
+    assert (settings.api_url, settings.max_users, settings.max_concurrent_starts) == ("http://127.0.0.1:8080", 100, 10)
+    assert (settings.http_port_base, settings.ws_port_base) == (30000, 31000)
+    assert (settings.container_prefix, settings.data_root) == ("matlab-user-", Path.home() / "matlab_data")
+    standard = settings.profiles["standard"]
+    assert (standard.cpus, standard.memory, standard.shm) == (2, 4 * 1024**3, 4 * 1024**3)
+
+
+def test_a_relative_path_starts_at_the_files_folder_or_else_at_the_working_folder(
+    file: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    file.write_text("data_root: data\nstate_dir: ~/s\n")
+    settings = load(file, {"MCM_DESIRED_STATE": "wish.yaml"}, {}).settings
+    assert settings.data_root == tmp_path / "data"
+    assert settings.state_dir == Path.home() / "s"
+    assert settings.desired_state == tmp_path / "elsewhere/wish.yaml"
+
+
+def test_the_state_folder_follows_xdg_unless_it_is_named(file: Path) -> None:
+    file.write_text("state_dir: /named\n")
+    xdg = {"XDG_STATE_HOME": "/xdg"}
+    assert load(None, xdg, {}).settings.state_dir == Path("/xdg/matlab-container-manager")
+    assert load(None, xdg, {}).origins["state_dir"] == "environment XDG_STATE_HOME"
+    assert load(file, xdg, {}).settings.state_dir == Path("/named")
+    assert load(None, xdg | {"MCM_STATE_DIR": "/env"}, {}).settings.state_dir == Path("/env")
+
+
+@pytest.mark.parametrize("text", ["", "# nothing yet\n", "---\n...\n"])
+def test_an_empty_file_changes_nothing(file: Path, text: str) -> None:
+    file.write_text(text)
+    assert load(file, {}, {}) == load(None, {}, {})
+
+
+def test_the_profiles_of_the_file_replace_the_built_in_ones_and_fill_up_from_the_defaults(file: Path) -> None:
+    file.write_text(
+        "default_profile: gpu\nprofiles:\n  gpu: {cpus: 1.5, memory: 512m, env: {A: 'x y'}, licence: 1@h}\n"
+    )
+    settings = load(file, {}, {}).settings
+    assert set(settings.profiles) == {"gpu"}
+    gpu = settings.profiles["gpu"]
+    assert (gpu.image, gpu.cpus, gpu.memory, gpu.shm) == ("matlab-session:octave", 1.5, 512 * 1024**2, 4 * 1024**3)
+    assert (gpu.env, gpu.licence) == ({"A": "x y"}, "1@h")
+
+
+def test_sizes_are_read_as_docker_reads_them() -> None:
+    sizes = ("512m", "4g", "4G", "1.5g", "64k", "10b", "123", 456)
+    assert [parse_size(text) for text in sizes] == [536870912, 4294967296, 4294967296, 1610612736, 65536, 10, 123, 456]
+    for text in ("", "4gb ", "4 g", "-1g", "1e9", "²g", "４g", "g", ".5g", True, None):
+        with pytest.raises(ValueError):  # noqa: PT011 - it has no words; the setting has
+            parse_size(text)
+
+
+def test_a_shown_size_is_read_back_as_itself() -> None:
+    for size in (0, 1, 1023, 1024, 1025, 1024**2 + 1024, 512 * 1024**2, 3 * 1024**3, 3 * 1024**3 + 1):
+        assert parse_size(show_size(size)) == size
+
+
+# ---------------------------------------------------------------- what is wrong with one
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("a: 1\n", " line 1: a is not a setting"),
+        ("\n\napi_prot: 1\n", " line 3: api_prot is not a setting; did you mean api_port?"),
+        ("api_port: 70000\n", " line 1: api_port cannot be 70000: it must be a whole number from 1 to 65535"),
+        ("api_port: 1\napi_port: 2\n", " line 2: api_port was already given in line 1"),
+        ("max_users: yes\n", " line 1: max_users cannot be True: it must be a whole number from 1 to 999"),
+        ("session_user: 10:10\n", "session_user cannot be 610: it must be `uid:gid` in numbers"),
+        ("profiles:\n  big:\n    memory: 9x\n", " line 3: profiles.big.memory cannot be '9x': it must be a size"),
+        ("profiles:\n  big:\n    cpu: 9\n", " line 3: profiles.big.cpu is not a setting; did you mean cpus?"),
+        ("profiles:\n  big:\n    env:\n      A: 1\n", " line 4: profiles.big.env.A cannot be 1: it must be a mapping"),
+        ("profiles:\n  'a b': {}\n", " line 2: profiles.a b cannot be 'a b'"),
+        ("profiles: {}\n", " line 1: profiles cannot be {}: it must be a mapping of at least one name"),
+        ("profiles:\n  p: {}\n", "default: default_profile 'standard' is not one of the profiles (p)"),
+        ("- a\n", " line 1: a mapping of settings"),
+        ("a: [\n", " line 2: this is not YAML"),
+        ("instance: a\x00b\n", ": this is not YAML"),
+        ("api_port: !!python/name:os.system\n", " line 1: this is not YAML"),
+        ("<<: {api_port: 0}\n", ": api_port cannot be 0"),
+    ],
+)
+def test_a_fault_of_the_file_is_told_with_its_line(file: Path, text: str, sentence: str) -> None:
+    file.write_text(text)
+    told = refusal(file)
+    assert sentence in told
+    assert "\n" not in told, "one fault, one sentence"
+
+
+def test_a_file_that_is_named_must_be_readable(tmp_path: Path) -> None:
+    assert refusal(tmp_path / "none.yaml") == f"{tmp_path}/none.yaml cannot be read: No such file or directory"
+    (tmp_path / "latin").write_bytes(b"instance: \xff\n")
+    assert f"{tmp_path}/latin cannot be read" in refusal(tmp_path / "latin")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("MCM_STATE_DRI", "/x", "environment: MCM_STATE_DRI is not a setting; did you mean MCM_STATE_DIR?"),
+        ("MCM_PROFILES", "{}", "environment: MCM_PROFILES is not a setting"),
+        ("MCM_API_PORT", "x", "environment MCM_API_PORT: api_port cannot be 'x': it must be a whole number"),
+        ("MCM_API_PORT", "30005", "environment MCM_API_PORT: api_port 30005 lies among the session ports"),
+        ("MCM_STATE_DIR", "", "environment MCM_STATE_DIR: state_dir cannot be '': it must be a path"),
+        ("MCM_DATA_ROOT", "/", "environment MCM_DATA_ROOT: data_root cannot be '/'"),
+        ("MCM_DATA_ROOT", "/a\nb", "environment MCM_DATA_ROOT: data_root cannot be "),
+        ("MCM_SESSION_USER", "0:0", "environment MCM_SESSION_USER: session_user cannot be '0:0'"),
+        ("MCM_SESSION_USER", "1000:0", "session_user cannot be '1000:0'"),
+        ("MCM_CONTAINER_PREFIX", "lab1", "not ending in a digit"),
+        ("MCM_CONTAINER_PREFIX", "-lab", "container_prefix cannot be '-lab'"),
+        ("MCM_INSTANCE", "a b", "instance cannot be 'a b'"),
+        ("MCM_INSTANCE", "a\n", "instance cannot be 'a"),
+        ("MCM_MAX_USERS", "1000", "max_users cannot be '1000': it must be a whole number from 1 to 999"),
+        ("MCM_HTTP_PORT_BASE", "30950", "the page ports 30951 to 31050 and the WebSocket ports 31001 to 31100 meet"),
+        ("MCM_WS_PORT_BASE", "65500", "ws_port_base leaves no ports for 100 users: the last would be 65600"),
+        ("MCM_API_HOST", "example.org", "api_host cannot be 'example.org': it must be `localhost` or an IP address"),
+        ("MCM_API_HOST", "0.0.0.0", "api_host 0.0.0.0 would let other machines in"),
+        ("MCM_BIND_ADDRESS", "::", "bind_address :: would let other machines in"),
+        ("MCM_BIND_ADDRESS", "localhost", "bind_address cannot be 'localhost': it must be an IP address"),
+        ("MCM_RESYNC_SECONDS", "nan", "resync_seconds cannot be 'nan'"),
+        ("MCM_DEFAULT_PROFILE", "larg", "did you mean large?"),
+        ("DOCKER_HOST", "somewhere", "environment DOCKER_HOST: docker_host cannot be 'somewhere'"),
+    ],
+)
+def test_a_fault_of_the_environment_is_told_with_the_variable(name: str, value: str, sentence: str) -> None:
+    told = refusal(env={name: value})
+    assert sentence in told
+    assert name in told
+
+
+def test_a_fault_of_a_flag_is_told_with_the_flag() -> None:
+    assert refusal(api_port="0").startswith("flag --api-port: api_port cannot be '0'")
+
+
+def test_all_faults_are_told_at_once(file: Path) -> None:
+    file.write_text("a: 1\nmax_users: 0\n")
+    told = refusal(file, {"MCM_X": "", "MCM_API_PORT": "x"}, log_level="loud")
+    assert len(told.splitlines()) == 5
+
+
+def test_the_variables_of_tests_are_left_alone() -> None:
+    assert load(None, {"MCM_TEST_ANYTHING": "1", "OTHER": "2"}, {}) == load(None, {}, {})
+
+
+def test_other_machines_are_let_in_only_on_request() -> None:
+    settings = load(None, {"MCM_API_HOST": "0.0.0.0", "MCM_BIND_ADDRESS": "::", "MCM_INSECURE": "true"}, {}).settings
+    assert settings.api_url == "http://127.0.0.1:8080", "a client on this machine goes by loopback"
+
+
+def test_the_two_port_ranges_may_touch() -> None:
+    assert load(None, {"MCM_MAX_USERS": "999"}, {}).settings.max_users == 999
+
+
+# ---------------------------------------------------------------- what is written about them
+
+
+def test_the_reference_page_is_current() -> None:
+    assert (ROOT / "docs/settings.md").read_text() == reference_page(), (
+        "run `matlabctl settings --reference > docs/settings.md`"
+    )
+
+
+def test_the_example_file_stands_at_the_defaults() -> None:
+    example = ROOT / "controller.example.yaml"
+    loaded = load(example, {}, {})
+    given = set(yaml.safe_load(example.read_text()))
+    default = load(None, {"MCM_DESIRED_STATE": str(ROOT / "desired_state.yaml")}, {}).settings
+    assert loaded.settings == default
+    assert {name for name, origin in loaded.origins.items() if origin != "default"} == given
