@@ -110,10 +110,13 @@ class DockerEngine:
 
     async def _inspect_all(self, ids: Iterable[str]) -> tuple[Container, ...]:
         """Those of `ids` that still exist, in that order."""
-        if not self._host_cpus:
-            await self.info()
+        await self._know_host()
         seen = await asyncio.gather(*(self._inspect(i) for i in ids))
         return tuple(c for c in seen if c is not None)
+
+    async def _know_host(self) -> None:
+        if not self._host_cpus:
+            await self.info()
 
     async def _inspect(self, id_or_name: str) -> Container | None:
         try:
@@ -125,6 +128,7 @@ class DockerEngine:
     # ------------------------------------------------------------ changes, by id only
 
     async def create(self, spec: SessionSpec) -> str:
+        await self._know_host()
         try:
             return await self._change(lambda client: self._create(client, spec))
         except NoSuchContainer as missing:  # a 404 to a create means the image
@@ -158,6 +162,7 @@ class DockerEngine:
             raise
 
     async def update(self, container_id: str, cpus: float, memory: int) -> None:
+        await self._know_host()
         limits = {"NanoCpus": self._nano_cpus(cpus), "Memory": memory, "MemorySwap": memory}
 
         def post(client: docker.APIClient) -> None:  # the SDK's own update_container does not know NanoCpus
@@ -270,7 +275,7 @@ class DockerEngine:
         return str(made["Id"])
 
     def _nano_cpus(self, cpus: float) -> int:
-        return round(min(cpus, self._host_cpus or cpus) * 1_000_000_000)
+        return round(min(cpus, self._host_cpus) * 1_000_000_000)
 
     def _container(self, said: Mapping[str, Any]) -> Container:
         try:

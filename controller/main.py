@@ -1,0 +1,166 @@
+"""Builds the parts from the settings, runs them in one TaskGroup, and takes them down in order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import logging
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from controller.api import build_app
+from controller.engine.docker import DockerEngine
+from controller.errors import AlreadyRunning, MatlabManagerError, SettingsInvalid
+from controller.informer import Informer, Ports, ProbeTimes
+from controller.probes import Prober
+from controller.reconciler import Pace, Reconciler
+from controller.settings import Settings
+from controller.spec import Profile, Site
+from controller.store.yaml_file import YamlFileStore
+from controller.workqueue import WorkQueue
+
+log = logging.getLogger(__name__)
+
+CHANGES_BESIDE_STARTS = 16
+"""Threads for stops, removals and updates, so that they never wait for starts."""
+SHUTDOWN_SECONDS = 2.0
+"""What answers under way get to finish when the controller stops."""
+
+
+def serve(settings: Settings) -> int:
+    """Run the controller until SIGINT or SIGTERM; the exit code. Errors that end it are told on standard error."""
+    try:
+        with _only_one(settings.state_dir):
+            asyncio.run(_serve(settings))
+    except MatlabManagerError as error:
+        print(f"{error} {error.hint}".strip(), file=sys.stderr)  # noqa: T201
+        return 1
+    return 0
+
+
+@contextlib.contextmanager
+def _only_one(state_dir: Path) -> Iterator[None]:
+    """Hold the state folder's lock. The kernel lets go of it however this process ends.
+
+    Raises:
+        AlreadyRunning: another controller holds it.
+        SettingsInvalid: the folder cannot be used.
+    """
+    try:
+        state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = (state_dir / "lock").open("a+")
+    except OSError as error:
+        raise SettingsInvalid(f"The state folder {state_dir} cannot be used: {error.strerror}.") from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            holder = lock.read().strip() or "unknown"
+            raise AlreadyRunning(f"Another controller (process {holder}) runs on the state in {state_dir}.") from None
+        lock.truncate(0)
+        lock.write(f"{os.getpid()}\n")
+        lock.flush()
+        yield
+
+
+async def _serve(settings: Settings) -> None:
+    site = _site(settings)
+    store = YamlFileStore(
+        settings.desired_state,
+        settings.state_dir,
+        max_users=settings.max_users,
+        profiles=frozenset(settings.profiles),
+        settle_seconds=settings.settle_seconds,
+    )
+    await store.load()
+    engine = DockerEngine(
+        settings.docker_host,
+        settings.instance,
+        settings.container_prefix,
+        settings.stop_grace_seconds,
+        settings.max_concurrent_starts + CHANGES_BESIDE_STARTS,
+    )
+    queue = WorkQueue()
+    informer = Informer(
+        engine,
+        queue,
+        Prober(_reached_at(settings)),
+        Ports(settings.http_port_base, settings.ws_port_base),
+        ProbeTimes(settings.probe_starting_seconds, settings.probe_ready_seconds),
+    )
+    pace = Pace(settings.max_concurrent_starts, settings.resync_seconds)
+    reconciler = Reconciler(engine, store, informer, queue, site, pace)
+    app = build_app(store, informer, reconciler, site, settings)
+    try:
+        async with _listening(app, settings):
+            await _until_told_to_stop(store, informer, reconciler)
+    finally:
+        await engine.close()
+
+
+async def _until_told_to_stop(store: YamlFileStore, informer: Informer, reconciler: Reconciler) -> None:
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    async with asyncio.TaskGroup() as tasks:
+        parts = [
+            tasks.create_task(store.run(), name="store"),
+            tasks.create_task(reconciler.run(), name="reconciler"),
+            tasks.create_task(informer.run(reconciler.resync), name="informer"),
+        ]
+        await stop.wait()
+        log.info("controller stops", extra={"pairs": {"sessions": "stay"}})
+        for part in parts:
+            part.cancel()
+
+
+@contextlib.asynccontextmanager
+async def _listening(app: web.Application, settings: Settings) -> contextlib.AsyncIterator[None]:
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
+    await runner.setup()
+    try:
+        try:
+            await web.TCPSite(runner, settings.api_host, settings.api_port).start()
+        except OSError as error:
+            raise SettingsInvalid(
+                f"The API cannot listen on {settings.api_host}:{settings.api_port}: {os.strerror(error.errno or 0)}. "
+                "Stop what listens there, or set MCM_API_PORT."
+            ) from error
+        log.info("API listens", extra={"pairs": {"url": settings.api_url}})
+        yield
+    finally:
+        await runner.cleanup()
+
+
+def _site(settings: Settings) -> Site:
+    return Site(
+        instance=settings.instance,
+        container_prefix=settings.container_prefix,
+        data_root=str(settings.data_root),
+        http_port_base=settings.http_port_base,
+        ws_port_base=settings.ws_port_base,
+        bind_address=settings.bind_address,
+        run_as=settings.session_user,
+        default_profile=settings.default_profile,
+        profiles={name: Profile(**dict(profile)) for name, profile in settings.profiles.items()},
+    )
+
+
+def _reached_at(settings: Settings) -> str:
+    """Where this process reaches the ports that the engine publishes."""
+    host = settings.docker_host or os.environ.get("DOCKER_HOST", "")
+    address = urlsplit(host)
+    if address.scheme in ("tcp", "ssh", "http", "https") and address.hostname:
+        return address.hostname
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.bind_address, settings.bind_address)  # noqa: S104

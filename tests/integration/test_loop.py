@@ -1,0 +1,279 @@
+"""The loop on the fake engine: every kind of difference is found and mended, and at rest nothing is touched."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from controller.informer import Informer, Ports, ProbeTimes
+from controller.model import Phase, Probe, RunState, Wish
+from controller.probes import Prober
+from controller.reconciler import Pace, Reconciler
+from controller.spec import Profile, Site
+from controller.workqueue import WorkQueue
+from tests.fake_engine import FakeEngine
+from tests.fake_store import FakeStore
+from tests.support import eventually
+from tests.worlds import GIB
+
+REST = 0.15
+"""Seconds in which a loop that has anything left to do would do it."""
+
+
+class AlwaysReady(Prober):
+    async def probe(self, http_port: int, ws_port: int) -> Probe:
+        return Probe(True, True, datetime.now(UTC), "")
+
+
+@dataclass
+class Plant:
+    engine: FakeEngine
+    store: FakeStore
+    informer: Informer
+    reconciler: Reconciler
+
+    def phase(self, user_id: int) -> Phase | None:
+        box = self.engine.box(f"matlab-user-{user_id}")
+        return box.phase if box else None
+
+    async def runs(self, *user_ids: int, seconds: float = 5) -> None:
+        await eventually(lambda: all(self.phase(n) is Phase.RUNNING for n in user_ids), seconds)
+
+    async def rests(self) -> None:
+        """Come to an end of all work, and stay there."""
+        await eventually(lambda: self.reconciler.activity().queued + self.reconciler.activity().working == 0)
+        calls = len(self.engine.calls)
+        await asyncio.sleep(REST)
+        assert self.engine.calls[calls:] == []
+
+
+@asynccontextmanager
+async def running(
+    folder: Path, engine: FakeEngine, store: FakeStore, resync: float = 3600, starts: int = 10
+) -> AsyncIterator[Plant]:
+    profiles = {
+        "standard": Profile("matlab-session:octave", 2, 4 * GIB, 4 * GIB, {}, None),
+        "large": Profile("matlab-session:octave", 4, 8 * GIB, 4 * GIB, {}, None),
+        "other": Profile("no-such-image", 2, 4 * GIB, 4 * GIB, {}, None),
+    }
+    site = Site(
+        engine.instance, engine.prefix, str(folder), 30000, 31000, "127.0.0.1", "1000:1000", "standard", profiles
+    )
+    queue = WorkQueue()
+    informer = Informer(engine, queue, AlwaysReady("127.0.0.1"), Ports(30000, 31000), ProbeTimes(0.05, 5))
+    reconciler = Reconciler(engine, store, informer, queue, site, Pace(starts, resync))
+    loop = asyncio.create_task(reconciler.run())
+    link = asyncio.create_task(informer.run(reconciler.resync))
+    try:
+        await eventually(lambda: informer.engine.reachable or engine.away)
+        yield Plant(engine, store, informer, reconciler)
+    finally:
+        for task in (loop, link):
+            task.cancel()
+        await asyncio.gather(loop, link, return_exceptions=True)
+
+
+@pytest.fixture
+async def plant(tmp_path: Path) -> AsyncIterator[Plant]:
+    async with running(tmp_path, FakeEngine(), FakeStore()) as plant:
+        yield plant
+
+
+async def test_a_wish_becomes_a_running_container_and_then_there_is_rest(plant: Plant) -> None:
+    plant.store.want(u7=Wish())
+    await plant.runs(7)
+    await plant.rests()
+    assert plant.engine.calls == [("create", "matlab-user-7"), ("start", "matlab-user-7")]
+    progress = plant.informer.view(7).progress
+    assert progress.settled
+    assert (progress.generation, progress.error) == (1, "")
+
+
+async def test_stopping_keeps_the_container_and_removal_does_not(plant: Plant) -> None:
+    plant.store.want(u7=Wish())
+    await plant.runs(7)
+    plant.store.want(u7=Wish(state=RunState.STOPPED))
+    await eventually(lambda: plant.phase(7) is Phase.EXITED)
+    plant.store.want(u7=Wish())
+    await plant.runs(7)
+    plant.store.want(u7=None)
+    await eventually(lambda: plant.phase(7) is None)
+    await plant.rests()
+    assert plant.informer.known() == frozenset()
+
+
+@pytest.mark.parametrize("deed", ["kill", "pause", "vanish"])
+async def test_what_a_hand_breaks_is_healed(plant: Plant, deed: str) -> None:
+    plant.store.want(u7=Wish())
+    await plant.runs(7)
+    await plant.rests()
+    getattr(plant.engine, deed)("matlab-user-7")
+    assert plant.phase(7) is not Phase.RUNNING
+    await plant.runs(7, seconds=1)
+    await plant.rests()
+
+
+async def test_limits_change_in_place_whoever_changed_them(plant: Plant) -> None:
+    plant.store.want(u7=Wish())
+    await plant.runs(7)
+    before = plant.engine.box("matlab-user-7")
+    assert before
+    plant.store.want(u7=Wish(profile="large"))
+    await eventually(lambda: (box := plant.engine.box("matlab-user-7")) and box.memory == 8 * GIB)
+    plant.engine.set_limits("matlab-user-7", 0.1, GIB)
+    await eventually(lambda: (box := plant.engine.box("matlab-user-7")) and (box.cpus, box.memory) == (4, 8 * GIB))
+    after = plant.engine.box("matlab-user-7")
+    assert after
+    assert (after.id, after.started_at) == (before.id, before.started_at)
+
+
+async def test_a_restart_happens_once(plant: Plant) -> None:
+    plant.store.want(u7=Wish())
+    await plant.runs(7)
+    plant.store.want(u7=Wish(restart_at=await plant.informer.engine_now()))
+    await eventually(lambda: ("restart", "matlab-user-7") in plant.engine.calls)
+    await plant.rests()
+    assert plant.engine.calls.count(("restart", "matlab-user-7")) == 1
+
+
+async def test_a_renamed_container_gets_its_name_back_and_the_session_goes_on(plant: Plant) -> None:
+    plant.store.want(u7=Wish())
+    await plant.runs(7)
+    plant.engine.set_name("matlab-user-7", "mine")
+    await plant.runs(7)
+    assert [call for call, _ in plant.engine.calls] == ["create", "start", "rename"]
+
+
+async def test_a_taken_port_delays_nobody_else_and_heals_by_itself(plant: Plant) -> None:
+    plant.engine.taken_ports.add(30007)
+    plant.store.want(**{f"u{n}": Wish() for n in range(1, 21)})
+    await plant.runs(*(n for n in range(1, 21) if n != 7))
+    await eventually(lambda: plant.informer.view(7).progress.code == "port_taken")
+    assert "30007" in plant.informer.view(7).progress.error
+    plant.engine.taken_ports.clear()
+    await plant.runs(7, seconds=8)
+    await eventually(lambda: plant.informer.view(7).progress.error == "")
+
+
+async def test_a_missing_image_is_tried_more_and_more_rarely(plant: Plant) -> None:
+    plant.store.want(u7=Wish(profile="other"))
+    await eventually(lambda: plant.informer.view(7).progress.failures >= 2)
+    progress = plant.informer.view(7).progress
+    assert progress.code == "image_missing"
+    assert progress.next_try is not None
+    assert len(plant.engine.calls) == progress.failures
+
+
+async def test_a_new_wish_does_not_wait_for_the_backoff_of_the_old(plant: Plant) -> None:
+    plant.store.want(u7=Wish(profile="other"))
+    await eventually(lambda: plant.informer.view(7).progress.failures >= 1)
+    plant.store.want(u7=Wish())
+    await plant.runs(7, seconds=0.5)
+
+
+async def test_a_profile_that_settings_no_longer_have_troubles_only_its_user(plant: Plant) -> None:
+    plant.store.want(u7=Wish(profile="gone"), u8=Wish())
+    await plant.runs(8)
+    await eventually(lambda: "gone" in plant.informer.view(7).progress.error)
+    await plant.reconciler.resync()
+
+
+async def test_a_foreigner_is_left_alone_and_named_and_its_going_is_noticed(plant: Plant) -> None:
+    plant.engine.add_foreigner("matlab-user-7")
+    plant.store.want(u7=Wish())
+    await eventually(lambda: plant.informer.view(7).progress.code == "name_conflict")
+    plant.store.want(u7=None)
+    await plant.rests()
+    assert plant.engine.calls == []
+    plant.store.want(u7=Wish())
+    plant.engine.vanish("matlab-user-7")
+    await plant.runs(7)
+
+
+async def test_never_more_starts_at_a_time_than_allowed(tmp_path: Path) -> None:
+    engine, store = FakeEngine(), FakeStore()
+    engine.latency = {"start": 0.02}
+    store.want(**{f"u{n}": Wish() for n in range(1, 101)})
+    async with running(tmp_path, engine, store, starts=10) as plant:
+        await plant.runs(*range(1, 101), seconds=20)
+        await plant.rests()
+    assert engine.most_starting == 10
+    assert len(engine.calls) == 200
+
+
+async def test_an_answer_that_got_lost_makes_nothing_twice(plant: Plant) -> None:
+    for call in ("create", "start"):
+        plant.engine.lose_reply_of = call
+        plant.store.want(u7=Wish())
+        await plant.runs(7)
+        await plant.rests()
+        assert len(plant.engine.containers()) == 1
+        plant.store.want(u7=None)
+        await eventually(lambda: not plant.engine.containers(), 5)
+
+
+async def test_an_engine_that_is_away_changes_nothing_and_is_caught_up_with(plant: Plant) -> None:
+    plant.store.want(u7=Wish())
+    await plant.runs(7)
+    plant.engine.away = True
+    plant.engine.break_events()
+    await eventually(lambda: not plant.informer.engine.reachable)
+    plant.store.want(u7=None, u8=Wish())
+    await eventually(lambda: plant.informer.view(8).progress.code == "engine_unavailable")
+    assert plant.informer.view(7).container is not None
+    plant.engine.away = False
+    await plant.runs(8)
+    await eventually(lambda: plant.phase(7) is None)
+
+
+async def test_losing_every_event_costs_one_resync(tmp_path: Path) -> None:
+    engine, store = FakeEngine(), FakeStore()
+    store.want(u7=Wish())
+    async with running(tmp_path, engine, store, resync=0.3) as plant:
+        await plant.runs(7)
+        await plant.rests()
+        engine._listeners.clear()
+        engine.kill("matlab-user-7")
+        await plant.runs(7, seconds=1)
+
+
+async def test_a_session_that_exits_at_once_is_not_started_in_a_hot_loop(plant: Plant) -> None:
+    plant.store.want(u7=Wish())
+    await plant.runs(7)
+    deaths = 0
+
+    async def die_at_once() -> None:
+        nonlocal deaths
+        while True:
+            if plant.phase(7) is Phase.RUNNING:
+                plant.engine.kill("matlab-user-7", 1)
+                deaths += 1
+            await asyncio.sleep(0.005)
+
+    killer = asyncio.create_task(die_at_once())
+    await asyncio.sleep(1.5)
+    killer.cancel()
+    assert 3 <= deaths <= 6
+    progress = plant.informer.view(7).progress
+    assert progress.code == "crash_loop"
+    assert "exited with code 1" in progress.error
+    await plant.runs(7, seconds=10)
+
+
+async def test_a_new_controller_finds_all_and_changes_nothing(tmp_path: Path) -> None:
+    engine, store = FakeEngine(), FakeStore()
+    store.want(**{f"u{n}": Wish() for n in range(1, 21)})
+    async with running(tmp_path, engine, store) as plant:
+        await plant.runs(*range(1, 21))
+        await plant.rests()
+    calls = len(engine.calls)
+    async with running(tmp_path, engine, store) as plant:
+        await eventually(lambda: len(plant.informer.views()) == 20)
+        await plant.rests()
+    assert engine.calls[calls:] == []

@@ -1,0 +1,187 @@
+"""The planner's table: what is wanted, what there is, and the plan as a person would print it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from controller.model import Container, Phase, Plan, Retry, RunState, Target
+from controller.planner import LONGEST_WAIT, after_crash, after_failure, plan
+from tests.worlds import GIB, NOW, a_container, a_spec, a_target
+
+RUNNING = a_target()
+STOPPED = a_target(RunState.STOPPED)
+HOUR = timedelta(hours=1)
+
+
+def printed(todo: Plan) -> str:
+    steps = [f"{type(action).__name__}: {action.reason}" for action in todo.actions]
+    if todo.in_the_way:
+        steps.append(f"in the way: {todo.in_the_way.name}")
+    if todo.waiting_for:
+        steps.append(f"wait for: {todo.waiting_for}")
+    if todo.look_again_at:
+        steps.append(f"look again in {(todo.look_again_at - NOW).total_seconds():g} s")
+    return "\n".join(steps) or "nothing"
+
+
+FOREIGN = a_container(id="f1", ours=False, user_id=None)
+RENAMED = a_container(name="my-octave")
+
+TABLE: list[tuple[str, Target | None, tuple[Container, ...], str]] = [
+    ("nothing wanted, nothing there", None, (), "nothing"),
+    ("wanted, nothing there", RUNNING, (), "Create: wanted running, and there is no container"),
+    ("wanted and running", RUNNING, (a_container(),), "nothing"),
+    ("wanted stopped, nothing there", STOPPED, (), "nothing"),
+    ("wanted stopped, and is", STOPPED, (a_container(phase=Phase.EXITED),), "nothing"),
+    ("wanted stopped, runs", STOPPED, (a_container(),), "Stop: wanted stopped"),
+    (
+        "wanted stopped, paused",
+        STOPPED,
+        (a_container(phase=Phase.PAUSED),),
+        "Unpause: a paused container cannot end\nStop: wanted stopped",
+    ),
+    ("half made", RUNNING, (a_container(phase=Phase.CREATED),), "Start: made, and not started yet"),
+    ("killed", RUNNING, (a_container(phase=Phase.EXITED, exit_code=137),), "Start: exited with code 137"),
+    (
+        "out of memory",
+        RUNNING,
+        (a_container(phase=Phase.EXITED, exit_code=137, oom_killed=True),),
+        "Start: the session ran out of memory and was killed",
+    ),
+    ("paused", RUNNING, (a_container(phase=Phase.PAUSED),), "Unpause: paused from outside"),
+    ("dead", RUNNING, (a_container(phase=Phase.DEAD),), "Remove: the engine calls it dead"),
+    (
+        "being removed",
+        RUNNING,
+        (a_container(phase=Phase.REMOVING),),
+        "wait for: the engine to finish removing a container\nlook again in 1 s",
+    ),
+    (
+        "more memory",
+        a_target(spec=a_spec(memory=8 * GIB)),
+        (a_container(),),
+        "Update: limits differ: memory from 4096 MiB to 8192 MiB",
+    ),
+    (
+        "limits changed by hand",
+        RUNNING,
+        (a_container(cpus=0.5),),
+        "Update: limits differ: cpus from 0.5 to 2",
+    ),
+    ("more cpus than the host has", a_target(spec=a_spec(cpus=64)), (a_container(cpus=8),), "nothing"),
+    (
+        "another image",
+        a_target(spec=a_spec(image="matlab-session:matlab", spec_hash="f" * 16)),
+        (a_container(),),
+        "\n".join(
+            f"{step}: the image changed from matlab-session:octave to matlab-session:matlab"
+            for step in ("Stop", "Remove", "Create")
+        ),
+    ),
+    (
+        "another environment",
+        a_target(spec=a_spec(spec_hash="f" * 16)),
+        (a_container(phase=Phase.EXITED),),
+        "\n".join(f"{step}: environment, mounts, ports or shared memory changed" for step in ("Remove", "Create")),
+    ),
+    (
+        "another image, but wanted stopped: time enough when it is to run",
+        a_target(RunState.STOPPED, spec=a_spec(spec_hash="f" * 16)),
+        (a_container(phase=Phase.EXITED),),
+        "nothing",
+    ),
+    ("renamed by hand", RUNNING, (RENAMED,), "Rename: it was renamed to my-octave"),
+    (
+        "two of ours: the one with the right name stays",
+        RUNNING,
+        (a_container(id="c2", name="copy"), a_container()),
+        "Stop: a second container of the same user\nRemove: a second container of the same user",
+    ),
+    ("a foreigner under our name", RUNNING, (FOREIGN,), "in the way: matlab-user-7"),
+    ("a foreigner under a name we no longer want", None, (FOREIGN,), "nothing"),
+    (
+        "not wanted, runs",
+        None,
+        (a_container(),),
+        "Stop: the user is not in the desired state\nRemove: the user is not in the desired state",
+    ),
+    (
+        "not wanted, exited",
+        None,
+        (a_container(phase=Phase.EXITED),),
+        "Remove: the user is not in the desired state",
+    ),
+    (
+        "restart asked for after it started",
+        a_target(restart_at=NOW - timedelta(seconds=1)),
+        (a_container(),),
+        "Restart: a restart was asked for at 2026-11-22 11:59:59",
+    ),
+    ("restart asked for, and done", a_target(restart_at=NOW - 2 * HOUR), (a_container(),), "nothing"),
+    ("restart in the future", a_target(restart_at=NOW + HOUR), (a_container(),), "look again in 3600 s"),
+    (
+        "restart asked for of one that exited: a start does",
+        a_target(restart_at=NOW),
+        (a_container(phase=Phase.EXITED, exit_code=1),),
+        "Start: exited with code 1",
+    ),
+]
+
+
+@pytest.mark.parametrize(("want", "have", "expected"), [row[1:] for row in TABLE], ids=[row[0] for row in TABLE])
+def test_plan(want: Target | None, have: tuple[Container, ...], expected: str) -> None:
+    assert printed(plan(want, have, Retry(), NOW)) == expected
+
+
+def test_a_failing_user_waits() -> None:
+    retry = Retry(failures=2, not_before=NOW + timedelta(seconds=2))
+    assert printed(plan(RUNNING, (), retry, NOW)) == (
+        "wait for: wanted running, and there is no container\nlook again in 2 s"
+    )
+    assert plan(RUNNING, (), retry, NOW + timedelta(seconds=2)).actions
+
+
+def test_a_clock_set_back_by_a_day_does_not_make_a_user_wait_for_a_day() -> None:
+    retry = Retry(failures=1, not_before=NOW + timedelta(days=1))
+    assert plan(RUNNING, (), retry, NOW).actions
+
+
+def test_what_is_as_wanted_does_not_wait() -> None:
+    retry = Retry(failures=5, not_before=NOW + timedelta(seconds=30))
+    assert plan(RUNNING, (a_container(),), retry, NOW) == Plan()
+
+
+def test_failures_back_off_from_one_second_to_five_minutes() -> None:
+    retry, waits = Retry(), []
+    for _ in range(12):
+        retry = after_failure(retry, NOW, chance=0, ceiling=300)
+        waits.append(_wait(retry, NOW).total_seconds())
+    assert waits == [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300]
+
+
+def test_chance_takes_at_most_half_of_a_wait() -> None:
+    assert _wait(after_failure(Retry(), NOW, chance=0.999, ceiling=300), NOW) > timedelta(seconds=0.5)
+
+
+def test_an_error_may_set_a_lower_ceiling() -> None:
+    retry = Retry(failures=20)
+    assert _wait(after_failure(retry, NOW, chance=0, ceiling=5), NOW) == timedelta(seconds=5)
+
+
+def test_the_first_deaths_are_answered_at_once_and_a_loop_is_not() -> None:
+    retry, waits = Retry(), []
+    for _ in range(6):
+        retry = after_crash(retry, NOW, chance=0)
+        waits.append(0.0 if retry.not_before is None else _wait(retry, NOW).total_seconds())
+    assert waits == [0, 0, 1, 2, 4, 8]
+
+
+def test_no_number_of_failures_overflows() -> None:
+    assert _wait(after_failure(Retry(failures=10_000), NOW, chance=0, ceiling=10_000), NOW) == LONGEST_WAIT
+
+
+def _wait(retry: Retry, now: datetime) -> timedelta:
+    assert retry.not_before is not None
+    return retry.not_before - now
