@@ -109,6 +109,10 @@ class PortTaken(EngineError):
     hint = "End what listens there, or leave it: the session comes up by itself once the port is free."
     retry_ceiling = 5.0
 
+    def __init__(self, port: int, holder: str = "") -> None:
+        super().__init__(f"Port {port} is already in use on this host{f' by {holder}' if holder else ''}.")
+        self.port = port
+
 
 class ImageMissing(EngineError):
     """The engine does not have the session image."""

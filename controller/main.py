@@ -9,17 +9,17 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator, Iterator
 from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from controller.api import build_app
+from controller.api import Terms, build_app
 from controller.engine.docker import DockerEngine
 from controller.errors import AlreadyRunning, MatlabManagerError, SettingsInvalid
+from controller.http import Runner
 from controller.informer import Informer, Ports, ProbeTimes
 from controller.probes import Prober
 from controller.reconciler import Pace, Reconciler
@@ -30,10 +30,10 @@ from controller.workqueue import WorkQueue
 
 log = logging.getLogger(__name__)
 
+SHUTDOWN_SECONDS = 1.0
+"""What an answer under way may take to finish when the controller stops."""
 CHANGES_BESIDE_STARTS = 16
 """Threads for stops, removals and updates, so that they never wait for starts."""
-SHUTDOWN_SECONDS = 2.0
-"""What answers under way get to finish when the controller stops."""
 
 
 def serve(settings: Settings) -> int:
@@ -100,7 +100,8 @@ async def _serve(settings: Settings) -> None:
     )
     pace = Pace(settings.max_concurrent_starts, settings.resync_seconds)
     reconciler = Reconciler(engine, store, informer, queue, site, pace)
-    app = build_app(store, informer, reconciler, site, settings)
+    terms = Terms(settings.max_users, settings.create_timeout_seconds, version("matlab-container-manager"))
+    app = build_app(store, informer, reconciler, site, terms)
     try:
         async with _listening(app, settings):
             await _until_told_to_stop(store, informer, reconciler)
@@ -126,8 +127,8 @@ async def _until_told_to_stop(store: YamlFileStore, informer: Informer, reconcil
 
 
 @contextlib.asynccontextmanager
-async def _listening(app: web.Application, settings: Settings) -> contextlib.AsyncIterator[None]:
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
+async def _listening(app: web.Application, settings: Settings) -> AsyncIterator[None]:
+    runner = Runner(app, SHUTDOWN_SECONDS)
     await runner.setup()
     try:
         try:

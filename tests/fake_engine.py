@@ -259,7 +259,7 @@ class FakeEngine:
         others = [b for b in self._boxes.values() if b is not box and b.seen.phase in RUNS]
         for port in sorted(box.ports):
             if port in self.taken_ports or any(port in b.ports for b in others):
-                raise PortTaken(f"Port {port} is already in use on this host.")
+                raise PortTaken(port)
         self._change(box, phase=Phase.RUNNING, started_at=self._tick(), pid=1000 + int(box.seen.id, 16))
         box.log.append("started")
 

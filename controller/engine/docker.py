@@ -25,6 +25,7 @@ import urllib3.exceptions
 
 from controller.engine import EngineEvent, EngineInfo
 from controller.engine.cgroups import CgroupReader
+from controller.engine.ports import listener
 from controller.errors import (
     EngineError,
     EngineRefused,
@@ -114,6 +115,13 @@ class DockerEngine:
         seen = await asyncio.gather(*(self._inspect(i) for i in ids))
         return tuple(c for c in seen if c is not None)
 
+    async def _holder(self, port: int) -> str:
+        """Who has this port, in words; empty where that cannot be seen."""
+        rows = await self._look(lambda client: client.containers(filters={"publish": f"{port}/tcp"}))
+        if rows:
+            return f"the container {rows[0]['Names'][0].removeprefix('/')}"
+        return await asyncio.get_running_loop().run_in_executor(self._looks.pool, listener, port)
+
     async def _know_host(self) -> None:
         if not self._host_cpus:
             await self.info()
@@ -139,7 +147,10 @@ class DockerEngine:
             raise
 
     async def start(self, container_id: str) -> None:
-        await self._change(lambda client: client.start(container_id))
+        try:
+            await self._change(lambda client: client.start(container_id))
+        except PortTaken as taken:
+            raise PortTaken(taken.port, await self._holder(taken.port)) from taken
 
     async def stop(self, container_id: str) -> None:
         await self._change(lambda client: client.stop(container_id, timeout=round(self._stop_grace)))
@@ -363,7 +374,7 @@ def _translated(error: docker.errors.APIError) -> EngineError:
     said = str(error.explanation or error)
     taken = _TAKEN.search(said)
     if taken:
-        return PortTaken(f"Port {taken[1]} is already in use on this host.")
+        return PortTaken(int(taken[1]))
     match error.status_code:
         case 404 if "image" in said.lower():
             return ImageMissing(f"The Docker engine says: {said}.")

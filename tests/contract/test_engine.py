@@ -205,7 +205,8 @@ async def test_a_port_that_another_container_holds_is_named(world: World) -> Non
     first = await world.engine.create(world.spec(7))
     await world.engine.start(first)
     second = await world.engine.create(world.spec(8, http_port=world.spec(7).http_port))
-    with pytest.raises(PortTaken, match=str(world.spec(7).http_port)):
+    by_whom = f" by the container {world.spec(7).name}" if world.lab else ""
+    with pytest.raises(PortTaken, match=f"{world.spec(7).http_port} is already in use on this host{by_whom}"):
         await world.engine.start(second)
 
 

@@ -1,0 +1,26 @@
+"""A controller for each test; its log is shown when the test fails."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.rig import Rig
+from tests.support import Lab
+
+
+@pytest.fixture
+async def idle_rig(lab: Lab, request: pytest.FixtureRequest) -> AsyncIterator[Rig]:
+    """Not started yet."""
+    rig = Rig(lab)
+    yield rig
+    await rig.close()
+    if rig.log_file.exists():
+        request.node.add_report_section("teardown", "controller's log", rig.log())
+
+
+@pytest.fixture
+async def rig(idle_rig: Rig) -> Rig:
+    await idle_rig.start()
+    return idle_rig

@@ -1,0 +1,157 @@
+"""What people and accidents do to containers and to the controller, and how both come back; on real containers."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.rig import ROOT, Rig
+from tests.support import Lab, eventually
+
+
+def runs(lab: Lab, *user_ids: int) -> bool:
+    return {c.name for c in lab.containers() if c.status == "running"} == {lab.name(n) for n in user_ids}
+
+
+def calls_since(lab: Lab, moment: float) -> list[str]:
+    """What the engine did to our containers since then."""
+    said = lab.client.api.events(
+        since=int(moment),
+        until=int(time.time()) + 1,
+        decode=True,
+        filters={"type": "container", "label": f"mcm.instance={lab.instance}"},
+    )
+    return [event["Action"] for event in said]
+
+
+@pytest.mark.parametrize(
+    ("deed", "reason"),
+    [
+        ("kill", "exited with code 137"),
+        ("stop", "exited with code"),
+        ("pause", "paused from outside"),
+        ("remove", "there is no container"),
+    ],
+)
+async def test_what_a_hand_breaks_is_healed_within_a_second(rig: Rig, lab: Lab, deed: str, reason: str) -> None:
+    await rig.create(1)
+    await eventually(lambda: rig.healthy(1))
+    container = lab.container(1)
+    await asyncio.to_thread(getattr(container, deed), **({"force": True} if deed == "remove" else {}))
+    await eventually(lambda: lab.container(1).status == "running", 2.5)
+    assert reason in rig.log()
+    await eventually(lambda: rig.healthy(1))
+
+
+async def test_an_edit_by_hand_converges_and_later_calls_touch_only_their_own_lines(rig: Rig, lab: Lab) -> None:
+    for n in (1, 2, 3, 4):
+        await rig.create(n)
+    text = rig.wish.read_text()
+    edited = (
+        text.replace("  1: {}\n", "  1: {state: stopped}   # on leave until May\n")
+        .replace("  2: {}\n", "  # wants more\n  2: {profile: large}\n")
+        .replace("  3: {}\n", "")
+        .replace("  4: {}\n", "  4: {}\n  11: {}\n  12: {}   # new\n  13:\n    session_id: 'abc'\n")
+    )
+    assert len(edited.splitlines()) == len(text.splitlines()) + 4
+    started = lab.container(2).attrs["State"]["StartedAt"]
+    rig.wish.write_text(edited)
+
+    await eventually(lambda: runs(lab, 2, 4, 11, 12, 13), 10)
+    assert lab.container(1).status == "exited"
+    larger = lab.container(2).attrs
+    assert larger["HostConfig"]["Memory"] == 512 * 2**20
+    assert larger["State"]["StartedAt"] == started, "the session was ended for a change that needs no end"
+
+    before = rig.wish.read_text()
+    await rig.create(12, session_id="s-1")
+    changed = _diff(before, rig.wish.read_text())
+    assert [line for line in changed if "generation" not in line] == [
+        "-  12: {}   # new",
+        "+  12: {session_id: s-1}   # new",
+    ]
+    assert "# on leave until May" in rig.wish.read_text()
+
+
+def _diff(before: str, after: str) -> list[str]:
+    old, new = before.splitlines(), after.splitlines()
+    return [f"-{line}" for line in old if line not in new] + [f"+{line}" for line in new if line not in old]
+
+
+async def test_a_controller_that_was_killed_finds_all_and_changes_nothing(rig: Rig, lab: Lab) -> None:
+    await asyncio.gather(*(rig.create(n) for n in range(1, 6)))
+    await rig.stop(signal.SIGKILL)
+    assert runs(lab, *range(1, 6))
+    await asyncio.sleep(1.1)  # the engine's events are told by the second
+    moment = time.time()
+    await rig.start()
+    await eventually(lambda: _all(rig, 5, "running"))
+    await eventually(lambda: rig.healthy(5))
+    assert calls_since(lab, moment) == []
+
+
+async def _all(rig: Rig, number: int, status: str) -> bool:
+    return list((await rig.statuses()).values()) == [status] * number
+
+
+async def test_a_controller_killed_while_it_creates_goes_on_where_it_was(rig: Rig, lab: Lab) -> None:
+    await asyncio.gather(*(rig.create(n) for n in (1, 2)))
+    first = {n: lab.container(n).attrs["State"]["StartedAt"] for n in (1, 2)}
+    creates = [asyncio.create_task(rig.create(n)) for n in range(3, 23)]
+    await eventually(lambda: sum(c.status == "running" for c in lab.containers()) >= 7, 30)
+    await rig.stop(signal.SIGKILL)
+    await asyncio.gather(*creates, return_exceptions=True)
+    before = {c.name: c.attrs["State"]["StartedAt"] for c in lab.containers() if c.status == "running"}
+    assert len(before) < 22, "all were made before the kill: it came too late to prove anything"
+    await rig.start()
+    await eventually(lambda: runs(lab, *range(1, 23)), 60)
+    assert len(lab.containers()) == 22
+    assert first == {n: lab.container(n).attrs["State"]["StartedAt"] for n in (1, 2)}
+    after = {c.name: c.attrs["State"]["StartedAt"] for c in lab.containers()}
+    assert {name: after[name] for name in before} == before, "a session that ran was touched"
+
+
+async def test_stopping_the_controller_leaves_the_sessions(rig: Rig, lab: Lab) -> None:
+    await rig.create(1)
+    assert await rig.stop(signal.SIGINT) == 0
+    assert lab.container(1).status == "running"
+    assert "Sessions stay" in rig.log()
+
+
+async def test_a_second_controller_on_the_same_state_goes_away(rig: Rig, lab: Lab) -> None:
+    await rig.create(1)
+    second = await asyncio.to_thread(_serve, rig.environment(MCM_API_PORT=str(lab.api_port + 1), DOCKER_HOST="tcp://x"))
+    assert second.returncode == 1
+    assert "Another controller" in second.stderr
+    assert lab.container(1).status == "running"
+
+
+def _serve(environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "controller", "serve"]
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=20, check=False)
+
+
+async def test_data_outlives_everything(rig: Rig, lab: Lab) -> None:
+    await rig.create(1)
+    kept = rig.data / "user_1" / "results.txt"
+    kept.write_text("42")
+    await rig.restart(1)
+    await rig.destroy(1)
+    assert kept.read_text() == "42"
+    await rig.create(1)
+    code, output = await asyncio.to_thread(lab.container(1).exec_run, "cat /home/matlab/shared/results.txt")
+    assert (code, output) == (0, b"42")
+
+
+async def test_an_orphan_of_ours_is_removed_and_its_data_kept(rig: Rig, lab: Lab) -> None:
+    await rig.create(1)
+    await rig.stop(signal.SIGTERM)
+    rig.wish.write_text(rig.wish.read_text().replace("  1: {}\n", ""))
+    await rig.start()
+    await eventually(lambda: lab.containers() == [], 15)
+    assert (rig.data / "user_1").is_dir()
