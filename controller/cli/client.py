@@ -42,7 +42,7 @@ def status_command(server: str | None, config: Path | None, output: str) -> None
     if output != "table":
         print_data(answer, output)
         return
-    print_table((), _status_rows(server, answer))
+    print_table(("", ""), _status_rows(server, answer))
 
 
 @click.command("list")
@@ -57,7 +57,7 @@ def list_command(server: str | None, config: Path | None, output: str) -> None:
     \b
     Examples:
       matlabctl list
-      matlabctl list -o json | jq -r '.users[] | select(.desired.session_id) | .user_id'
+      matlabctl list -o json | jq '.users[].why'
     """
     answer = _ask(server or load_settings(config, {}).settings.api_url, "/v1/users", "users")
     if output != "table":
@@ -68,8 +68,8 @@ def list_command(server: str | None, config: Path | None, output: str) -> None:
         now = datetime.now(UTC)
         heads = ("ID", "CONTAINER", "DESIRED", "STATUS", "READY", "CPU", "MEMORY", "AGE")
         print_table(heads, [_user_row(user, now) for user in answer["users"]])
-        if any(user["observed"].get("stale") for user in answer["users"]):
-            click.echo("The engine cannot be reached: this is how it was when it last answered.", err=True)
+        if answer.get("stale"):
+            click.echo("The engine cannot be reached; this is how it was when it last answered.", err=True)
 
 
 def _status_rows(server: str, status: Json) -> list[tuple[str, str]]:
@@ -119,13 +119,10 @@ def _age(length: timedelta) -> str:
 
 def _ask(server: str, path: str, key: str) -> Json:
     """The controller's answer, which has `key`. Asked directly, whatever proxy the environment names."""
-    url = urlsplit(server)
-    if url.scheme not in ("http", "https") or not url.hostname:
-        raise click.UsageError(f"--server must be an address such as http://127.0.0.1:8080, not '{server}'.")
-    kind = HTTPSConnection if url.scheme == "https" else HTTPConnection
+    kind, host, port = _address(server)
     try:
-        connection = kind(url.hostname, url.port, timeout=TIMEOUT)
-        connection.request("GET", url.path.rstrip("/") + path, headers={"Accept": "application/json"})
+        connection = kind(host, port, timeout=TIMEOUT)
+        connection.request("GET", path, headers={"Accept": "application/json"})
         response = connection.getresponse()
         content = json.loads(response.read())
     except (OSError, HTTPException) as error:
@@ -140,3 +137,14 @@ def _ask(server: str, path: str, key: str) -> Json:
     if isinstance(content, dict) and "error" in content:
         raise click.ClickException(printable(str(content["error"])))
     raise Unreachable(f"What answers at {server} is not this controller: {path} says nothing of `{key}`.")
+
+
+def _address(server: str) -> tuple[type[HTTPConnection], str, int | None]:
+    try:
+        url = urlsplit(server)
+        kind = {"http": HTTPConnection, "https": HTTPSConnection}[url.scheme]
+        if url.hostname and url.path in ("", "/"):
+            return kind, url.hostname, url.port
+    except (KeyError, ValueError):  # another scheme; a port that is none
+        pass
+    raise click.UsageError(f"--server must be an address such as http://127.0.0.1:8080, not '{server}'.")

@@ -32,10 +32,10 @@ def print_data(data: object, form: str) -> None:
 
 
 def print_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """`rows` below `heads`, if there are any; a line break within a cell is kept."""
-    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0), show_header=bool(heads))
-    for head in heads:
-        table.add_column(head, overflow="fold")
+    """`rows` below `heads`, unless all are empty; a line break within a cell is kept, and a row's name is never folded."""
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0), show_header=any(heads))
+    for place, head in enumerate(heads):
+        table.add_column(head, overflow="fold", no_wrap=place == 0)
     for row in rows:
         table.add_row(*(Text("\n".join(printable(line) for line in cell.split("\n"))) for cell in row))
     _console().print(table)
