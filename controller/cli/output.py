@@ -32,7 +32,7 @@ def print_data(data: object, form: str) -> None:
 
 
 def print_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """`rows` below `heads`, unless all are empty; a line break within a cell is kept, and a row's name is never folded."""
+    """`rows` below `heads`, unless all are empty. A line break in a cell is kept; a row's name is never folded."""
     table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0), show_header=any(heads))
     for place, head in enumerate(heads):
         table.add_column(head, overflow="fold", no_wrap=place == 0)
