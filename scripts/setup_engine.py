@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import docker
 from docker.context import ContextAPI
@@ -24,12 +25,20 @@ from docker.utils.build import create_archive, exclude_paths
 from requests.exceptions import RequestException
 from setup_steps import ROOT, SetupFailed, Step, as_root, can_install, install, run, step, telling_failures
 
+from controller.cli.flags import load_settings
+from controller.errors import SettingsInvalid
+
 BASE = ("debian", "bookworm-slim")
 SESSION = "matlab-session:octave"
 CONTEXT = ROOT / "matlab"
 DOCKERFILE = "Dockerfile.octave"
 CONTEXT_HASH = "mcm.context-hash"
 """Label of the session image: from what exactly it was built."""
+
+OWN_ENGINE = "unix:///var/run/docker.sock"
+JOIN_THE_GROUP = (
+    "add yourself to its group with `sudo usermod -aG docker $USER`, log in again, and repeat this command."
+)
 
 ENGINE_START_SECONDS = 60
 PULL_SILENCE_SECONDS = 30
@@ -71,27 +80,27 @@ def become(program: str, *arguments: str) -> None:
 
 
 def provide_engine(now: Step) -> docker.DockerClient:
-    """The engine that DOCKER_HOST, the docker context or the default socket leads to; started or installed if need be.
+    """The engine that the settings, the docker context or the default socket lead to; made to run if need be.
 
     Raises:
         SetupFailed: there is none, and we may not or cannot make one.
     """
-    engine = reach()
-    if isinstance(engine, docker.DockerClient):
-        now.done(f"{engine.version()['Version']} answers at {named_engine() or 'the default socket'}")
-        return engine
     named = named_engine()
     if named:
+        os.environ["DOCKER_HOST"] = named  # for the controller and the tests, too: they read no docker context
+    engine = reach()
+    if isinstance(engine, docker.DockerClient):
+        now.done(f"{engine.version()['Version']} answers at {named or OWN_ENGINE}")
+        return engine
+    if named:
         raise SetupFailed(
-            f"the Docker engine named by {named} does not answer; start it, or unset that to use this machine's own.",
+            f"the Docker engine at {named} does not answer. It is named by DOCKER_HOST, controller.yaml or your docker "
+            "context: start it, or name none, so that this machine's own is used.",
             engine,
         )
-    socket = Path("/var/run/docker.sock")
+    socket = Path(urlsplit(OWN_ENGINE).path)
     if socket.exists() and not os.access(socket, os.W_OK):
-        raise SetupFailed(
-            f"a Docker engine is there, but you may not use its socket {socket}: add yourself to its group with "
-            "`sudo usermod -aG docker $USER`, log in again, and repeat this command."
-        )
+        raise SetupFailed(f"a Docker engine is there, but you may not use its socket {socket}: {JOIN_THE_GROUP}")
     verb = "started"
     if not dockerd():
         if not can_install():
@@ -99,22 +108,22 @@ def provide_engine(now: Step) -> docker.DockerClient:
                 "no Docker engine answers, and installing one needs Debian or Ubuntu and root (or sudo): install "
                 "Docker, start it, and repeat this command."
             )
-        install(
-            now,
-            ["docker.io", "ca-certificates"],
-            "apt-get cannot install Docker; mend what it complains of, or install it by hand.",
-        )
+        advice = "apt-get cannot install Docker; mend what it complains of, or install it by hand."
+        install(now, ["docker.io", "ca-certificates"], advice)
         verb = "installed and started"
     start_engine(now)
     engine = reach()
-    if not isinstance(engine, docker.DockerClient):  # we started it as root, and are not
-        raise SetupFailed(
-            "the Docker engine runs now, but you may not use it yet: add yourself to its group with "
-            "`sudo usermod -aG docker $USER`, log in again, and repeat this command.",
-            engine,
-        )
+    if not isinstance(engine, docker.DockerClient):  # root started it for us
+        raise SetupFailed(f"the Docker engine runs now, but you may not use it yet: {JOIN_THE_GROUP}", engine)
     now.done(f"{verb} dockerd {engine.version()['Version']}")
     return engine
+
+
+def named_engine() -> str:
+    """Address of the engine that the settings or the docker context name; empty for this machine's own."""
+    settings = load_settings(None, {}).settings
+    address = settings.docker_host or str(ContextAPI.kwargs_from_context().get("base_url", ""))
+    return "" if address == OWN_ENGINE else address
 
 
 def reach() -> docker.DockerClient | str:
@@ -125,15 +134,6 @@ def reach() -> docker.DockerClient | str:
     except (DockerException, RequestException) as error:
         return str(error)
     return engine
-
-
-def named_engine() -> str:
-    """What names an engine other than this machine's default one, or empty."""
-    for variable in ("DOCKER_HOST", "DOCKER_CONTEXT"):
-        if os.environ.get(variable):
-            return f"{variable}={os.environ[variable]}"
-    context = ContextAPI.get_current_context()
-    return "" if context is None or context.Name == "default" else f"the docker context {context.Name!r}"
 
 
 def dockerd() -> str | None:
@@ -352,3 +352,5 @@ if __name__ == "__main__":
             main(sys.argv[1], sys.argv[2:])
         except (DockerException, RequestException) as error:
             raise SetupFailed("the Docker engine did not do what was asked of it; see above.", str(error)) from error
+        except SettingsInvalid as error:
+            raise SetupFailed("the settings are not right; see above.", str(error)) from error
