@@ -16,9 +16,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from types import MappingProxyType
-from typing import Annotated, Any, Literal, NotRequired
+from typing import Annotated, Any, Literal, NotRequired, TypeVar
 
 from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError, WithJsonSchema, with_config
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import core_schema
 from typing_extensions import TypedDict  # pydantic's: the one of Python 3.11 does not tell which keys are required
 
 from controller import yamltext
@@ -26,6 +28,8 @@ from controller.errors import Problem, WishInvalid
 from controller.model import DesiredState, RunState, SessionSpec, Target, Wish
 
 MAX_BYTES = 256 * 1024
+MAX_USER_ID = 999
+"""Where the two ranges of ports touch; the operator's limit is lower."""
 MAX_PROBLEMS = 20
 """More than these are not listed: nobody mends more at a time."""
 
@@ -96,6 +100,11 @@ def parse_instant(text: str) -> datetime | None:
         moment = datetime.fromisoformat(text).astimezone(UTC)
     except (ValueError, OverflowError):  # there is no 30 February, and no year 0
         return None
+    return to_the_millisecond(moment)
+
+
+def to_the_millisecond(moment: datetime) -> datetime:
+    """As exact as the file says it; finer digits are cut."""
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
@@ -114,11 +123,8 @@ def _instant(value: object) -> datetime:
     raise ValueError
 
 
-_closed = with_config(ConfigDict(extra="forbid", strict=True))
-
-
-@_closed
-class _UserText(TypedDict):
+@with_config(ConfigDict(extra="forbid", strict=True, title="User"))
+class UserText(TypedDict):
     """One user's session. `{}` is a running session with the defaults."""
 
     state: NotRequired[
@@ -159,15 +165,15 @@ class _UserText(TypedDict):
     ]
 
 
-@_closed
-class _DefaultsText(TypedDict):
+@with_config(ConfigDict(extra="forbid", strict=True, title="Defaults"))
+class DefaultsText(TypedDict):
     """What holds for each user who says nothing else."""
 
     profile: NotRequired[Annotated[str, Field(description="The profile of users who name none.")]]
 
 
-@_closed
-class _WishText(TypedDict):
+@with_config(ConfigDict(extra="forbid", strict=True, title="Desired state of a MATLAB Container Manager"))
+class WishText(TypedDict):
     """Which users of this server shall have a MATLAB session, and in which form."""
 
     version: Annotated[Literal[1], Field(description="The version of this file's form: 1.")]
@@ -180,14 +186,14 @@ class _WishText(TypedDict):
             ),
         ]
     ]
-    defaults: NotRequired[_DefaultsText]
+    defaults: NotRequired[DefaultsText]
     users: Annotated[
-        dict[Annotated[str, Field(pattern=_USER_ID)], _UserText | None] | None,
+        dict[Annotated[str, Field(pattern=_USER_ID)], UserText | None] | None,
         Field(description="Each user by number. Who is left out has no session; the user's data stays in any case."),
     ]
 
 
-_WISH: TypeAdapter[_WishText] = TypeAdapter(_WishText)
+_WISH: TypeAdapter[WishText] = TypeAdapter(WishText)
 
 _QUOTES = "put it in quotes if it looks like a number or like yes or no"
 _ALLOWED: Mapping[str, str] = {
@@ -202,13 +208,41 @@ _ALLOWED: Mapping[str, str] = {
 }
 
 
+class _JsonSchema(GenerateJsonSchema):
+    """Pydantic's, but a key of `users` that is no user id is refused, not passed over."""
+
+    def dict_schema(self, schema: core_schema.DictSchema) -> JsonSchemaValue:
+        return {**super().dict_schema(schema), "additionalProperties": False}
+
+    def field_title_should_be_set(self, schema: object) -> bool:
+        return False
+
+
 def json_schema() -> dict[str, Any]:
     """JSON Schema (2020-12) of the desired state, for editors."""
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "Desired state of a MATLAB Container Manager",
-        **_WISH.json_schema(),
-    }
+    return {"$schema": _JsonSchema.schema_dialect, **_WISH.json_schema(schema_generator=_JsonSchema)}
+
+
+def json_schema_text() -> str:
+    """The schema as the committed file has it."""
+    return json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
+
+
+EMPTY_WISH = """\
+# yaml-language-server: $schema=desired_state.schema.json
+#
+# Who shall have a MATLAB session on this server. Save this file and it is so within seconds; the API and
+# `matlabctl` write it, too, and leave your comments alone. Taking a user out removes the session, never the data.
+# A mistake here changes nothing: `GET /v1/status` and `matlabctl validate` say what is wrong and where.
+version: 1
+generation: 1   # kept by the controller: leave it as you find it
+users: {}
+# users:
+#   1: {}                                   # running, with the defaults
+#   5: {state: stopped}                     # its container is kept, stopped
+#   10: {profile: standard, session_id: "abc-123", restart_at: 2026-11-22T10:00:00Z}
+...
+"""
 
 
 # ---------------------------------------------------------------- text → wish
@@ -254,7 +288,7 @@ def parse(
         raise WishInvalid((Problem(0, 0, "the file says nothing; to have no users at all, write `users: {}`"),))
     document = yamltext.read(text)
     problems = list(document.problems)
-    wish: _WishText | None = None
+    wish: WishText | None = None
     if isinstance(document.root, yamltext.Mapping):
         problems += _id_problems(document.root, max_users)
         wish, faults = _checked(document.root)
@@ -271,11 +305,11 @@ def parse(
     return _desired(wish)
 
 
-def _desired(wish: _WishText) -> DesiredState:
-    entries = {int(user_id): entry or _UserText() for user_id, entry in (wish["users"] or {}).items()}
+def _desired(wish: WishText) -> DesiredState:
+    entries = {int(user_id): entry or UserText() for user_id, entry in (wish["users"] or {}).items()}
     return DesiredState(
         generation=wish.get("generation", 0),
-        default_profile=wish.get("defaults", _DefaultsText()).get("profile"),
+        default_profile=wish.get("defaults", DefaultsText()).get("profile"),
         users=MappingProxyType(
             {
                 user_id: Wish(
@@ -345,7 +379,7 @@ def _plain(node: yamltext.Node) -> object:
             return _Odd()
 
 
-def _checked(root: yamltext.Mapping) -> tuple[_WishText | None, list[Problem]]:
+def _checked(root: yamltext.Mapping) -> tuple[WishText | None, list[Problem]]:
     """What the schema says to the tree."""
     try:
         return _WISH.validate_python(_plain(root)), []
@@ -381,13 +415,161 @@ def _problem(root: yamltext.Mapping, kind: str, path: tuple[int | str, ...]) -> 
 
 
 def _fields(path: list[str]) -> list[str]:
-    owner = {0: _WishText, 1: _DefaultsText}.get(len(path), _UserText)
+    owner = {0: WishText, 1: DefaultsText}.get(len(path), UserText)
     return list(owner.__annotations__)
 
 
 def _did_you_mean(name: str, allowed: Collection[str]) -> str:
     near = difflib.get_close_matches(name[:40], list(allowed), n=1)
     return f" (did you mean `{near[0]}`?)" if near else ""
+
+
+# ---------------------------------------------------------------- wish → text
+
+
+class EditFailed(RuntimeError):
+    """An edited text does not say what it should: a fault of ours, found before the text was used."""
+
+
+def edit(text: str, before: DesiredState, after: DesiredState) -> str:
+    """The text, changed to ask for `after`; what it says of everything else stays byte for byte, comments and all.
+
+    Args:
+        before: what `text` asks for now.
+        after: its moments whole to the millisecond (`to_the_millisecond`), since the text cannot say more.
+
+    Raises:
+        EditFailed: the result, read again, would not ask for exactly `after`.
+    """
+    edited = text
+    if after.generation != before.generation:
+        edited = yamltext.put(edited, ("generation",), str(after.generation), _KEYS.index)
+    if after.default_profile != before.default_profile:
+        edited = _edit_default(edited, after.default_profile)
+    for user_id in changed_users(before, after):
+        edited = _edit_user(edited, user_id, before.users.get(user_id), after.users.get(user_id))
+    edited = yamltext.with_end_mark(edited)
+    try:
+        says = parse(edited, max_users=MAX_USER_ID, profiles=None, end_mark=True)
+    except WishInvalid as error:
+        raise EditFailed(f"the edited text cannot be read: {error}") from error
+    if says != after:
+        raise EditFailed("the edited text asks for something else than it should")
+    return edited
+
+
+def changed_users(before: DesiredState, after: DesiredState) -> list[int]:
+    """The ids whose entries differ, ascending."""
+    ids = before.users.keys() | after.users.keys()
+    return sorted(user_id for user_id in ids if before.users.get(user_id) != after.users.get(user_id))
+
+
+_KEYS = list(WishText.__annotations__)
+_USER_KEYS = list(UserText.__annotations__)
+
+
+def _edit_default(text: str, profile: str | None) -> str:
+    if profile is None:
+        return yamltext.drop(text, ("defaults", "profile"))
+    try:
+        return yamltext.put(text, ("defaults", "profile"), yamltext.word(profile), _USER_KEYS.index)
+    except KeyError:
+        return yamltext.put(text, ("defaults",), f"{{profile: {yamltext.word(profile)}}}", _KEYS.index)
+
+
+def _edit_user(text: str, user_id: int, before: Wish | None, after: Wish | None) -> str:
+    path = ("users", str(user_id))
+    if after is None:
+        return yamltext.drop(text, path)
+    fields = _field_texts(after)
+    if before is None:
+        return yamltext.put(text, path, _entry_text(after), int)
+    had = _field_texts(before)
+    for key in _USER_KEYS:
+        if key in had and key not in fields:
+            text = yamltext.drop(text, (*path, key))
+        elif key in fields and fields[key] != had.get(key):
+            text = yamltext.put(text, (*path, key), fields[key], _USER_KEYS.index)
+    return text
+
+
+def _entry_text(wish: Wish) -> str:
+    return "{" + ", ".join(f"{key}: {text}" for key, text in _field_texts(wish).items()) + "}"
+
+
+def _field_texts(wish: Wish) -> dict[str, str]:
+    """The fields that the wish sets, as YAML."""
+    texts = {
+        "state": wish.state,
+        "profile": yamltext.word(wish.profile) if wish.profile is not None else None,
+        "session_id": yamltext.quoted(wish.session_id) if wish.session_id is not None else None,
+        "restart_at": format_instant(wish.restart_at) if wish.restart_at is not None else None,
+    }
+    return {key: str(text) for key, text in texts.items() if text is not None}
+
+
+# ---------------------------------------------------------------- two writers
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """Two writers changed the same thing to different things; the newer one's was kept."""
+
+    user_id: int | None
+    """`None`: it is the default of all."""
+    field: str
+    """A key of the file, or `entry` where one of them removed the user."""
+    kept: str
+    lost: str
+
+
+T = TypeVar("T")
+
+
+def merge(base: DesiredState, ours: DesiredState, theirs: DesiredState) -> tuple[DesiredState, tuple[Conflict, ...]]:
+    """What two writers meant who both began from `base`, user by user and field by field.
+
+    `theirs` is the newer writer, who wins where both changed the same field. The generation is `ours`.
+    """
+    conflicts: list[Conflict] = []
+
+    def pick(user_id: int | None, field: str, values: tuple[T, T, T]) -> T:
+        was, our, their = values
+        if their in (was, our):
+            return our
+        if our != was:
+            conflicts.append(Conflict(user_id, field, kept=_shown(their), lost=_shown(our)))
+        return their
+
+    default = pick(None, "profile", (base.default_profile, ours.default_profile, theirs.default_profile))
+    users: dict[int, Wish] = {}
+    for user_id in sorted(ours.users.keys() | theirs.users.keys()):
+        was, our, their = (state.users.get(user_id) for state in (base, ours, theirs))
+        if our is None or their is None:
+            entry = pick(user_id, "entry", (was, our, their))
+        else:
+            begun = was or Wish()
+            entry = Wish(
+                state=pick(user_id, "state", (begun.state, our.state, their.state)),
+                profile=pick(user_id, "profile", (begun.profile, our.profile, their.profile)),
+                session_id=pick(user_id, "session_id", (begun.session_id, our.session_id, their.session_id)),
+                restart_at=pick(user_id, "restart_at", (begun.restart_at, our.restart_at, their.restart_at)),
+            )
+        if entry is not None:
+            users[user_id] = entry
+    return DesiredState(ours.generation, default, MappingProxyType(users)), tuple(conflicts)
+
+
+def _shown(value: object) -> str:
+    match value:
+        case None:
+            return "nothing"
+        case Wish():
+            return _entry_text(value)
+        case datetime():
+            return format_instant(value)
+        case _:
+            return str(value)
 
 
 # ---------------------------------------------------------------- wish → target

@@ -10,8 +10,9 @@ libyaml does the reading, through PyYAML's event stream: it gives exact places, 
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import yaml
@@ -243,3 +244,162 @@ class _Reader:
         if self._text[offset : offset + 1] == "\t":
             message = "a tab stands where lines are indented; YAML wants spaces"
         return Problem(mark.line + 1, mark.column + 1, message)
+
+
+# ---------------------------------------------------------------- writing
+
+Rank = Callable[[str], int]
+"""Orders the keys of one mapping: a new key goes in front of the first one that ranks higher."""
+
+
+def quoted(value: str) -> str:
+    """The text as a YAML scalar in double quotes; JSON's escapes are YAML's, too."""
+    return json.dumps(value, ensure_ascii=True)
+
+
+def word(value: str) -> str:
+    """The text as a YAML scalar, without quotes where nobody can take it for anything but text."""
+    return (
+        value
+        if re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]+", value) and _kind(value, (True, False)) == "str"
+        else quoted(value)
+    )
+
+
+def put(text: str, path: tuple[str, ...], value: str, rank: Rank) -> str:
+    """The text with `value` (YAML, in one line) under the key at the end of `path`; the mapping above must be there.
+
+    A first key under a top-level key that had none begins a block; deeper ones are written in braces.
+    """
+    root = _root(text)
+    owner, node = _walk(root, path[:-1])
+    key = path[-1]
+    if isinstance(node, Mapping):
+        there = node.find(key)
+        if there is not None:
+            return _replace(text, there, value)
+        if node.entries:
+            higher = (i for i, entry in enumerate(node.entries) if rank(entry.key.text) > rank(key))
+            return _insert(text, owner, node, next(higher, len(node.entries)), f"{key}: {value}")
+    if owner is None:
+        raise AssertionError("the root of a desired state is a mapping with `version`")
+    node_end = owner.end
+    if len(path) == 2 and not root.flow and "\n" not in text[owner.colon : node_end]:
+        emptied = text[: owner.colon] + text[node_end:]
+        return _insert_line(emptied, owner.colon, _indent(text, owner.key) + "  ", f"{key}: {value}")
+    if isinstance(node, Mapping):
+        return _splice(text, node.place.start + 1, node.place.start + 1, f"{key}: {value}")
+    return _replace(text, owner, f"{{{key}: {value}}}")
+
+
+def drop(text: str, path: tuple[str, ...]) -> str:
+    """The text without the key at the end of `path`. A mapping that loses its last key becomes `{}`."""
+    owner, node = _walk(_root(text), path[:-1])
+    if not isinstance(node, Mapping) or (entry := node.find(path[-1])) is None:
+        return text
+    if node.flow:
+        return _drop_from_braces(text, node, node.entries.index(entry))
+    cut = text[: _line_start(text, entry.key.place.start)] + text[_line_end(text, entry.end) :]
+    return _splice(cut, owner.colon, owner.colon, " {}") if owner and len(node.entries) == 1 else cut
+
+
+def with_end_mark(text: str) -> str:
+    """The text, ending in a line `...`."""
+    if read(text).end_mark:
+        return text
+    line_break = _line_break(text, len(text))
+    return f"{text}{'' if text.endswith(chr(10)) else line_break}...{line_break}"
+
+
+def _root(text: str) -> Mapping:
+    root = read(text).root
+    if not isinstance(root, Mapping):
+        raise TypeError("only a text that was found good can be edited")
+    return root
+
+
+def _walk(root: Mapping, path: tuple[str, ...]) -> tuple[Entry | None, Node]:
+    """The entry that owns the node at `path` (`None` for the root), and that node."""
+    owner: Entry | None = None
+    node: Node = root
+    for step in path:
+        owner = node.find(step) if isinstance(node, Mapping) else None
+        if owner is None:
+            raise KeyError(path)
+        node = owner.value
+    return owner, node
+
+
+def _replace(text: str, entry: Entry, value: str) -> str:
+    place = entry.value.place
+    if place.end > place.start:
+        return _splice(text, place.start, place.end, value)
+    colon = "" if entry.colon > entry.key.place.end else ":"
+    return _splice(text, entry.colon, entry.colon, f"{colon} {value}")
+
+
+def _insert(text: str, owner: Entry | None, mapping: Mapping, index: int, content: str) -> str:
+    first = mapping.entries[0].key
+    if mapping.flow and index == 0:
+        return _splice(text, first.place.start, first.place.start, f"{content}, ")
+    if mapping.flow:
+        end = mapping.entries[index - 1].end
+        return _splice(text, end, end, f", {content}")
+    if index == 0 and owner is None:
+        return _splice(
+            text, first.place.start, first.place.start, content + _line_break(text, 0) + _indent(text, first)
+        )
+    # Behind the entry before, not in front of the one after: a comment above an entry speaks of that entry.
+    behind = mapping.entries[index - 1].end if index or owner is None else owner.colon
+    return _insert_line(text, behind, _indent(text, first), content)
+
+
+def _insert_line(text: str, offset: int, indent: str, content: str) -> str:
+    """A new line below the one that `offset` stands in."""
+    end = _line_end(text, offset)
+    line_break = _line_break(text, offset)
+    if text[end - 1 : end] == "\n":
+        return text[:end] + indent + content + line_break + text[end:]
+    return text + line_break + indent + content
+
+
+def _drop_from_braces(text: str, mapping: Mapping, index: int) -> str:
+    start, end = mapping.entries[index].key.place.start, mapping.entries[index].end
+    comma = re.compile(r"(?:\s|#[^\n]*+)*+,").match(text, end)  # possessive: no comma inside a comment
+    if comma is None and index:
+        behind_previous = mapping.entries[index - 1].end
+        if re.fullmatch(r"[ \t]*,[ \t]*", text[behind_previous:start]):
+            return text[:behind_previous] + text[end:]
+    if comma is not None:
+        text = text[: comma.end() - 1] + text[comma.end() :]
+    before, behind = text[:start], text[end:]
+    line_start = _line_start(text, start)
+    rest_of_line = re.compile(r"[ \t]*(#[^\n]*)?\r?\n").match(behind)
+    if rest_of_line is not None and not before[line_start:].strip():
+        return before[:line_start] + behind[rest_of_line.end() :]
+    return before + re.sub(r"^[ \t]+(?!#)", "", behind)
+
+
+def _splice(text: str, start: int, end: int, new: str) -> str:
+    gap = " " if text[end : end + 1] == "#" else ""  # a comment needs a space before it, or it is none
+    return text[:start] + new + gap + text[end:]
+
+
+def _line_start(text: str, offset: int) -> int:
+    return text.rfind("\n", 0, offset) + 1 or int(text.startswith(_BYTE_ORDER_MARK))
+
+
+def _line_end(text: str, offset: int) -> int:
+    """Behind the line break of the line that `offset` stands in."""
+    return text.find("\n", offset) + 1 or len(text)
+
+
+def _line_break(text: str, offset: int) -> str:
+    """As that line has it, or the line before where that has none."""
+    at = text.find("\n", offset)
+    at = at if at >= 0 else text.rfind("\n")
+    return "\r\n" if at > 0 and text[at - 1] == "\r" else "\n"
+
+
+def _indent(text: str, key: Scalar) -> str:
+    return text[_line_start(text, key.place.start) : key.place.start]
