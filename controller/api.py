@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from enum import Enum, auto
+from operator import is_
 from typing import Any, Protocol, assert_never
 
 from aiohttp import web
@@ -458,23 +459,22 @@ class _Api:
 
 
 class _Rows:
-    """The body of `GET /list`. A row is encoded once for each container value; the same value has the same row."""
+    """The body of `GET /list`, encoded anew only when a container did change: values are frozen, so the same values
+    make the same text."""
 
     def __init__(self, site: Site) -> None:
         self._site = site
-        self._known: dict[int, tuple[Container, bytes]] = {}
+        self._containers: list[Container] = []
+        self._text = "[]"
 
     def encoded(self, views: tuple[UserView, ...], engine: EngineView) -> bytes:
-        rows = [self._row(view.user_id, view.container) for view in views if view.container is not None]
-        about = json.dumps({"total": len(rows), **status.staleness(engine, _now())})
-        return b'%s, "containers": [%s]}' % (about[:-1].encode(), b", ".join(rows))
-
-    def _row(self, user_id: int, container: Container) -> bytes:
-        known = self._known.get(user_id)
-        if known is None or known[0] is not container:
-            row = status.list_row(self._site, container, user_id, datetime.astimezone)
-            known = self._known[user_id] = (container, json.dumps(row).encode())
-        return known[1]
+        found = {view.user_id: view.container for view in views if view.container is not None}
+        containers = list(found.values())
+        if len(containers) != len(self._containers) or not all(map(is_, containers, self._containers)):
+            rows = [status.list_row(self._site, *each, datetime.astimezone) for each in found.items()]
+            self._containers, self._text = containers, json.dumps(rows)
+        about = json.dumps(status.staleness(engine, _now()))[1:-1]
+        return f'{{"total": {len(containers)}, "containers": {self._text}{about and ", "}{about}}}'.encode()
 
 
 def note(request: web.Request, **pairs: object) -> None:

@@ -10,8 +10,8 @@ import json
 import logging
 import math
 import re
+import secrets
 import time
-import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -33,7 +33,10 @@ MAX_TARGET = 8 * 1024
 """Bytes of a request's path and query."""
 MAX_LINE = 4 * MAX_TARGET
 """Bytes of a first line that are read at all: what is a little too long still gets a request id and a log line."""
-BODY_SECONDS = 10.0
+BODY_SECONDS = 8.0
+"""With what closing the connection takes, a stalled body is answered within 10."""
+SHUTDOWN_SECONDS = 1.0
+"""So long an answer under way may take to finish when the controller stops."""
 JSON_TYPE = "application/json; charset=utf-8"
 
 REQUEST_ID: web.RequestKey[str] = web.RequestKey("request_id", str)
@@ -144,8 +147,12 @@ def _log_call(request: web.Request, status: int, started: float) -> None:
 
 def _request_id(request: web.Request) -> str:
     """The caller's own, so that one call can be followed through both logs, if it is fit for a log; else a new one."""
-    given = request.headers.get("X-Request-ID", "")
-    return given if re.fullmatch(r"[A-Za-z0-9._:@-]{1,128}", given) else uuid.uuid4().hex
+    given = request.headers.get("X-Request-ID")
+    return given if given and re.fullmatch(r"[A-Za-z0-9._:@-]{1,128}", given) else _new_id()
+
+
+def _new_id() -> str:
+    return secrets.token_hex(16)
 
 
 # ---------------------------------------------------------------- request bodies
@@ -253,8 +260,15 @@ def _finite(text: str) -> float:
 class Runner(web.AppRunner):
     """Serves an application so that what aiohttp answers before the application is asked is JSON, too."""
 
-    def __init__(self, app: web.Application) -> None:
-        super().__init__(app, access_log=None, auto_decompress=False, lingering_time=2.0, max_line_size=MAX_LINE)
+    def __init__(self, app: web.Application, shutdown_timeout: float) -> None:
+        super().__init__(
+            app,
+            access_log=None,
+            auto_decompress=False,
+            lingering_time=1.0,
+            max_line_size=MAX_LINE,
+            shutdown_timeout=shutdown_timeout,
+        )
 
     async def _make_server(self) -> web.Server:
         plain = await super()._make_server()
@@ -277,7 +291,7 @@ class _Connection(web.RequestHandler):
         message: str | None = None,
     ) -> web.StreamResponse:
         """What could not be read as HTTP."""
-        request_id = uuid.uuid4().hex
+        request_id = _new_id()
         pairs = {"request_id": request_id, "status": status, "from": request.remote}
         if status >= 500:
             log.error("connection failed", exc_info=exc, extra={"pairs": pairs})
@@ -305,6 +319,6 @@ def _worded(handler: RawHandler) -> RawHandler:
         try:
             return await handler(request)
         except web.HTTPException as error:
-            return from_framework(error, uuid.uuid4().hex)
+            return from_framework(error, _new_id())
 
     return handle

@@ -166,6 +166,8 @@ def _next(wish: Wish | None, view: UserView, now: datetime) -> str:
         return "a pass is due"
     if wish is not None and wish.restart_at is not None and wish.restart_at > now:
         return f"a restart is due {_moment(wish.restart_at, now)}"
+    if _standing(wish, view, now).reason in ("NotProbed", "Starting", "ServiceSilent"):
+        return "the services are asked again and again"
     return "nothing is left to do"
 
 
@@ -254,7 +256,7 @@ def health_answer(site: Site, view: UserView, now: datetime) -> Json:
     }
 
 
-def list_row(site: Site, container: Container, user_id: int, local: Callable[[datetime], datetime]) -> Json:
+def list_row(site: Site, user_id: int, container: Container, local: Callable[[datetime], datetime]) -> Json:
     """One of the `containers` of `GET /list`; `local` turns a moment into local time."""
     there = address(site, user_id)
     return {

@@ -1,0 +1,172 @@
+"""The API served in this process, over the real loop and observed cache and a fake engine."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+
+from controller.api import Terms, build_app
+from controller.errors import NotPersisted
+from controller.http import Runner
+from controller.informer import Informer, Ports, ProbeTimes
+from controller.model import DesiredState, Probe, Wish
+from controller.reconciler import Pace, Reconciler
+from controller.spec import Profile, Site
+from controller.store import Change, WishHealth
+from controller.workqueue import WorkQueue
+from tests.fake_engine import FakeEngine
+from tests.support import eventually
+
+GIB = 2**30
+SITE = Site(
+    instance="test",
+    container_prefix="matlab-user-",
+    data_root="/srv/matlab",
+    http_port_base=30000,
+    ws_port_base=31000,
+    bind_address="127.0.0.1",
+    run_as="1000:1000",
+    default_profile="standard",
+    profiles={
+        "standard": Profile("matlab-session:octave", 2, 4 * GIB, 4 * GIB, {}, None),
+        "large": Profile("matlab-session:octave", 4, 8 * GIB, 4 * GIB, {}, None),
+    },
+)
+
+
+class MemoryStore:
+    """A desired state that lasts as long as the test."""
+
+    def __init__(self) -> None:
+        self.current = DesiredState(generation=1)
+        self.health = WishHealth("/srv/desired_state.yaml", True, (), datetime.now(UTC))
+        self.full = False
+        """Of its disk."""
+        self.writers: list[str] = []
+        self._listeners: list[Callable[[frozenset[int]], None]] = []
+
+    def subscribe(self, listener: Callable[[frozenset[int]], None]) -> None:
+        self._listeners.append(listener)
+
+    async def change(self, user_id: int, change: Change, writer: str) -> DesiredState:
+        was = self.current.users.get(user_id)
+        wish = change(was)
+        if wish == was:
+            return self.current
+        if self.full:
+            raise NotPersisted("The desired state could not be written: no space left on device.")
+        self.writers.append(writer)
+        entries = sorted({**self.current.users, user_id: wish}.items())
+        kept = {key: entry for key, entry in entries if entry is not None}
+        self.current = replace(self.current, generation=self.current.generation + 1, users=MappingProxyType(kept))
+        for listener in self._listeners:
+            listener(frozenset({user_id}))
+        return self.current
+
+    async def run(self) -> None:
+        await asyncio.Event().wait()
+
+
+@dataclass(slots=True)
+class Services:
+    """Stands for what listens on the published ports: the fake engine's containers hold nothing."""
+
+    web: bool = True
+    websocket: bool = True
+
+    async def probe(self, http_port: int, ws_port: int) -> Probe:
+        silent = "" if self.web and self.websocket else "the web service does not answer yet"
+        return Probe(self.web, self.websocket, datetime.now(UTC), silent)
+
+
+@dataclass(slots=True)
+class ApiWorld:
+    engine: FakeEngine
+    store: MemoryStore
+    services: Services
+    informer: Informer
+    port: int
+    http: aiohttp.ClientSession
+    log: list[logging.LogRecord] = field(default_factory=list)
+
+    async def call(self, method: str, path: str, **options: Any) -> tuple[int, dict[str, Any]]:
+        """Status and JSON of an answer, which has to be JSON."""
+        async with self.http.request(method, path, **options) as response:
+            assert response.headers["Content-Type"] == "application/json; charset=utf-8"
+            body = await response.json()
+            assert isinstance(body, dict)
+            if response.status >= 400:
+                assert isinstance(body["error"], str)
+                assert body["request_id"] == response.headers["X-Request-ID"]
+            return response.status, body
+
+    async def create(self, user_id: int, **more: Any) -> tuple[int, dict[str, Any]]:
+        return await self.call("POST", "/create", json={"user_id": user_id, **more})
+
+    async def send(self, raw: bytes) -> bytes:
+        """The whole answer to bytes that need not be HTTP."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        try:
+            writer.write(raw)
+            return await asyncio.wait_for(reader.read(), 15)
+        finally:
+            writer.close()
+
+    def wish(self, user_id: int) -> Wish | None:
+        return self.store.current.users.get(user_id)
+
+    async def engine_leaves(self) -> None:
+        self.engine.away = True
+        self.engine.break_events()
+        await eventually(lambda: not self.informer.engine.reachable)
+
+
+@asynccontextmanager
+async def api_world(create_timeout: float = 10) -> AsyncIterator[ApiWorld]:
+    engine, store, services, queue = FakeEngine(), MemoryStore(), Services(), WorkQueue()
+    prober: Any = services
+    informer = Informer(engine, queue, prober, Ports(30000, 31000), ProbeTimes(0.02, 10))
+    loop = Reconciler(engine, store, informer, queue, SITE, Pace(10, 30))
+    runner = Runner(build_app(store, informer, loop, SITE, Terms(100, create_timeout, "1.0")), shutdown_timeout=1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    port = runner.addresses[0][1]
+    try:
+        async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as http, asyncio.TaskGroup() as tasks:
+            parts = [tasks.create_task(loop.run()), tasks.create_task(informer.run(loop.resync))]
+            await eventually(lambda: informer.engine.reachable)
+            world = ApiWorld(engine, store, services, informer, port, http)
+            with _logged(world.log):
+                yield world
+            for part in parts:
+                part.cancel()
+    finally:
+        await runner.cleanup()
+
+
+@contextlib.contextmanager
+def _logged(records: list[logging.LogRecord]) -> Any:
+    class Keeper(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            records.append(record)
+
+    logger, keeper = logging.getLogger("controller.http"), Keeper()
+    level = logger.level
+    logger.setLevel(logging.DEBUG)
+    logger.addHandler(keeper)
+    try:
+        yield
+    finally:
+        logger.removeHandler(keeper)
+        logger.setLevel(level)

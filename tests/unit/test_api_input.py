@@ -1,0 +1,366 @@
+"""Whatever is sent, the answer is documented JSON, and what is refused has no effect."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+from yarl import URL
+
+from controller.errors import Problem, WishInvalid
+from controller.model import DesiredState
+from tests.api_world import ApiWorld, api_world
+
+JSON = {"Content-Type": "application/json"}
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[ApiWorld]:
+    async with api_world() as world:
+        yield world
+        assert world.engine.calls == []
+        assert world.store.current.users == {}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"x",
+        b"{",
+        b"[]",
+        b"null",
+        b'"text"',
+        b'{"user_id": 1} {"user_id": 2}',
+        b'{"user_id": 1} x',
+        b"[" * 100_000,
+        b'{"user_id": ' + b"1" * 5000 + b"}",
+        b'{"user_id": 1, "user_id": 2}',
+        b'{"user_id": 1, "more": {"a": 1, "a": 1}}',
+        b'{"user_id": NaN}',
+        b'{"user_id": Infinity}',
+        b'{"user_id": 1, "more": 1e999}',
+        b'{"user_id": 1, "more": "\xff"}',
+        b'\xef\xbb\xbf{"user_id": 1}',
+        b'{"user_id": 1\x00}',
+        '{"user_id": 1}'.encode("utf-16"),
+    ],
+    ids=lambda body: repr(body[:30]),
+)
+async def test_what_is_not_a_json_object(world: ApiWorld, body: bytes) -> None:
+    status, answer = await world.call("POST", "/create", data=body, headers=JSON)
+    assert (status, answer["code"]) == (400, "invalid_json")
+
+
+@pytest.mark.parametrize("user_id", [None, "", "5", True, 5.0, 0, -1, 101, 2**63, [], {}, [1], "1\n"])
+async def test_what_is_not_a_user_id(world: ApiWorld, user_id: object) -> None:
+    status, answer = await world.call("POST", "/create", json={"user_id": user_id})
+    assert (status, answer["error"]) == (400, "Invalid user_id. Must be between 1 and 100")
+    assert answer["code"] == "invalid_user_id"
+
+
+async def test_no_user_id(world: ApiWorld) -> None:
+    status, answer = await world.call("POST", "/create", json={})
+    assert (status, answer["error"]) == (400, "Invalid user_id. Must be between 1 and 100")
+
+
+@pytest.mark.parametrize(
+    "session_id",
+    [
+        None,
+        5,
+        "",
+        "x" * 129,
+        "../x",
+        "$(id)",
+        "a\n",
+        "a\nb",
+        "a\0",
+        "\ud800",
+        "<script>",
+        "a b",
+        "é",
+        [],
+        {},
+        True,
+    ],
+    ids=repr,
+)
+async def test_what_is_not_a_session_id(world: ApiWorld, session_id: object) -> None:
+    body = json.dumps({"user_id": 1, "session_id": session_id})
+    for method, path in (
+        ("POST", "/create"),
+        ("POST", "/destroy/matlab-user-1"),
+        ("POST", "/restart/matlab-user-1"),
+        ("DELETE", "/v1/users/1"),
+        ("PUT", "/v1/users/1"),
+    ):
+        sent = body if path == "/create" else json.dumps({"session_id": session_id})
+        status, answer = await world.call(method, path, data=sent, headers=JSON)
+        assert (status, answer["code"]) == (400, "invalid_session_id"), path
+
+
+@pytest.mark.parametrize("query", ["session_id=", "session_id=a&session_id=b", "session_id=%00", "session_id=%ff"])
+async def test_what_is_not_a_session_id_in_a_query(world: ApiWorld, query: str) -> None:
+    url = URL(f"/destroy/matlab-user-1?{query}", encoded=True)
+    status, answer = await world.call("POST", str(url))
+    assert (status, answer["code"]) == (400, "invalid_session_id")
+
+
+async def test_a_query_and_a_body_that_differ(world: ApiWorld) -> None:
+    status, answer = await world.call("POST", "/destroy/matlab-user-1?session_id=a", json={"session_id": "b"})
+    assert (status, answer["code"]) == (400, "invalid_session_id")
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        None,
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "application/json; charset=latin-1",
+        "application/json; charset=nonsense",
+        "application/octet-stream",
+        "json",
+        "text/json",
+    ],
+)
+async def test_a_body_of_another_type(world: ApiWorld, content_type: str | None) -> None:
+    for path in ("/create", "/destroy/matlab-user-1", "/restart/matlab-user-1"):
+        line = f"Content-Type: {content_type}\r\n" if content_type else ""
+        head = f"POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{line}Content-Length: 14\r\n\r\n"
+        assert await _refused(world, head.encode() + b'{"user_id": 1}') == (415, "unsupported_media_type"), path
+
+
+async def test_utf_8_may_be_said(world: ApiWorld) -> None:
+    headers = {"Content-Type": "application/json; charset=UTF-8"}
+    assert (await world.call("POST", "/create", data=b"{}", headers=headers))[1]["code"] == "invalid_user_id"
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "nonsense"])
+async def test_a_compressed_body(world: ApiWorld, encoding: str) -> None:
+    body = gzip.compress(b'{"user_id": 1}') if encoding == "gzip" else b'{"user_id": 1}'
+    status, answer = await world.call("POST", "/create", data=body, headers=JSON | {"Content-Encoding": encoding})
+    assert (status, answer["code"]) == (415, "unsupported_media_type")
+
+
+async def test_a_body_over_16_kb(world: ApiWorld) -> None:
+    def padded(size: int) -> bytes:
+        body = json.dumps({"user_id": 0, "pad": ""})
+        return body.replace('""', '"' + "x" * (size - len(body)) + '"').encode()
+
+    status, answer = await world.call("POST", "/create", data=padded(16 * 1024 + 1), headers=JSON)
+    assert (status, answer["code"]) == (413, "body_too_large")
+    status, answer = await world.call("POST", "/create", data=padded(10**6), headers=JSON)
+    assert (status, answer["code"]) == (413, "body_too_large")
+    status, answer = await world.call("POST", "/create", data=padded(16 * 1024), headers=JSON)
+    assert (status, answer["code"]) == (400, "invalid_user_id")
+
+
+async def test_a_body_that_stalls(world: ApiWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("controller.http.BODY_SECONDS", 0.2)
+    head = b"POST /create HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 14\r\n\r\n"
+    assert await asyncio.wait_for(_refused(world, head + b'{"user'), 5) == (408, "request_timeout")
+
+
+@pytest.mark.parametrize("chunks", [b"zz\r\n", b"5\r\nabc", b"fffffffffffffffffffff\r\n"])
+async def test_broken_chunks(world: ApiWorld, chunks: bytes) -> None:
+    head = b"POST /create HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    reader, writer = await asyncio.open_connection("127.0.0.1", world.port)
+    writer.write(head + chunks)
+    writer.write_eof()
+    raw = await asyncio.wait_for(reader.read(), 15)
+    writer.close()
+    if raw:  # a caller that hangs up halfway may get nothing
+        assert _parsed(raw)[0] == 400
+
+
+@pytest.mark.parametrize(
+    "container_id",
+    [
+        "matlab-user-0",
+        "matlab-user-101",
+        "matlab-user-05",
+        "matlab-user-5%0a",
+        "matlab-user-%D9%A5",
+        "matlab-user-%C2%B2",
+        "matlab-user-1_0",
+        "matlab-user-+5",
+        "matlab-user--5",
+        "matlab-user-5%00",
+        "matlab-user-",
+        "matlab-user-5 ",
+        "%ff",
+        "..%2f",
+        "..%2Flist",
+        "MATLAB-USER-5",
+        "5",
+        "matlab-user-5.0",
+        "matlab-user-99999999999999999999",
+        "%",
+        "%%",
+        "%0d%0aX-Evil:1",
+    ],
+)
+async def test_what_is_not_a_container_id(world: ApiWorld, container_id: str) -> None:
+    for method, call in (("POST", "destroy"), ("GET", "health"), ("POST", "restart")):
+        target = f"/{call}/{container_id}".replace(" ", "%20")
+        head = f"{method} {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        assert await _refused(world, head.encode()) == (400, "invalid_container_id"), call
+
+
+@pytest.mark.parametrize(
+    "user_id", ["0", "101", "05", "+5", "-1", "x", "5.0", "%D9%A5", "1_0", "matlab-user-5", "5%0a"]
+)
+async def test_what_is_not_a_user_id_in_a_path(world: ApiWorld, user_id: str) -> None:
+    for method in ("GET", "PUT", "DELETE"):
+        head = f"{method} /v1/users/{user_id} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        assert await _refused(world, head.encode()) == (400, "invalid_user_id"), method
+
+
+@pytest.mark.parametrize("length", [9 * 1024, 40 * 1024])
+async def test_a_path_that_is_too_long(world: ApiWorld, length: int) -> None:
+    head = f"GET /health/{'x' * length} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    assert await _refused(world, head.encode()) == (414, "uri_too_long")
+
+
+@pytest.mark.parametrize(
+    "target", ["//list", "/list/", "/LIST", "/nothing", "/v1", "/v1/users/", "/health/", "/destroy/a/b", "/%2e%2e/list"]
+)
+async def test_no_such_endpoint(world: ApiWorld, target: str) -> None:
+    head = f"GET {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    assert await _refused(world, head.encode()) == (404, "not_found")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("GET", "/create", {"POST"}),
+        ("POST", "/list", {"GET", "HEAD"}),
+        ("DELETE", "/health/matlab-user-1", {"GET", "HEAD"}),
+        ("GET", "/destroy/matlab-user-1", {"POST"}),
+        ("OPTIONS", "/create", {"POST"}),
+        ("POST", "/v1/users/1", {"GET", "HEAD", "PUT", "DELETE"}),
+        ("PATCH", "/", {"GET", "HEAD"}),
+    ],
+)
+async def test_wrong_method(world: ApiWorld, method: str, path: str, allowed: set[str]) -> None:
+    async with world.http.request(method, path) as response:
+        assert response.status == 405
+        assert {each.strip() for each in response.headers["Allow"].split(",")} == allowed
+        assert (await response.json())["code"] == "method_not_allowed"
+
+
+@pytest.mark.parametrize(
+    ("raw", "status"),
+    [
+        (b"nonsense\r\n\r\n", 400),
+        (b"BREW / HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+        (b"GET /list HTTP/9.9\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: x\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nBad Header: x\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nLong: " + b"x" * 20_000 + b"\r\n\r\n", 431),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nExpect: wonders\r\nConnection: close\r\n\r\n", 417),
+        (b"GET /nothing HTTP/1.1\r\nHost: x\r\nExpect: wonders\r\nConnection: close\r\n\r\n", 417),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400),
+        (b"POST /create HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
+    ],
+    ids=lambda value: repr(value[:40]) if isinstance(value, bytes) else str(value),
+)
+async def test_what_is_not_http(world: ApiWorld, raw: bytes, status: int) -> None:
+    assert (await _refused(world, raw))[0] == status
+
+
+async def test_a_failure_inside_shows_nothing_of_itself(world: ApiWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(*_: object) -> None:
+        raise RuntimeError("secret")
+
+    monkeypatch.setattr(world.informer, "refresh", broken)
+    status, answer = await world.call("GET", "/health/matlab-user-1")
+    assert (status, answer["code"]) == (500, "internal_error")
+    assert "secret" not in json.dumps(answer)
+    (record,) = [each for each in world.log if each.exc_info]
+    assert "secret" in str(record.exc_info)
+    assert record.__dict__["pairs"]["request_id"] == answer["request_id"]
+
+
+async def test_a_file_that_is_broken_is_shown_with_its_places(world: ApiWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(*_: object) -> DesiredState:
+        raise WishInvalid((Problem(3, 7, "duplicate key"),))
+
+    monkeypatch.setattr(world.store, "change", broken)
+    status, answer = await world.create(1)
+    assert (status, answer["code"]) == (503, "wish_invalid")
+    assert answer["problems"] == [{"line": 3, "column": 7, "message": "duplicate key"}]
+
+
+async def test_the_request_id_is_the_caller_s_own_if_it_is_fit_for_a_log(world: ApiWorld) -> None:
+    async with world.http.get("/list", headers={"X-Request-ID": "call-42"}) as response:
+        assert response.headers["X-Request-ID"] == "call-42"
+    for unfit in ("a b", "x" * 200, 'a"b', "<x>"):
+        async with world.http.get("/list", headers={"X-Request-ID": unfit}) as response:
+            assert response.headers["X-Request-ID"] != unfit
+            assert len(response.headers["X-Request-ID"]) == 32
+
+
+async def test_the_log_has_one_line_for_each_call(world: ApiWorld) -> None:
+    await world.call("POST", "/create", json={"user_id": 0})
+    await world.call("GET", "/list")
+    assert [(each.levelname, each.__dict__["pairs"]["status"]) for each in world.log] == [("INFO", 400), ("DEBUG", 200)]
+
+
+@pytest.mark.parametrize("field", ["privileged", "image", "__proto__", "\ud800"])
+async def test_unknown_fields_are_refused_under_v1(world: ApiWorld, field: str) -> None:
+    for method in ("PUT", "DELETE"):
+        body = json.dumps({field: 1})
+        status, answer = await world.call(method, "/v1/users/1", data=body, headers=JSON)
+        assert (status, answer["code"], answer["fields"]) == (400, "unknown_field", [field])
+
+
+async def _refused(world: ApiWorld, raw: bytes) -> tuple[int, str]:
+    status, body = _parsed(await world.send(raw))
+    assert isinstance(body["error"], str)
+    assert body["request_id"]
+    return status, body["code"]
+
+
+def _parsed(raw: bytes) -> tuple[int, dict[str, str]]:
+    head, _, body = raw.partition(b"\r\n\r\n")
+    assert b"application/json" in head
+    return int(head.split()[1]), json.loads(body)
+
+
+class TestAccepted:
+    """What is unusual and yet has to work."""
+
+    @pytest.fixture
+    async def world(self) -> AsyncIterator[ApiWorld]:
+        async with api_world() as world:
+            yield world
+
+    async def test_unknown_fields_of_a_create_are_named(self, world: ApiWorld) -> None:
+        status, answer = await world.create(1, privileged=True, image="evil", __proto__={})
+        assert status == 201
+        assert [warning.split(": ")[1] for warning in answer["warnings"]] == ["__proto__", "image", "privileged"]
+
+    async def test_destroy_and_restart_need_no_body(self, world: ApiWorld) -> None:
+        await world.create(1)
+        for call in ("restart", "destroy"):
+            for line in ("", "Content-Length: 0\r\n", "Content-Type: application/x-www-form-urlencoded\r\n"):
+                if call == "destroy":
+                    await world.create(1)
+                head = f"POST /{call}/matlab-user-1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{line}\r\n"
+                assert _parsed(await world.send(head.encode()))[0] == 200
+
+    async def test_every_kind_of_session_id(self, world: ApiWorld) -> None:
+        session_id = "aZ09-_.:@" * 14
+        assert (await world.create(1, session_id=session_id))[0] == 201
+        wish = world.wish(1)
+        assert wish is not None
+        assert wish == replace(wish, session_id=session_id)
+        pairs = [each.__dict__["pairs"] for each in world.log]
+        assert pairs[0]["session_id"] == session_id

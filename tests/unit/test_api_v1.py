@@ -1,0 +1,184 @@
+"""The fuller interface beside the seed's: the whole wish of a user, and all that is known of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from controller.model import RunState, Wish
+from tests.api_world import ApiWorld, api_world
+from tests.support import eventually
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[ApiWorld]:
+    async with api_world() as world:
+        yield world
+
+
+async def test_put_declares_and_tells_all(world: ApiWorld) -> None:
+    status, body = await world.call("PUT", "/v1/users/7", json={"profile": "large", "session_id": "s-1"})
+    assert status == 201
+    assert world.wish(7) == Wish(profile="large", session_id="s-1")
+    assert body["desired"] == {
+        "state": "running",
+        "profile": "large",
+        "session_id": "s-1",
+        "restart_at": None,
+        "resources": {"image": "matlab-session:octave", "cpus": 4, "memory": 8 * 2**30},
+    }
+    assert body["observed"]["status"] == "running"
+    assert body["addresses"] == {"host": "127.0.0.1", "http_port": 30007, "ws_port": 31007}
+    assert (await world.call("PUT", "/v1/users/7", json={}))[0] == 200
+    assert world.wish(7) == Wish()
+
+
+async def test_get_shows_conditions_and_why(world: ApiWorld) -> None:
+    await world.create(7)
+
+    async def ready() -> bool:
+        _, body = await world.call("GET", "/v1/users/7")
+        return {each["type"]: each["status"] for each in body["conditions"]} == {
+            "Ready": "True",
+            "Reconciling": "False",
+            "Stalled": "False",
+            "Degraded": "False",
+        }
+
+    await eventually(ready)
+    _, body = await world.call("GET", "/v1/users/7")
+    assert body["why"] == "The session runs and both its services answer; nothing is left to do."
+    assert body["observed"]["services"]["web"] == "healthy"
+    (shown,) = (await world.call("GET", "/v1/users"))[1]["users"]
+    assert shown["why"] == body["why"]
+
+
+async def test_put_of_stopped_stops_and_keeps(world: ApiWorld) -> None:
+    await world.create(7)
+    status, body = await world.call("PUT", "/v1/users/7", json={"state": "stopped"})
+    assert (status, body["observed"]["status"]) == (200, "exited")
+    assert world.wish(7) == Wish(state=RunState.STOPPED)
+
+
+async def test_put_that_cannot_be_fulfilled_yet_is_accepted(world: ApiWorld) -> None:
+    world.engine.images.clear()
+    status, body = await world.call("PUT", "/v1/users/7", json={})
+    assert status == 202
+    stalled = next(each for each in body["conditions"] if each["type"] == "Stalled")
+    assert (stalled["status"], stalled["reason"]) == ("True", "ImageMissing")
+    assert "does not have the image" in body["why"]
+
+
+async def test_put_with_a_restart_in_the_future_does_not_wait_for_it(world: ApiWorld) -> None:
+    moment = "2099-01-01T00:00:00.000Z"
+    status, body = await asyncio.wait_for(world.call("PUT", "/v1/users/7", json={"restart_at": moment}), 5)
+    assert status == 201
+    assert body["desired"]["restart_at"] == moment
+    assert world.wish(7) == Wish(restart_at=datetime(2099, 1, 1, tzinfo=UTC))
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ({"state": "paused"}, "invalid_state"),
+        ({"state": None}, "invalid_state"),
+        ({"state": []}, "invalid_state"),
+        ({"profile": "huge"}, "unknown_profile"),
+        ({"profile": None}, "unknown_profile"),
+        ({"profile": []}, "unknown_profile"),
+        ({"restart_at": "tomorrow"}, "invalid_restart_at"),
+        ({"restart_at": "2026-01-01T00:00:00"}, "invalid_restart_at"),
+        ({"restart_at": "0001-01-01T00:00:00+14:00"}, "invalid_restart_at"),
+        ({"restart_at": 5}, "invalid_restart_at"),
+        ({"restart_at": None}, "invalid_restart_at"),
+        ({"session_id": None}, "invalid_session_id"),
+    ],
+)
+async def test_put_refuses_what_the_schema_does_not_have(world: ApiWorld, body: object, code: str) -> None:
+    status, answer = await world.call("PUT", "/v1/users/7", json=body)
+    assert (status, answer["code"]) == (400, code)
+    assert world.wish(7) is None
+    if code == "unknown_profile":
+        assert answer["allowed"] == ["large", "standard"]
+
+
+async def test_delete_removes(world: ApiWorld) -> None:
+    await world.create(7, session_id="new")
+    assert (await world.call("DELETE", "/v1/users/7?session_id=old"))[0] == 409
+    assert (await world.call("DELETE", "/v1/users/7"))[0] == 200
+    assert world.engine.containers() == ()
+    assert (await world.call("DELETE", "/v1/users/7"))[0] == 404
+    assert (await world.call("GET", "/v1/users/7"))[0] == 404
+
+
+async def test_a_profile_that_the_settings_lost_is_told_and_not_hidden(world: ApiWorld) -> None:
+    await world.store.change(7, lambda _: Wish(profile="gone"), "an older day")
+    await eventually(lambda: world.informer.view(7).progress.error)
+    status, body = await world.call("GET", "/v1/users/7")
+    assert status == 200
+    assert body["desired"]["profile"] == "gone"
+    assert body["desired"]["resources"] is None
+    assert "gone" in body["why"]
+    assert (await world.call("GET", "/v1/users"))[1]["total"] == 1
+
+
+async def test_users_are_those_declared_and_those_there(world: ApiWorld) -> None:
+    await world.create(10)
+    await world.call("PUT", "/v1/users/2", json={"state": "stopped"})
+    _, body = await world.call("GET", "/v1/users")
+    assert [(each["user_id"], each["observed"]["status"]) for each in body["users"]] == [(2, None), (10, "running")]
+
+
+async def test_what_is_shown_while_the_engine_is_away_says_so(world: ApiWorld) -> None:
+    await world.create(7)
+    await world.engine_leaves()
+    _, body = await world.call("GET", "/v1/users/7")
+    assert body["observed"]["stale"] is True
+    assert {each["status"] for each in body["conditions"]} == {"Unknown"}
+    assert (await world.call("GET", "/v1/users"))[1]["stale"] is True
+
+
+async def test_logs(world: ApiWorld) -> None:
+    assert (await world.call("GET", "/v1/users/7/logs"))[0] == 404
+    await world.create(7)
+    status, body = await world.call("GET", "/v1/users/7/logs?tail=1")
+    assert status == 200
+    assert body == {"user_id": 7, "container_id": "matlab-user-7", "lines": ["started"]}
+    for tail in ("0", "-1", "x", "10001", "", "1_0", "%D9%A5"):
+        status, body = await world.call("GET", f"/v1/users/7/logs?tail={tail}")
+        assert (status, body["code"]) == (400, "invalid_tail")
+
+
+async def test_status_tells_of_the_file_the_engine_and_the_queue(world: ApiWorld) -> None:
+    await world.create(7)
+    status, body = await world.call("GET", "/v1/status")
+    assert status == 200
+    assert (body["version"], body["instance"], body["generation"]) == ("1.0", "test", 2)
+    assert body["desired_state"]["valid"] is True
+    assert body["engine"]["reachable"] is True
+    assert set(body["queue"]) == {"queued", "working", "starting", "backing_off"}
+    assert (body["users"]["declared"], body["users"]["running"]) == (1, 1)
+
+
+async def test_liveness_and_readiness(world: ApiWorld) -> None:
+    assert await world.call("GET", "/healthz") == (200, {"status": "alive"})
+    assert await world.call("GET", "/readyz") == (200, {"status": "ready"})
+    await world.engine_leaves()
+    assert (await world.call("GET", "/healthz"))[0] == 200
+    assert (await world.call("GET", "/readyz"))[0] == 503
+    world.engine.away = False
+    await eventually(lambda: world.informer.engine.reachable, 15)
+    world.store.health = replace(world.store.health, valid=False)
+    assert (await world.call("GET", "/readyz"))[0] == 200  # the last good state is in force
+    world.store.current = replace(world.store.current, generation=0)
+    assert (await world.call("GET", "/readyz"))[0] == 503
+
+
+async def test_head_is_answered_without_a_body(world: ApiWorld) -> None:
+    async with world.http.head("/list") as response:
+        assert response.status == 200
+        assert await response.read() == b""
