@@ -300,6 +300,10 @@ class Activity:
     starting: int
     """Holding one of the start slots."""
     backing_off: int
+    resyncs: int = 0
+    """Full comparisons since the controller started."""
+    resync_ms: int = 0
+    """What the last one took, in milliseconds."""
 
 
 # ---------------------------------------------------------------- shown

@@ -66,6 +66,7 @@ class Reconciler:
         self._site = site
         self._pace = pace
         self._retries: dict[int, Retry] = {}
+        self._resyncs = self._resync_ms = 0
         self._starting = 0
         self._starts = asyncio.Semaphore(pace.starts_at_once)
 
@@ -83,6 +84,7 @@ class Reconciler:
         Raises:
             EngineUnavailable: nothing can be compared.
         """
+        started = time.monotonic()
         have = await self._engine.survey()
         state = self._store.current
         now = self._informer.now()
@@ -91,6 +93,8 @@ class Reconciler:
             self._informer.saw(user_id, containers)
             if not containers or self._differs(user_id, containers, now):
                 self._queue.add(user_id)
+        self._resyncs += 1
+        self._resync_ms = round(1000 * (time.monotonic() - started))
 
     def retry_now(self, user_id: int) -> None:
         """Somebody asked: forget the waiting, and look at this user next."""
@@ -103,6 +107,8 @@ class Reconciler:
             working=self._queue.working,
             starting=self._starting,
             backing_off=sum(r.not_before is not None for r in self._retries.values()),
+            resyncs=self._resyncs,
+            resync_ms=self._resync_ms,
         )
 
     # ------------------------------------------------------------ what brings users here

@@ -1,16 +1,27 @@
-"""Helpers of the tests: a place on the real engine, and waiting for what must become true."""
+"""A place of one's own on the real engine, and waiting for what must become true; for the tests and the benchmark.
+
+What is made here is labelled with an instance id that names its process, so that the next run can clear away what a
+crashed one left, and never anything else.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
+import os
+import secrets
+import shutil
+import socket
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import docker
+import docker.errors
 from docker.models.containers import Container
 
 from controller.model import SessionSpec
@@ -18,6 +29,8 @@ from tests.worlds import a_spec
 
 IMAGE = "matlab-session:octave"
 MIB = 2**20
+LABEL = "mcm.instance"
+OURS = "mcmtest-"
 
 
 @dataclass(frozen=True)
@@ -85,3 +98,54 @@ async def eventually(what: Callable[[], Any], seconds: float = 10.0, every: floa
         if time.monotonic() > end:
             raise AssertionError(f"not within {seconds:g} s; the last answer was {last!r}")
         await asyncio.sleep(every)
+
+
+@contextlib.contextmanager
+def a_lab(client: docker.DockerClient) -> Iterator[Lab]:
+    """A place of its own, empty afterwards."""
+    instance = f"{OURS}{os.getpid()}-{secrets.token_hex(3)}"
+    folder = Path(tempfile.mkdtemp(prefix=f"{instance}-"))
+    folder.chmod(0o755)
+    try:
+        yield Lab(client, instance, folder, *_free_ports())
+    finally:
+        _clear_away(client, lambda other: other.startswith(instance))
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def clear_away_leftovers(client: docker.DockerClient) -> None:
+    """Remove what runs that are no longer there have left."""
+    _clear_away(client, lambda instance: not _alive(instance))
+
+
+def _clear_away(client: docker.DockerClient, chosen: Callable[[str], bool]) -> None:
+    for container in client.containers.list(all=True, filters={"label": LABEL}, ignore_removed=True):
+        instance = container.labels.get(LABEL, "")
+        if instance.startswith(OURS) and chosen(instance):
+            with contextlib.suppress(docker.errors.APIError):
+                container.remove(force=True, v=True)
+
+
+def _alive(instance: str) -> bool:
+    """Whether the run that this instance belongs to is still there."""
+    pid = instance.removeprefix(OURS).partition("-")[0]
+    return pid.isdecimal() and Path(f"/proc/{pid}").exists()
+
+
+def _free_ports() -> tuple[int, int, int]:
+    """An API port and two bases that each have 130 free ports above them, away from the defaults."""
+    for _ in range(200):
+        base = 20000 + secrets.randbelow(90) * 100
+        if all(_free(port) for port in range(base, base + 300)):
+            return base, base + 10, base + 150
+    raise RuntimeError("no free ports for the tests between 20000 and 29300")
+
+
+def _free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
