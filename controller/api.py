@@ -395,7 +395,7 @@ class _Api:
             error,
             details=" ".join(part for part in (reason, progress.hint) if part) or self._where(effect.after.user_id),
             container_id=self._name(effect.after.user_id),
-            message=f"The desired state stays as asked and is retried. {self._why(effect.after)}",
+            message="The desired state stays as asked and is tried again, less and less often.",
             next_try=status.timestamp(progress.next_try),
         )
 

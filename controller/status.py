@@ -323,7 +323,7 @@ def wish_document(wish: WishHealth) -> Json:
 
 
 def engine_document(engine: EngineView, now: datetime) -> Json:
-    return {**plain(asdict(engine)), "age_seconds": age(engine.last_seen, now)}
+    return {**plain(asdict(engine)), **staleness(engine, now)}
 
 
 def tally(declared: int, views: Iterable[UserView]) -> dict[str, int]:

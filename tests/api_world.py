@@ -91,6 +91,7 @@ class Services:
 
 @dataclass(slots=True)
 class ApiWorld:
+    app: web.Application
     engine: FakeEngine
     store: MemoryStore
     services: Services
@@ -137,7 +138,8 @@ async def api_world(create_timeout: float = 10) -> AsyncIterator[ApiWorld]:
     prober: Any = services
     informer = Informer(engine, queue, prober, Ports(30000, 31000), ProbeTimes(0.02, 10))
     loop = Reconciler(engine, store, informer, queue, SITE, Pace(10, 30))
-    runner = Runner(build_app(store, informer, loop, SITE, Terms(100, create_timeout, "1.0")), shutdown_timeout=1)
+    app = build_app(store, informer, loop, SITE, Terms(100, create_timeout, "1.0"))
+    runner = Runner(app, shutdown_timeout=1)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
@@ -146,7 +148,7 @@ async def api_world(create_timeout: float = 10) -> AsyncIterator[ApiWorld]:
         async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as http, asyncio.TaskGroup() as tasks:
             parts = [tasks.create_task(loop.run()), tasks.create_task(informer.run(loop.resync))]
             await eventually(lambda: informer.engine.reachable)
-            world = ApiWorld(engine, store, services, informer, port, http)
+            world = ApiWorld(app, engine, store, services, informer, port, http)
             with _logged(world.log):
                 yield world
             for part in parts:

@@ -109,7 +109,7 @@ async def test_create_that_cannot_be_done_says_why_and_goes_on_trying(world: Api
     assert body["error"] == "Failed to create container: Port 30007 is already in use on this host."
     assert body["code"] == "port_taken"
     assert body["details"]
-    assert "retried" in body["message"]
+    assert "tried again" in body["message"]
     assert body["next_try"] > datetime.now(UTC).isoformat()
     assert world.wish(7) == Wish()
     assert (await world.create(8))[0] == 201
@@ -412,3 +412,10 @@ async def test_list_says_that_it_is_old(world: ApiWorld) -> None:
 
 async def test_list_of_nothing(world: ApiWorld) -> None:
     assert await world.call("GET", "/list") == (200, {"total": 0, "containers": []})
+
+
+async def test_the_service_document_names_every_endpoint(world: ApiWorld) -> None:
+    named = set((await world.call("GET", "/"))[1]["endpoints"])
+    routes = {f"{r.method} {r.resource.canonical}" for r in world.app.router.routes() if r.resource is not None}
+    served = {each.translate(str.maketrans("{}", "<>")) for each in routes if not each.startswith("HEAD")}
+    assert served == named | {"GET /"}
