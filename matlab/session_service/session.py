@@ -1,0 +1,347 @@
+"""The session: one interpreter at a time, one command at a time, in the order in which they came, and all of it told
+to everyone through `publish`. Keeps the interpreter alive; knows nothing of sockets.
+
+Everything happens on one event loop, so a method that does not await is a transaction.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from .frames import Frame
+from .octave import COMMAND_FILE, Octave
+from .outcome import CodeError, Ending, read_error
+from .recovery import Recovery
+
+log = logging.getLogger(__name__)
+
+COALESCE_SECONDS = 0.005
+"""Printed text comes in fragments; it is sent on this long after the first of them, or when something else happens."""
+
+LARGEST_OUTPUT = 32 * 1024
+"""Characters in one `output`."""
+
+KEPT_OUTPUT = 64 * 1024
+"""Characters of printed text that the answer to `eval` repeats; all of it was streamed."""
+
+SHOWN_CODE = 8 * 1024
+"""Characters of a command that the others are shown."""
+
+MOST_WAITING = 100
+SETTLE_SECONDS = 0.3
+
+Json = dict[str, Any]
+Publish = Callable[[str, Json], None]
+Done = Callable[[Json], None]
+
+
+class State(StrEnum):
+    STARTING = "starting"
+    BUSY = "busy"
+    """With a command, or with the user's startup.m."""
+    IDLE = "idle"
+    DOWN = "down"
+    """Waiting to be started again."""
+
+
+class TooManyWaiting(Exception):
+    pass
+
+
+@dataclass(slots=True)
+class Evaluation:
+    number: int
+    code: str
+    done: Done
+    began: float = 0.0
+    printed: list[str] = field(default_factory=list)
+    printed_size: int = 0
+    end: Frame | None = None
+    """What the interpreter said at its end; the evaluation is over when the prompt follows."""
+
+
+class Session:
+    """`run` keeps it going until it is cancelled; `ready` is set once an interpreter said so for the first time."""
+
+    def __init__(self, folder: Path, publish: Publish) -> None:
+        self.ready = asyncio.Event()
+        self._folder = folder
+        self._publish = publish
+        self._octave: Octave | None = None
+        self._version = ""
+        self._starts = 0
+        self._recovery = Recovery()
+        self._state = State.STARTING
+        self._since = self._last_activity = datetime.now(UTC)
+        self._count = 0
+        self._running: Evaluation | None = None
+        self._waiting: deque[Evaluation] = deque()
+        self._interrupted = False
+        self._settling = 0
+        """Number of the line that is to use up a late Ctrl-C; 0 when there is none."""
+        self._settled = False
+        """That line was carried out."""
+        self._restarting: list[Done] = []
+        """Who waits for the restart that was asked for."""
+        self._asked = False
+        """The interpreter that runs was killed by request."""
+        self._wake = asyncio.Event()
+        self._text: list[str] = []
+        self._text_size = 0
+        self._flush_timer: asyncio.TimerHandle | None = None
+
+    # ------------------------------------------------------------ asked from outside
+
+    def evaluate(self, code: str, done: Done) -> None:
+        """Run `code` after all that came before it; `done` gets the outcome.
+
+        Raises:
+            TooManyWaiting: so many commands wait already that this one was not taken.
+        """
+        if len(self._waiting) >= MOST_WAITING:
+            raise TooManyWaiting
+        self._last_activity = datetime.now(UTC)
+        self._count += 1
+        self._waiting.append(Evaluation(self._count, code, done))
+        self._run_next()
+
+    def interrupt(self) -> bool:
+        """Ctrl-C; false if nothing runs."""
+        self._last_activity = datetime.now(UTC)
+        if self._octave is None or self._state is not State.BUSY:
+            return False
+        self._interrupted = True
+        self._octave.interrupt()
+        return True
+
+    def restart(self, done: Done) -> None:
+        """End the interpreter, whatever it does, and start a new one, safe mode or not; `done` at its first prompt."""
+        self._last_activity = datetime.now(UTC)
+        self._restarting.append(done)
+        if self._octave is not None:
+            self._asked = True
+            self._octave.kill()
+        self._wake.set()
+
+    def status(self) -> Json:
+        octave = self._octave
+        return {
+            "state": self._state,
+            "since": _iso(self._since),
+            "last_activity": _iso(self._last_activity),
+            "waiting": len(self._waiting),
+            "interpreter": {
+                "name": "octave",
+                "version": self._version,
+                "pid": octave.pid if octave is not None else None,
+                "restarts": max(0, self._starts - 1),
+                "safe_mode": self._recovery.safe_mode,
+            },
+        }
+
+    # ------------------------------------------------------------ the interpreter's life
+
+    async def run(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            began = loop.time()
+            code = await self._live()
+            in_user_startup = self._state is State.BUSY and self._running is None and not self._settling
+            asked, self._asked = self._asked, False
+            self._recovery = (
+                Recovery()
+                if asked
+                else self._recovery.after_death(lived=loop.time() - began, in_user_startup=in_user_startup)
+            )
+            self._bury(code, asked)
+            self._wake.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._recovery.delay):
+                    await self._wake.wait()
+                    self._recovery = Recovery()
+
+    async def _live(self) -> int:
+        """Start an interpreter and wait for its end; its exit code."""
+        self._starts += 1
+        self._enter(State.STARTING)
+        log.info("interpreter starting", extra={"start": self._starts, "safe_mode": self._recovery.safe_mode})
+        try:
+            self._octave = await Octave.start(self._folder, self._hear, safe_mode=self._recovery.safe_mode)
+        except OSError as error:  # no more processes, no memory
+            log.error("interpreter could not be started", extra={"reason": str(error)})
+            return os.EX_OSERR
+        try:
+            return await self._octave.wait()
+        finally:
+            self._octave = None
+
+    def _bury(self, code: int, asked: bool) -> None:
+        self._flush()
+        self._enter(State.DOWN)
+        self._interrupted, self._settling = False, 0
+        message = _obituary(code, asked)
+        log.info("interpreter ended", extra={"code": code, "asked": asked, "next_start_in": self._recovery.delay})
+        if self._running is not None:
+            self._finish(self._running, Ending.DIED, CodeError("Session:InterpreterEnded", message))
+        for evaluation in self._waiting:
+            evaluation.done(self._outcome(evaluation, Ending.ABORTED, CodeError("Session:NotRun", message)))
+        self._waiting.clear()
+        self._publish(
+            "exited",
+            {
+                "code": code,
+                "requested": asked,
+                "message": message,
+                "restart_in": self._recovery.delay,
+                "safe_mode": self._recovery.safe_mode,
+            },
+        )
+
+    # ------------------------------------------------------------ what the interpreter says
+
+    def _hear(self, item: str | Frame) -> None:
+        if isinstance(item, str):
+            self._hear_text(item)
+            return
+        self._flush()
+        match item.get("frame"):
+            case "ready":
+                self._on_ready(str(item.get("version", "")))
+            case "end" if self._running is not None and item.get("id") == self._running.number:
+                self._running.end = item
+            case "settled":
+                self._settled = item.get("number") == self._settling
+            case "prompt":
+                self._on_prompt()
+
+    def _hear_text(self, text: str) -> None:
+        over = self._settling or (self._running is not None and self._running.end is not None)
+        if over and not text.strip():
+            return  # the line break that Octave prints after a Ctrl-C
+        self._text.append(text)
+        self._text_size += len(text)
+        if self._text_size >= LARGEST_OUTPUT:
+            self._flush()
+        elif self._flush_timer is None:
+            self._flush_timer = asyncio.get_running_loop().call_later(COALESCE_SECONDS, self._flush)
+
+    def _flush(self) -> None:
+        if self._flush_timer is not None:
+            self._flush_timer.cancel()
+            self._flush_timer = None
+        text = "".join(self._text)
+        self._text.clear()
+        self._text_size = 0
+        for start in range(0, len(text), LARGEST_OUTPUT):
+            self._print(text[start : start + LARGEST_OUTPUT])
+
+    def _print(self, text: str) -> None:
+        running = self._running
+        if running is not None:
+            if running.printed_size < KEPT_OUTPUT:
+                running.printed.append(text[: KEPT_OUTPUT - running.printed_size])
+            running.printed_size += len(text)
+        self._publish("output", {"eval_id": running.number if running is not None else None, "text": text})
+
+    def _on_ready(self, version: str) -> None:
+        self._version = version
+        self._enter(State.BUSY)
+        self._publish("ready", self.status()["interpreter"])
+        self.ready.set()
+
+    def _on_prompt(self) -> None:
+        if self._settling:
+            if not self._settled:
+                return
+            self._settling = 0
+        if self._running is not None:
+            self._finish(self._running, *_ending(self._running.end, interrupted=self._interrupted))
+        if self._interrupted:
+            self._interrupted = self._settled = False
+            self._settle()
+            return
+        self._enter(State.IDLE)
+        for done in self._restarting:
+            done(self.status())
+        self._restarting.clear()
+        self._run_next()
+
+    def _settle(self) -> None:
+        """Ask for a sign that the Ctrl-C is used up, and again in case that it was used up by the question."""
+        if self._octave is None:
+            return
+        self._settling += 1
+        self._octave.settle(self._settling)
+        asyncio.get_running_loop().call_later(SETTLE_SECONDS, self._settle_again, self._octave, self._settling)
+
+    def _settle_again(self, octave: Octave, number: int) -> None:
+        if octave is self._octave and number == self._settling and not self._settled:
+            self._settle()
+
+    # ------------------------------------------------------------ evaluations
+
+    def _run_next(self) -> None:
+        if self._state is not State.IDLE or self._octave is None or not self._waiting:
+            return
+        evaluation = self._running = self._waiting.popleft()
+        evaluation.began = asyncio.get_running_loop().time()
+        self._enter(State.BUSY)
+        self._publish(
+            "busy", {"eval_id": evaluation.number, "code": evaluation.code[:SHOWN_CODE], "since": _iso(self._since)}
+        )
+        self._octave.evaluate(evaluation.number, evaluation.code)
+
+    def _finish(self, evaluation: Evaluation, ending: Ending, error: CodeError | None) -> None:
+        self._running = None
+        self._last_activity = datetime.now(UTC)
+        outcome = self._outcome(evaluation, ending, error)
+        self._publish("idle", {k: v for k, v in outcome.items() if k not in ("output", "output_truncated")})
+        evaluation.done(outcome)
+
+    def _outcome(self, evaluation: Evaluation, ending: Ending, error: CodeError | None) -> Json:
+        elapsed = asyncio.get_running_loop().time() - evaluation.began if evaluation.began else 0.0
+        return {
+            "eval_id": evaluation.number,
+            "status": ending,
+            "error": error.as_json() if error is not None else None,
+            "elapsed": round(elapsed, 6),
+            "output": "".join(evaluation.printed),
+            "output_truncated": evaluation.printed_size > KEPT_OUTPUT,
+        }
+
+    def _enter(self, state: State) -> None:
+        self._state = state
+        self._since = datetime.now(UTC)
+
+
+def _ending(end: Frame | None, *, interrupted: bool) -> tuple[Ending, CodeError | None]:
+    if end is None and not interrupted:
+        message = "The command's end was not reported: the session's own functions are gone. Restart the session."
+        return Ending.ERROR, CodeError("Session:Broken", message)
+    if end is None or end.get("status") == "interrupted":
+        return Ending.INTERRUPTED, None
+    if end.get("status") == "error":
+        return Ending.ERROR, read_error(end.get("error") or {}, COMMAND_FILE)
+    return Ending.OK, None
+
+
+def _obituary(code: int, asked: bool) -> str:
+    if asked:
+        return "The interpreter was restarted. Its variables are gone."
+    if code < 0:
+        return f"The interpreter was ended by signal {-code} and starts again. Its variables are gone."
+    return f"The interpreter ended (exit code {code}) and starts again. Its variables are gone."
+
+
+def _iso(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
