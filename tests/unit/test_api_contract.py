@@ -145,6 +145,12 @@ async def test_create_is_stored_while_the_engine_is_away(world: ApiWorld) -> Non
     await eventually(lambda: world.engine.box("matlab-user-1"), 15)
 
 
+async def test_create_finds_an_engine_that_is_back_before_anyone_noticed(world: ApiWorld) -> None:
+    await world.engine_leaves()
+    world.engine.away = False
+    assert (await world.create(1))[0] == 201
+
+
 async def test_nothing_is_acknowledged_that_was_not_written(world: ApiWorld) -> None:
     world.store.full = True
     status, body = await world.create(1)
@@ -288,6 +294,17 @@ async def test_restart_needs_the_engine_s_clock(world: ApiWorld) -> None:
     status, body = await world.call("POST", "/restart/matlab-user-1")
     assert (status, body["code"]) == (503, "engine_unavailable")
     assert world.wish(1) == Wish()
+
+
+async def test_restart_by_an_engine_whose_clock_went_ahead_waits_for_the_new_run(world: ApiWorld) -> None:
+    await world.create(1)
+    before = world.engine.box("matlab-user-1")
+    world.engine.moment = datetime.now(UTC) + timedelta(seconds=0.5)
+    assert (await world.call("POST", "/restart/matlab-user-1"))[0] == 200
+    after = world.engine.box("matlab-user-1")
+    assert before is not None
+    assert after is not None
+    assert after.started_at != before.started_at
 
 
 async def test_two_restarts_at_once(world: ApiWorld) -> None:
