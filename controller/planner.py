@@ -82,7 +82,7 @@ def _present(want: Target, ours: tuple[Container, ...], have: tuple[Container, .
         case RunState.STOPPED:
             return Plan(() if main is None else _towards_stopped(main))
         case RunState.RUNNING if main is None:
-            foreign = next((c for c in have if not c.ours), None)
+            foreign = next((c for c in have if not c.ours and c.name == want.spec.name), None)
             if foreign is not None:
                 return Plan(in_the_way=foreign)
             return Plan((Create(want.spec, "wanted running, and there is no container"),))
