@@ -83,13 +83,17 @@ def _status_rows(server: str, status: Json) -> list[tuple[str, str]]:
         rows += [
             ("", f"{wish['source']}:{each['line']}:{each['column']}: {each['message']}") for each in wish["problems"]
         ]
-    seen = "never seen" if engine["age_seconds"] is None else f"last seen {engine['age_seconds']:g} s ago"
     if engine["reachable"]:
-        rows.append(("engine", f"Docker {engine['version']}, {seen}"))
+        rows.append(("engine", f"Docker {engine['version']}"))
     else:
-        rows.append(("engine", f"cannot be reached, {seen}: {engine['error']}"))
+        rows.append(("engine", f"cannot be reached, last seen {engine['last_seen'] or 'never'}: {engine['error']}"))
     rows.append(("users", ", ".join(f"{number} {kind}" for kind, number in users.items())))
-    rows.append(("work", ", ".join(f"{number} {kind.replace('_', ' ')}" for kind, number in queue.items())))
+    work = ", ".join(
+        f"{queue[kind]} {kind.replace('_', ' ')}" for kind in ("queued", "working", "starting", "backing_off")
+    )
+    rows.append(("work", work))
+    if queue["resyncs"]:
+        rows.append(("resync", f"{queue['resyncs']} so far, the last in {queue['resync_ms']} ms"))
     return rows
 
 

@@ -292,7 +292,7 @@ class Controller:
         return replace(GONE, user_id=user_id, engine=self.engine)
 
     def activity(self) -> Activity:
-        return Activity(queued=3, working=2, starting=1, backing_off=4)
+        return Activity(queued=3, working=2, starting=1, backing_off=4, resyncs=9, resync_ms=34)
 
 
 @pytest.fixture
@@ -342,9 +342,10 @@ async def test_status_shows_wish_engine_users_and_work(folder: Path, controller:
     rows = dict(re.split(r"\s{2,}", line.rstrip(), maxsplit=1) for line in done.stdout.splitlines())
     assert rows["controller"] == f"0.1.0, instance test, {controller.url}"
     assert rows["desired state"] == "generation 12, /wish.yaml"
-    assert rows["engine"].startswith("Docker 20.10, last seen ")
+    assert rows["engine"] == "Docker 20.10"
     assert rows["users"] == "2 declared, 1 containers, 1 running, 1 ready"
     assert rows["work"] == "3 queued, 2 working, 1 starting, 4 backing off"
+    assert rows["resync"] == "9 so far, the last in 34 ms"
 
 
 async def test_status_shows_where_the_wish_is_wrong_and_why_the_engine_is_away(
@@ -354,7 +355,7 @@ async def test_status_shows_where_the_wish_is_wrong_and_why_the_engine_is_away(
     controller.health = replace(controller.health, valid=False, problems=(Problem(3, 7, "what is \x1b[31mthis"),))
     done = await asyncio.to_thread(run, folder, "status", "--server", controller.url)
     assert "/wish.yaml:3:7: what is \\x1b[31mthis" in done.stdout
-    assert "cannot be reached, never seen: the socket is gone" in done.stdout
+    assert "cannot be reached, last seen never: the socket is gone" in done.stdout
 
 
 async def test_the_settings_say_where_the_controller_is(folder: Path, controller: Controller) -> None:
