@@ -20,10 +20,7 @@ LARGEST_BACKLOG = 16 * BACKLOG
 """Characters after which the client is let go."""
 
 TRANSCRIPT = 128 * 1024
-"""Characters of the recent past that a client who comes later can see."""
-
-ENTRY_OVERHEAD = 100
-"""Characters that an entry of the transcript counts for besides its text: many empty ones are not free."""
+"""Characters of the recent past, as messages, that a client who comes later can see."""
 
 
 @dataclass(slots=True)
@@ -74,7 +71,7 @@ class Client:
 class Hub:
     def __init__(self) -> None:
         self._clients: set[Client] = set()
-        self._transcript: deque[tuple[str, dict[str, Any]]] = deque()
+        self._transcript: deque[tuple[str, dict[str, Any], int]] = deque()
         self._transcript_size = 0
 
     def __len__(self) -> int:
@@ -92,18 +89,11 @@ class Hub:
         message = rpc.notification(method, params)
         for client in self._clients:
             client.send(message, printed)
-        self._remember(method, params)
+        self._transcript.append((method, params, len(message)))
+        self._transcript_size += len(message)
+        while self._transcript_size > TRANSCRIPT:
+            _, _, size = self._transcript.popleft()
+            self._transcript_size -= size
 
     def transcript(self) -> list[dict[str, Any]]:
-        return [{"method": method, "params": params} for method, params in self._transcript]
-
-    def _remember(self, method: str, params: dict[str, Any]) -> None:
-        self._transcript.append((method, params))
-        self._transcript_size += _weight(params)
-        while self._transcript_size > TRANSCRIPT:
-            _, forgotten = self._transcript.popleft()
-            self._transcript_size -= _weight(forgotten)
-
-
-def _weight(params: dict[str, Any]) -> int:
-    return ENTRY_OVERHEAD + len(params.get("text") or params.get("code") or "")
+        return [{"method": method, "params": params} for method, params, _ in self._transcript]

@@ -190,7 +190,7 @@ class Session:
         self._enter(State.DOWN)
         self._interrupted, self._settling = False, 0
         message = _obituary(code, asked)
-        log.info("interpreter ended", extra={"code": code, "asked": asked, "next_start_in": self._recovery.delay})
+        log.info("interpreter ended", extra={"exit_code": code, "asked": asked, "next_start_in": self._recovery.delay})
         if self._running is not None:
             self._finish(self._running, Ending.DIED, CodeError("Session:InterpreterEnded", message))
         for evaluation in self._waiting:
@@ -199,7 +199,7 @@ class Session:
         self._publish(
             "exited",
             {
-                "code": code,
+                "exit_code": code,
                 "requested": asked,
                 "message": message,
                 "restart_in": self._recovery.delay,

@@ -13,7 +13,7 @@ const TEXTS = {
     notRun: "Not run: ", missed: (n) => `… ${n} characters were left out: they came faster than this page could take …`,
     at: (line, name) => name ? `    in ${name}, line ${line}` : `    in line ${line}`,
     exited: (p) => p.requested ? "The interpreter was restarted. All variables are gone."
-      : `The interpreter ended (${p.code < 0 ? `signal ${-p.code}` : `exit code ${p.code}`}) and starts again. All variables are gone.`,
+      : `The interpreter ended (${p.exit_code < 0 ? `signal ${-p.exit_code}` : `exit code ${p.exit_code}`}) and starts again. All variables are gone.`,
     welcome: "Type a command and press Enter. Shift-Enter begins a new line, ↑ brings back earlier commands, Ctrl-C stops.",
   },
   zh: {
@@ -27,7 +27,7 @@ const TEXTS = {
     notRun: "未运行：", missed: (n) => `… 输出过快，此处省略 ${n} 个字符 …`,
     at: (line, name) => name ? `    位于 ${name}，第 ${line} 行` : `    位于第 ${line} 行`,
     exited: (p) => p.requested ? "解释器已重启，所有变量已清除。"
-      : `解释器已结束（${p.code < 0 ? `信号 ${-p.code}` : `退出码 ${p.code}`}），正在重新启动，所有变量已清除。`,
+      : `解释器已结束（${p.exit_code < 0 ? `信号 ${-p.exit_code}` : `退出码 ${p.exit_code}`}），正在重新启动，所有变量已清除。`,
     welcome: "输入命令后按 Enter 运行；Shift-Enter 换行，↑ 调出历史命令，Ctrl-C 停止。",
   },
 };
