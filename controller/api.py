@@ -293,6 +293,9 @@ class _Api:
         state = await self._store.change(user_id, noted, f"api {request[REQUEST_ID]}")
         wanted = _asked(state.users.get(user_id))
         note(request, generation=state.generation)
+        if not self._observer.engine.reachable:
+            await self._look(user_id, 0)  # it may be back
+        passes = self._observer.view(user_id).progress.passes
 
         def outcome(view: UserView) -> Outcome | None:
             progress = view.progress
@@ -305,12 +308,10 @@ class _Api:
                 return Outcome.PENDING
             if seen and done(view):
                 return Outcome.DONE
-            if acted and progress.error and progress.passes > before.progress.passes:
+            if acted and progress.error and progress.passes > passes:
                 return Outcome.PENDING if progress.code == "engine_unavailable" else Outcome.FAILED
             return None
 
-        if not self._observer.engine.reachable:
-            await self._look(user_id, 0)  # it may be back
         self._loop.retry_now(user_id)
         after = await self._observer.wait(user_id, lambda v: outcome(v) is not None, self._terms.create_timeout)
         return Effect(outcome(after) or Outcome.PENDING, before, after, was[0])
