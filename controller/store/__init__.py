@@ -29,7 +29,7 @@ Change = Callable[[Wish | None], Wish | None]
 class Store(Protocol):
     @property
     def current(self) -> DesiredState:
-        """The last good state: the one in force."""
+        """The last good state: the one in force. Generation 0: there was none yet, so nothing may be concluded."""
         ...
 
     @property
@@ -42,7 +42,8 @@ class Store(Protocol):
     async def change(self, user_id: int, change: Change, writer: str) -> DesiredState:
         """Change one user's entry; returns the state in force afterwards, durable on disk.
 
-        `change` runs under the store's lock and may raise to refuse; an entry left as it was writes nothing.
+        `change` runs under the store's lock and may raise to refuse; an entry left as it was writes nothing. It runs
+        once more when somebody else wrote meanwhile.
 
         Raises:
             NotPersisted: it could not be written; nothing changed.
