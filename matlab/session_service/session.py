@@ -38,6 +38,9 @@ SHOWN_CODE = 8 * 1024
 """Characters of a command that the others are shown."""
 
 MOST_WAITING = 100
+STARTUP = 0
+"""The `eval_id` of the user's startup.m, which everyone hears about but nobody sent."""
+
 SETTLE_SECONDS = 0.3
 
 Json = dict[str, Any]
@@ -61,6 +64,7 @@ class TooManyWaiting(Exception):
 @dataclass(slots=True)
 class Evaluation:
     number: int
+    """Counts up from 1 as long as the service lives; `STARTUP` for the user's startup.m."""
     code: str
     done: Done
     began: float = 0.0
@@ -156,7 +160,7 @@ class Session:
         while True:
             began = loop.time()
             code = await self._live()
-            in_user_startup = self._state is State.BUSY and self._running is None and not self._settling
+            in_user_startup = self._running is not None and self._running.number == STARTUP
             asked, self._asked = self._asked, False
             self._recovery = (
                 Recovery()
@@ -225,8 +229,8 @@ class Session:
                 self._on_prompt()
 
     def _hear_text(self, text: str) -> None:
-        over = self._settling or (self._running is not None and self._running.end is not None)
-        if over and not text.strip():
+        over = self._interrupted and self._running is not None and self._running.end is not None
+        if (over or self._settling) and not text.strip():
             return  # the line break that Octave prints after a Ctrl-C
         self._text.append(text)
         self._text_size += len(text)
@@ -255,8 +259,8 @@ class Session:
 
     def _on_ready(self, version: str) -> None:
         self._version = version
-        self._enter(State.BUSY)
         self._publish("ready", self.status()["interpreter"])
+        self._begin(Evaluation(STARTUP, "startup.m", lambda _: None))
         self.ready.set()
 
     def _on_prompt(self) -> None:
@@ -265,7 +269,7 @@ class Session:
                 return
             self._settling = 0
         if self._running is not None:
-            self._finish(self._running, *_ending(self._running.end, interrupted=self._interrupted))
+            self._finish(self._running, *_ending(self._running, interrupted=self._interrupted))
         if self._interrupted:
             self._interrupted = self._settled = False
             self._settle()
@@ -293,13 +297,16 @@ class Session:
     def _run_next(self) -> None:
         if self._state is not State.IDLE or self._octave is None or not self._waiting:
             return
-        evaluation = self._running = self._waiting.popleft()
+        evaluation = self._waiting.popleft()
+        self._begin(evaluation)
+        self._octave.evaluate(evaluation.number, evaluation.code)
+
+    def _begin(self, evaluation: Evaluation) -> None:
+        self._running = evaluation
         evaluation.began = asyncio.get_running_loop().time()
         self._enter(State.BUSY)
-        self._publish(
-            "busy", {"eval_id": evaluation.number, "code": evaluation.code[:SHOWN_CODE], "since": _iso(self._since)}
-        )
-        self._octave.evaluate(evaluation.number, evaluation.code)
+        shown = evaluation.code[:SHOWN_CODE]
+        self._publish("busy", {"eval_id": evaluation.number, "code": shown, "since": _iso(self._since)})
 
     def _finish(self, evaluation: Evaluation, ending: Ending, error: CodeError | None) -> None:
         self._running = None
@@ -324,15 +331,18 @@ class Session:
         self._since = datetime.now(UTC)
 
 
-def _ending(end: Frame | None, *, interrupted: bool) -> tuple[Ending, CodeError | None]:
-    if end is None and not interrupted:
+def _ending(evaluation: Evaluation, *, interrupted: bool) -> tuple[Ending, CodeError | None]:
+    end = evaluation.end
+    if end is None and interrupted:
+        return Ending.INTERRUPTED, None
+    if end is None and evaluation.number != STARTUP:
         message = "The command's end was not reported: the session's own functions are gone. Restart the session."
         return Ending.ERROR, CodeError("Session:Broken", message)
-    if end is None or end.get("status") == "interrupted":
-        return Ending.INTERRUPTED, None
+    if end is None or end.get("status") == "ok":
+        return Ending.OK, None
     if end.get("status") == "error":
         return Ending.ERROR, read_error(end.get("error") or {}, COMMAND_FILE)
-    return Ending.OK, None
+    return Ending.INTERRUPTED, None
 
 
 def _obituary(code: int, asked: bool) -> str:

@@ -6,7 +6,7 @@ const TEXTS = {
     title: "MATLAB session", connecting: "Connecting…", idle: "Ready", busy: "Busy", starting: "Starting…",
     down: "Restarting…", stop: "Stop", force: "Force restart", restart: "Restart",
     stopHint: "Stop the running command (Ctrl-C)", restartHint: "Start a new interpreter; all variables are lost",
-    sure: "Restart the interpreter? All variables are lost.", user: "User", safe: "safe mode",
+    sure: "Really? All variables are lost", user: "User", safe: "safe mode",
     lost: "The connection is lost. Trying again…", back: "Connected again.",
     stuck: "The command does not react to Stop. A forced restart ends it, and all variables with it.",
     interrupted: "Stopped.", safeMode: "Safe mode: your startup.m ended the interpreter, so it was left out. Mend it, then restart.",
@@ -20,7 +20,7 @@ const TEXTS = {
     title: "MATLAB 会话", connecting: "正在连接…", idle: "就绪", busy: "忙", starting: "正在启动…",
     down: "正在重启…", stop: "停止", force: "强制重启", restart: "重启",
     stopHint: "停止正在运行的命令 (Ctrl-C)", restartHint: "启动新的解释器，所有变量都会丢失",
-    sure: "要重启解释器吗？所有变量都会丢失。", user: "用户", safe: "安全模式",
+    sure: "确定？所有变量都会丢失", user: "用户", safe: "安全模式",
     lost: "连接已断开，正在重试…", back: "已重新连接。",
     stuck: "命令没有响应“停止”。强制重启会结束它，所有变量也会丢失。",
     interrupted: "已停止。", safeMode: "安全模式：您的 startup.m 使解释器退出，因此已跳过。请修正后重启。",
@@ -34,9 +34,11 @@ const TEXTS = {
 const LANGUAGE = navigator.language.toLowerCase().startsWith("zh") ? "zh" : "en";
 const T = TEXTS[LANGUAGE];
 
-const MOST_LINES = 5000;            // older ones leave the window
+const MOST_ELEMENTS = 1000;         // older ones leave the window
+const MOST_PIECES = 50;             // of printed text in one element
 const STUCK_AFTER = 3000;           // ms without a reaction to Stop
 const LONGEST_RETRY = 5000;         // ms between attempts to connect
+const SURE_FOR = 4000;              // ms in which the second click on Restart counts
 const KEPT_COMMANDS = 500;
 
 const $ = (id) => document.getElementById(id);
@@ -45,10 +47,10 @@ const [light, stateText, who, stop, restart, notice, windowPane, transcript, for
 
 // ---------------------------------------------------------------- what is shown
 
-let lastOutput = null;              // the element that printed text goes on in
+let output = null;                  // what printed text goes on in: an element, and in it the line that is still open
 
 function show(kind, text) {
-  lastOutput = null;
+  output = null;
   const element = document.createElement("div");
   element.className = kind;
   element.textContent = text;
@@ -56,42 +58,38 @@ function show(kind, text) {
 }
 
 function print(text) {
-  const cleared = text.lastIndexOf("\x1b[2J");            // what `clc` prints where it can
-  if (cleared >= 0) { clear(); text = text.slice(cleared + 4); }
-  text = text.replace(/\x1b\[[0-9;?]*[A-Za-z]/g, "");
-  if (!lastOutput) {
-    lastOutput = document.createElement("div");
-    lastOutput.className = "output";
-    append(lastOutput);
-  }
-  const whole = (lastOutput.lastLine ?? "") + text;       // only the last line can still change
+  output ??= openOutput("");
+  const whole = output.raw + text.replace(/\x1b\[[0-9;?]*[A-Za-z]/g, "");
   const cut = whole.lastIndexOf("\n") + 1;
-  lastOutput.tail ??= lastOutput.appendChild(document.createTextNode(""));
-  lastOutput.insertBefore(document.createTextNode(settled(whole.slice(0, cut))), lastOutput.tail);
-  lastOutput.lastLine = whole.slice(cut);
-  lastOutput.tail.data = settled(lastOutput.lastLine);
-  if (cut > 0 && (lastOutput.pieces = (lastOutput.pieces ?? 0) + 1) > 50) lastOutput = null, keepLineOpen();
+  output.line.before(written(whole.slice(0, cut)));
+  output.raw = withoutOverwritten(whole.slice(cut));
+  output.line.data = written(output.raw);
+  if (cut && ++output.pieces > MOST_PIECES) {     // go on in a new element, so that old text can leave the window
+    output.line.remove();
+    output = openOutput(output.raw);
+  }
   scroll();
 }
 
-function keepLineOpen() {           // a long output goes on in a new element, so that old ones can leave
-  const old = transcript.lastElementChild;
-  const rest = old.lastLine;
-  old.tail.data = "";
-  if (rest) print(rest);
+function openOutput(raw) {
+  const element = document.createElement("div");
+  element.className = "output";
+  const line = element.appendChild(document.createTextNode(written(raw)));
+  append(element);
+  return { element, line, raw, pieces: 0 };
 }
 
-function settled(text) {            // what remains of lines that were written over: progress bars and the like
-  return text.replace(/[^\n]*\r(?!\n)/g, "").replace(/\r/g, "").replace(/[^\n]\x08/g, "");
-}
+// A carriage return begins the line anew, but only what comes next takes the old text away: so do progress bars.
+function withoutOverwritten(text) { return text.replace(/[^\n]*\r(?=[^\r\n])/g, ""); }
+function written(text) { return withoutOverwritten(text).replace(/\r/g, "").replace(/[^\n]\x08/g, ""); }
 
 function append(element) {
   transcript.append(element);
-  while (transcript.childElementCount > MOST_LINES) transcript.firstElementChild.remove();
+  while (transcript.childElementCount > MOST_ELEMENTS) transcript.firstElementChild.remove();
   scroll();
 }
 
-function clear() { transcript.replaceChildren(); lastOutput = null; }
+function clear() { transcript.replaceChildren(); output = null; }
 
 let following = true;
 windowPane.addEventListener("scroll", () => {
@@ -105,8 +103,8 @@ function scroll() {
 }
 
 function showState(state) {
-  light.dataset.state = state;
   stateText.textContent = T[state];
+  document.body.dataset.state = state;
   document.title = state === "busy" ? `● ${T.title}` : T.title;
   stop.disabled = state !== "busy";
   if (state !== "busy") calm();
@@ -125,29 +123,31 @@ function showError(status, error) {
 const hear = {
   hello({ session, status, transcript: past }) {
     clear();
-    show("note", T.welcome);
+    if (!past?.length) show("hint", T.welcome);
     past?.forEach(({ method, params }) => hear[method]?.(params));
     who.textContent = [session.user_id && `${T.user} ${session.user_id}`, session.session_id,
       `Octave ${status.interpreter.version}`, status.interpreter.safe_mode && T.safe].filter(Boolean).join(" · ");
     showState(status.state);
-    say("");
+    say(wasLost ? T.back : "");
+    if (wasLost) setTimeout(() => { if (notice.textContent === T.back) say(""); }, 3000);
+    wasLost = false;
   },
-  busy({ code }) { show("command", code); showState("busy"); },
+  busy({ eval_id, code }) { if (eval_id) show("command", code); showState("busy"); },
   output({ text }) { print(text); },
   missed({ characters }) { show("note", T.missed(characters)); },
   idle({ status, error }) {
-    lastOutput = null;
+    output = null;
     if (status === "interrupted") show("note", T.interrupted);
     else if (error && status !== "died") showError(status, error);   // `exited` tells of a death
     showState("idle");
   },
-  ready({ safe_mode }) { showState("idle"); if (safe_mode) show("note", T.safeMode); },
+  ready({ safe_mode }) { if (safe_mode) show("note", T.safeMode); },
   exited(params) { show("note", T.exited(params)); showState("down"); },
 };
 
 // ---------------------------------------------------------------- the connection
 
-let socket, retry = 0, nextId = 1;
+let socket, retry = 0, nextId = 1, wasLost = false;
 const answers = new Map();
 
 function connect() {
@@ -166,6 +166,7 @@ function connect() {
     answers.clear();
     showState("connecting");
     say(T.lost);
+    wasLost = true;
     setTimeout(connect, Math.min(LONGEST_RETRY, 250 * 2 ** retry++));
   };
 }
@@ -197,7 +198,16 @@ function calm() {                   // the command reacted: Stop is Stop again
   stop.textContent = T.stop;
 }
 
-const commands = JSON.parse(localStorage.getItem("commands") ?? "[]");
+let sureTimer;
+
+function askOrRestart() {           // no confirm(): browsers suppress it in an iframe of another site
+  clearTimeout(sureTimer);
+  if (restart.textContent === T.sure) { restart.textContent = T.restart; call("restart"); return; }
+  restart.textContent = T.sure;
+  sureTimer = setTimeout(() => { restart.textContent = T.restart; }, SURE_FOR);
+}
+
+const commands = readCommands();
 let place = commands.length, draft = "";
 
 function run() {
@@ -207,10 +217,18 @@ function run() {
   else if (!call("eval", { code })) return;                // not connected: the text stays where it is
   if (commands.at(-1) !== code) commands.push(code);
   commands.splice(0, commands.length - KEPT_COMMANDS);
-  localStorage.setItem("commands", JSON.stringify(commands));
+  keepCommands();
   [place, draft, command.value, following] = [commands.length, "", "", true];
   fit();
   scroll();
+}
+
+function readCommands() {           // an iframe of another site may be refused a memory of its own
+  try { return JSON.parse(localStorage.getItem("commands")) ?? []; } catch { return []; }
+}
+
+function keepCommands() {
+  try { localStorage.setItem("commands", JSON.stringify(commands)); } catch { /* until the page is closed, then */ }
 }
 
 function recall(step) {             // as in MATLAB: only commands that begin like what was typed
@@ -248,7 +266,7 @@ document.addEventListener("keydown", (event) => {
 windowPane.addEventListener("mouseup", () => { if (!String(getSelection())) command.focus(); });
 form.addEventListener("submit", (event) => event.preventDefault());
 stop.addEventListener("click", () => { interrupt(); command.focus(); });
-restart.addEventListener("click", () => { if (confirm(T.sure)) call("restart"); command.focus(); });
+restart.addEventListener("click", () => { askOrRestart(); command.focus(); });
 
 document.documentElement.lang = LANGUAGE;
 restart.textContent = T.restart;
