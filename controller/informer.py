@@ -57,6 +57,8 @@ class Informer:
         self._away = asyncio.Event()
         self._away.set()
         self._users: dict[int, UserView] = {}
+        self._listed: tuple[UserView, ...] | None = None
+        """What `views` answered, until something changes."""
         self._waiters: dict[int, set[asyncio.Event]] = {}
         self._refreshing: dict[int, asyncio.Lock] = {}
         self._due = WorkQueue()
@@ -73,7 +75,9 @@ class Informer:
 
     def views(self) -> tuple[UserView, ...]:
         """The users that have a container of ours, by ascending id."""
-        return tuple(v for _, v in sorted(self._users.items()) if v.container is not None)
+        if self._listed is None:
+            self._listed = tuple(v for _, v in sorted(self._users.items()) if v.container is not None)
+        return self._listed
 
     def known(self) -> frozenset[int]:
         return frozenset(self._users)
@@ -156,6 +160,7 @@ class Informer:
     def forget(self, user_id: int) -> None:
         """This user is neither wanted nor there any more."""
         self._users.pop(user_id, None)
+        self._listed = None
         self._wake(user_id)
 
     def lost(self, error: EngineUnavailable) -> None:
@@ -207,7 +212,7 @@ class Informer:
                     await resync()  # with the stream open: nothing falls between the two
                     async for event in events:
                         self._queue.add(event.user_id)
-                        pairs = {"user": event.user_id, "container": event.container_id, "action": event.action}
+                        pairs = {"user": event.user_id, "container": event.container_id[:12], "action": event.action}
                         log.debug("engine event", extra={"pairs": pairs})
             except EngineUnavailable as error:
                 self.lost(error)
@@ -237,7 +242,7 @@ class Informer:
         since = (view.ready_since or probe.checked_at) if probe.ready else None
         self._put(replace(view, probe=probe, ready_since=since))
         if (since is None) != (view.ready_since is None):
-            pairs = {"user": user_id, "container": asked.id, "reason": probe.detail or "both services answer"}
+            pairs = {"user": user_id, "container": asked.id[:12], "reason": probe.detail or "both services answer"}
             log.info("session ready" if probe.ready else "session not ready", extra={"pairs": pairs})
             self._queue.add(user_id)
         self._due.add_after(user_id, self._times.once_ready if probe.ready else self._times.until_ready)
@@ -275,6 +280,7 @@ class Informer:
 
     def _put(self, view: UserView) -> None:
         self._users[view.user_id] = view
+        self._listed = None
         self._wake(view.user_id)
 
     def _wake(self, user_id: int) -> None:

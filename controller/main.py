@@ -8,8 +8,7 @@ import fcntl
 import logging
 import os
 import signal
-import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -18,7 +17,7 @@ from aiohttp import web
 
 from controller.api import Terms, build_app
 from controller.engine.docker import DockerEngine
-from controller.errors import AlreadyRunning, MatlabManagerError, SettingsInvalid
+from controller.errors import AlreadyRunning, SettingsInvalid
 from controller.http import Runner
 from controller.informer import Informer, Ports, ProbeTimes
 from controller.probes import Prober
@@ -36,15 +35,15 @@ CHANGES_BESIDE_STARTS = 16
 """Threads for stops, removals and updates, so that they never wait for starts."""
 
 
-def serve(settings: Settings) -> int:
-    """Run the controller until SIGINT or SIGTERM; the exit code. Errors that end it are told on standard error."""
-    try:
-        with _only_one(settings.state_dir):
-            asyncio.run(_serve(settings))
-    except MatlabManagerError as error:
-        print(f"{error} {error.hint}".strip(), file=sys.stderr)  # noqa: T201
-        return 1
-    return 0
+def serve(settings: Settings, greet: Callable[[], None]) -> None:
+    """Run the controller until SIGINT or SIGTERM. `greet` is called once the API listens.
+
+    Raises:
+        AlreadyRunning: another controller holds the state folder.
+        SettingsInvalid: a folder cannot be used, or the API's address not be listened on.
+    """
+    with _only_one(settings.state_dir):
+        asyncio.run(_serve(settings, greet))
 
 
 @contextlib.contextmanager
@@ -73,7 +72,7 @@ def _only_one(state_dir: Path) -> Iterator[None]:
         yield
 
 
-async def _serve(settings: Settings) -> None:
+async def _serve(settings: Settings, greet: Callable[[], None]) -> None:
     site = _site(settings)
     store = YamlFileStore(
         settings.desired_state,
@@ -104,6 +103,7 @@ async def _serve(settings: Settings) -> None:
     app = build_app(store, informer, reconciler, site, terms)
     try:
         async with _listening(app, settings):
+            greet()
             await _until_told_to_stop(store, informer, reconciler)
     finally:
         await engine.close()
@@ -138,7 +138,6 @@ async def _listening(app: web.Application, settings: Settings) -> AsyncIterator[
                 f"The API cannot listen on {settings.api_host}:{settings.api_port}: {os.strerror(error.errno or 0)}. "
                 "Stop what listens there, or set MCM_API_PORT."
             ) from error
-        log.info("API listens", extra={"pairs": {"url": settings.api_url}})
         yield
     finally:
         await runner.cleanup()

@@ -66,6 +66,8 @@ class Reconciler:
         self._site = site
         self._pace = pace
         self._retries: dict[int, Retry] = {}
+        self._planned: dict[int, int] = {}
+        """Generation of the wish that a user's last plan was made from."""
         self._resyncs = self._resync_ms = 0
         self._starting = 0
         self._starts = asyncio.Semaphore(pace.starts_at_once)
@@ -161,6 +163,7 @@ class Reconciler:
             for _ in range(STEPS):
                 have = await self._engine.find(user_id)
                 self._informer.saw(user_id, have)
+                self._planned[user_id] = self._store.current.generation
                 want = self._target(user_id)
                 todo = plan(want, have, self._retry(user_id), self._informer.now())
                 if todo.in_the_way is not None:
@@ -231,7 +234,7 @@ class Reconciler:
         self._tell(
             user_id,
             passes=view.progress.passes + 1,
-            generation=self._store.current.generation,
+            generation=self._planned.get(user_id, 0),
             settled=not todo.waiting_for,
             doing="",
             error=error,
@@ -260,7 +263,7 @@ class Reconciler:
         self._tell(
             user_id,
             passes=self._informer.view(user_id).progress.passes + 1,
-            generation=self._store.current.generation,
+            generation=self._planned.get(user_id, 0),
             settled=False,
             doing="",
             error=str(error),

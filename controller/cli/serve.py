@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from importlib.metadata import version
 from pathlib import Path
 
@@ -29,11 +28,8 @@ def serve_command(config: Path | None, **flags: object) -> None:
     """
     settings = load_settings(config, flags).settings
     logs.configure(settings.log_level, settings.log_format)
-    click.echo(_banner(settings))
-    code = main.serve(settings)
-    if code == 0:
-        click.echo("The controller has stopped. Sessions stay; `matlabctl serve` takes them up again.")
-    sys.exit(code)
+    main.serve(settings, lambda: click.echo(_banner(settings)))
+    click.echo("The controller has stopped. Sessions stay; `matlabctl serve` takes them up again.")
 
 
 def _banner(settings: Settings) -> str:
