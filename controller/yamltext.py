@@ -10,6 +10,7 @@ libyaml does the reading, through PyYAML's event stream: it gives exact places, 
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -27,6 +28,9 @@ _FORBIDDEN = re.compile(
     "[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]|\r(?!\n)"
 )
 _COMMENT = re.compile(r"(?:(?<=\s)|^)#[^\n]*", re.MULTILINE)
+_COLON = re.compile(r"[ \t]*:")
+_END_MARK = re.compile(r"^\.\.\.(?=\s|\Z)", re.MULTILINE)
+"""No scalar, quoted or not, can hold such a line."""
 _RESOLVER = Resolver()
 _TAG = "tag:yaml.org,2002:"
 
@@ -52,9 +56,12 @@ class Scalar:
     place: Place
     text: str
     """What it says, without quotes and escapes."""
-    kind: str
-    """What YAML 1.1 takes it for: `str`, `int`, `null`, `bool`, `float`, `timestamp`, `merge`, …"""
     quoted: bool
+
+    @property
+    def kind(self) -> str:
+        """What YAML 1.1 takes it for: `str`, `int`, `null`, `bool`, `float`, `timestamp`, `merge`, …"""
+        return "str" if self.quoted else _kind(self.text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +110,7 @@ class Document:
 # ---------------------------------------------------------------- reading
 
 
+@functools.lru_cache(maxsize=4)
 def read(text: str) -> Document:
     """The text as a tree. Problems are collected, not raised; those of syntax end the reading."""
     if bad := _FORBIDDEN.search(text.removeprefix(_BYTE_ORDER_MARK)):
@@ -121,8 +129,8 @@ def _problem_at(text: str, offset: int, message: str) -> Problem:
     return Problem(text.count("\n", 0, offset) + 1, offset - line_start + 1, message)
 
 
-def _kind(text: str, implicit: tuple[bool, bool]) -> str:
-    tag: str = _RESOLVER.resolve(yaml.ScalarNode, text, implicit)  # type: ignore[no-untyped-call]
+def _kind(plain: str) -> str:
+    tag: str = _RESOLVER.resolve(yaml.ScalarNode, plain, (True, False))  # type: ignore[no-untyped-call]
     return tag.removeprefix(_TAG)
 
 
@@ -143,26 +151,23 @@ class _Reader:
 
     def document(self) -> Document:
         root: Node | None = None
-        end_mark = False
         try:
             for event in self._events:
                 match event:
                     case yaml.DocumentStartEvent() if root is not None:
                         self._note(self._place(event), "a second document starts here; the file must hold only one")
                         raise _Unreadable
-                    case yaml.DocumentEndEvent():
-                        end_mark = bool(event.explicit)
                     case yaml.NodeEvent():
-                        root = self._node(event, 1)
+                        root = self._node(event, self._place(event), 1)
         except yaml.MarkedYAMLError as error:
             self._problems.append(self._syntax_problem(error))
             root = None
         except _Unreadable:
             root = None
+        end_mark = root is not None and _END_MARK.search(self._text, root.place.end) is not None
         return Document(root, tuple(self._problems), end_mark)
 
-    def _node(self, event: yaml.Event, depth: int) -> Node:
-        place = self._place(event)
+    def _node(self, event: yaml.Event, place: Place, depth: int) -> Node:
         if depth > MAX_DEPTH:
             self._note(place, f"nested more than {MAX_DEPTH} levels deep")
             raise _Unreadable
@@ -176,7 +181,7 @@ class _Reader:
             case yaml.SequenceStartEvent():
                 self._refuse_properties(place, event)
                 while not isinstance(item := next(self._events), yaml.SequenceEndEvent):
-                    self._node(item, depth + 1)
+                    self._node(item, self._place(item), depth + 1)
             case _:
                 self._note(place, "aliases (`*name`) are not used in this file; write the value out")
         return Other(place)
@@ -192,23 +197,25 @@ class _Reader:
         if event.style in ("|", ">"):
             self._note(place, "blocks of text (`|` and `>`) are not used in this file")
             return Other(place)
-        return Scalar(place, event.value, _kind(event.value, event.implicit), quoted=bool(event.style))
+        return Scalar(place, event.value, bool(event.style))
 
     def _mapping(self, start: yaml.MappingStartEvent, place: Place, depth: int) -> Mapping:
         entries: list[Entry] = []
         lines: dict[str, int] = {}
         self._behind = place.end
         while not isinstance(event := next(self._events), yaml.MappingEndEvent):
-            gap = self._text[self._behind : self._place(event).start]
-            if "?" in _COMMENT.sub("", gap):
-                self._note(self._place(event), "keys marked by `?` are not used in this file")
-            key = self._node(event, depth + 1)
+            place = self._place(event)
+            gap = self._text[self._behind : place.start]
+            if "?" in gap and "?" in _COMMENT.sub("", gap):
+                self._note(place, "keys marked by `?` are not used in this file")
+            key = self._node(event, place, depth + 1)
             if isinstance(key, Scalar):
                 colon = self._behind = self._behind_colon(key.place.end)
-            value = self._node(next(self._events), depth + 1)
+            event = next(self._events)
+            value = self._node(event, self._place(event), depth + 1)
             if not isinstance(key, Scalar):
                 self._note(key.place, "a key must be a single word or number")
-            elif key.kind == "merge":
+            elif key.text == "<<" and not key.quoted:
                 self._note(key.place, "merge keys (`<<`) are not used in this file; write the fields out")
             elif key.text in lines:
                 self._note(key.place, f"`{key.text}` stands here a second time; the first is in line {lines[key.text]}")
@@ -219,7 +226,7 @@ class _Reader:
         return Mapping(Place(place.start, end, place.line, place.column), bool(start.flow_style), tuple(entries))
 
     def _behind_colon(self, key_end: int) -> int:
-        colon = re.compile(r"[ \t]*:").match(self._text, key_end)
+        colon = _COLON.match(self._text, key_end)
         return colon.end() if colon else key_end
 
     def _place(self, event: yaml.Event) -> Place:
@@ -259,11 +266,7 @@ def quoted(value: str) -> str:
 
 def word(value: str) -> str:
     """The text as a YAML scalar, without quotes where nobody can take it for anything but text."""
-    return (
-        value
-        if re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]+", value) and _kind(value, (True, False)) == "str"
-        else quoted(value)
-    )
+    return value if re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]+", value) and _kind(value) == "str" else quoted(value)
 
 
 def put(text: str, path: tuple[str, ...], value: str, rank: Rank) -> str:
@@ -305,7 +308,7 @@ def drop(text: str, path: tuple[str, ...]) -> str:
 
 def with_end_mark(text: str) -> str:
     """The text, ending in a line `...`."""
-    if read(text).end_mark:
+    if _END_MARK.search(text):
         return text
     line_break = _line_break(text, len(text))
     return f"{text}{'' if text.endswith(chr(10)) else line_break}...{line_break}"

@@ -291,7 +291,9 @@ class YamlFileStore:
             raise
 
     def _judge(self, text: str) -> None:
-        """What we wrote is good, unless the operator's settings no longer have what it names."""
+        """What we wrote is good, unless it goes on from a state that the operator's settings no longer allow."""
+        if self._health.valid:
+            return
         problems: tuple[Problem, ...] = ()
         try:
             spec.parse(text, max_users=self._max_users, profiles=self._profiles)

@@ -289,6 +289,11 @@ def test_a_text_without_end_mark_counts_as_cut_off() -> None:
     ]
 
 
+def test_a_mark_before_the_text_is_no_end_mark() -> None:
+    [problem] = problems("...\nversion: 1\nusers: {}\n", end_mark=True)
+    assert "the last line `...` is gone" in problem
+
+
 def test_a_file_cut_at_any_byte_is_refused() -> None:
     users = "".join(f"  {i}: {{session_id: s-{i}}}\n" for i in range(1, 30))
     whole = f"# who\nversion: 1\ngeneration: 3\nusers:\n{users}...\n"
@@ -442,7 +447,7 @@ def test_the_same_change_by_both_is_no_conflict() -> None:
 
 def test_the_committed_schema_is_the_generated_one() -> None:
     committed = (ROOT / "desired_state.schema.json").read_text()
-    assert committed == spec.json_schema_text(), "regenerate it: see the first line of docs/decisions/0011"
+    assert committed == spec.json_schema_text(), "run `matlabctl schema > desired_state.schema.json`"
 
 
 @pytest.mark.parametrize(
