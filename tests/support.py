@@ -16,6 +16,7 @@ import socket
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -119,11 +120,18 @@ def clear_away_leftovers(client: docker.DockerClient) -> None:
 
 
 def _clear_away(client: docker.DockerClient, chosen: Callable[[str], bool]) -> None:
-    for container in client.containers.list(all=True, filters={"label": LABEL}, ignore_removed=True):
-        instance = container.labels.get(LABEL, "")
-        if instance.startswith(OURS) and chosen(instance):
-            with contextlib.suppress(docker.errors.APIError):
-                container.remove(force=True, v=True)
+    """Remove the tests' containers whose instance is `chosen`, a few at a time."""
+
+    def remove(container_id: str) -> None:
+        with contextlib.suppress(docker.errors.APIError):
+            client.api.remove_container(container_id, force=True, v=True)
+
+    rows = client.api.containers(all=True, filters={"label": LABEL})
+    with ThreadPoolExecutor(4) as pool:
+        for row in rows:
+            instance = row["Labels"].get(LABEL, "")
+            if instance.startswith(OURS) and chosen(instance):
+                pool.submit(remove, row["Id"])
 
 
 def _alive(instance: str) -> bool:

@@ -3,6 +3,7 @@
 import asyncio
 
 from controller.workqueue import WorkQueue
+from tests.support import eventually
 
 
 async def test_an_id_added_twice_is_handed_out_once() -> None:
@@ -73,9 +74,7 @@ async def test_many_workers_never_share_an_id() -> None:
         queue.add(n % 5)
         if n % 7 == 0:
             await asyncio.sleep(0)
-    async with asyncio.timeout(5):
-        while queue.queued or queue.working:
-            await asyncio.sleep(0)
+    await eventually(lambda: queue.queued + queue.working == 0)
     for worker in workers:
         worker.cancel()
     assert handled >= 5
