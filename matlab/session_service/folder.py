@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 log = logging.getLogger(__name__)
@@ -21,13 +23,20 @@ STARTUP_TEXT = """\
 
 
 def lay_out(home: Path) -> None:
-    """A folder that cannot be made (disk full, read-only) is logged and does not keep the session from coming up."""
-    try:
-        for name in FOLDERS:
+    """What cannot be made (disk full, a file in its place) is logged and does not keep the session from coming up."""
+    for name in FOLDERS:
+        with _logged(home / name):
             (home / name).mkdir(parents=True, exist_ok=True)
+    with _logged(home / STARTUP):
         _write_new(home / STARTUP, STARTUP_TEXT)
+
+
+@contextlib.contextmanager
+def _logged(path: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
-        log.warning("the user's folder could not be laid out", extra={"folder": str(home), "reason": str(error)})
+        log.warning("not made in the user's folder", extra={"path": str(path), "reason": error.strerror})
 
 
 def _write_new(file: Path, text: str) -> None:

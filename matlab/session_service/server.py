@@ -141,7 +141,10 @@ def origin_allowed(origin: str | None, host: str, allowed: frozenset[str]) -> bo
     """Browsers let any page open a WebSocket anywhere and say only where the page is from; programs say nothing."""
     if origin is None or origin in allowed:
         return True
-    return urlsplit(origin).hostname == urlsplit(f"//{host}").hostname is not None
+    try:
+        return urlsplit(origin).hostname == urlsplit(f"//{host}").hostname is not None
+    except ValueError:  # no address at all
+        return False
 
 
 async def _write(socket: web.WebSocketResponse, client: Client) -> None:

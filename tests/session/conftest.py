@@ -1,0 +1,142 @@
+"""Real containers of the session image, run as the controller runs them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+import subprocess
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import docker
+import pytest
+from docker.models.containers import Container
+
+from tests.session.peer import Peer
+from tests.support import eventually
+
+IMAGE = "matlab-session:octave"
+CONTEXT = Path(__file__).parents[2] / "matlab"
+HTTP, WEBSOCKET = "8888/tcp", "8889/tcp"
+
+
+@pytest.fixture(scope="session")
+def session_image() -> str:
+    if subprocess.run(["docker", "image", "inspect", IMAGE], capture_output=True, check=False).returncode != 0:
+        dockerfile = str(CONTEXT / "Dockerfile.octave")
+        subprocess.run(["docker", "build", "--quiet", "--tag", IMAGE, "--file", dockerfile, str(CONTEXT)], check=True)
+    return IMAGE
+
+
+@dataclass
+class Session:
+    """A running container and how to speak with it."""
+
+    container: Container
+    folder: Path
+    http: aiohttp.ClientSession
+
+    @property
+    def page(self) -> str:
+        return f"http://127.0.0.1:{self._port(HTTP)}"
+
+    @property
+    def websocket(self) -> str:
+        return f"ws://127.0.0.1:{self._port(WEBSOCKET)}/"
+
+    async def health(self) -> dict[str, Any]:
+        async with self.http.get(f"{self.page}/healthz") as answer:
+            assert answer.status == 200
+            health: dict[str, Any] = await answer.json()
+            return health
+
+    async def connect(self, query: str = "", **options: Any) -> Peer:
+        """A client that has read its `hello`."""
+        peer = Peer(await self.http.ws_connect(self.websocket + query, **options))
+        await peer.until("hello")
+        return peer
+
+    async def ready(self) -> Session:
+        """Wait until the WebSocket port is open and the user's startup.m is over."""
+        await eventually(self._answers)
+        return self
+
+    async def _answers(self) -> bool:
+        with contextlib.suppress(aiohttp.ClientError):
+            async with self.http.ws_connect(self.websocket):
+                return bool((await self.health())["state"] == "idle")
+        return False
+
+    def _port(self, inside: str) -> str:
+        self.container.reload()
+        (published,) = self.container.ports[inside] or []
+        return str(published["HostPort"])
+
+
+Start = Callable[..., Session]
+
+
+@pytest.fixture
+async def start(session_image: str) -> AsyncIterator[Start]:
+    """Start a container with files already in its user's folder; all of it is gone after the test."""
+    client = docker.from_env()
+    user = f"{os.getuid()}:{os.getgid()}" if os.getuid() else "1000:1000"
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)) as http:
+        with contextlib.ExitStack() as clean_up:
+            clean_up.callback(client.close)
+
+            def run(files: dict[str, str] | None = None, **options: Any) -> Session:
+                folder = clean_up.enter_context(_user_folder(options.get("user", user), files or {}))
+                container = client.containers.run(session_image, **(_as_the_controller(folder, user) | options))
+                clean_up.callback(container.remove, force=True)
+                return Session(container, folder, http)
+
+            yield run
+
+
+@pytest.fixture
+async def session(start: Start) -> Session:
+    return await start().ready()
+
+
+def _as_the_controller(folder: Path, user: str) -> dict[str, Any]:
+    return {
+        "detach": True,
+        "name": f"mcmtest-session-{secrets.token_hex(4)}",
+        "init": True,
+        "read_only": True,
+        "tmpfs": {"/tmp": "rw,nosuid,nodev,size=512m,mode=1777"},
+        "cap_drop": ["ALL"],
+        "security_opt": ["no-new-privileges"],
+        "user": user,
+        "mem_limit": "1g",
+        "memswap_limit": "1g",
+        "nano_cpus": 2_000_000_000,
+        "pids_limit": 256,
+        "shm_size": "64m",
+        "environment": {"MCM_USER_ID": "7", "MCM_SESSION_ID": "test-1"},
+        "volumes": {str(folder): {"bind": "/home/matlab/shared", "mode": "rw"}},
+        "ports": {HTTP: ("127.0.0.1", None), WEBSOCKET: ("127.0.0.1", None)},
+    }
+
+
+@contextlib.contextmanager
+def _user_folder(user: str, files: dict[str, str]) -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="mcmtest-session-"))
+    try:
+        for name, text in files.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(text)
+        if os.getuid() == 0:
+            uid, gid = (int(part) for part in user.split(":"))
+            for path in (folder, *folder.rglob("*")):
+                os.chown(path, uid, gid)
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

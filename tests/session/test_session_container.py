@@ -1,0 +1,395 @@
+"""The session image as its users meet it: real containers, run as the controller runs them."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import os
+import time
+
+import aiohttp
+import pytest
+from aiohttp import WSMsgType
+
+from tests.session.conftest import IMAGE, Session, Start
+from tests.support import eventually
+
+MIB = 2**20
+STARTUP = "Documents/MATLAB/startup.m"
+
+
+# ---------------------------------------------------------------- commands
+
+
+async def test_a_command_is_evaluated_and_state_lives_between_calls(session: Session) -> None:
+    peer = await session.connect()
+    answer = await peer.eval("1+1")
+    assert (answer["status"], answer["output"], answer["error"]) == ("ok", "ans = 2\n", None)
+    await peer.eval("x = ans * 21;")
+    another = await session.connect()
+    assert (await another.eval("x"))["output"] == "x = 42\n"
+
+
+async def test_output_arrives_while_the_command_runs(session: Session) -> None:
+    peer = await session.connect()
+    call = await peer.send("eval", code="disp('first'); pause(30)")
+    await peer.until("output", lambda p: p["text"] == "first\n")
+    assert (await session.health())["state"] == "busy"
+    await peer.call("interrupt")
+    assert (await peer.answer(call))["result"]["status"] == "interrupted"
+
+
+async def test_an_error_carries_identifier_message_and_the_users_own_frames(session: Session) -> None:
+    peer = await session.connect()
+    answer = await peer.eval("y = 1;\nfunction f(x)\n  error('My:id', 'bad value %d', x);\nend\nf(3)")
+    assert answer["status"] == "error"
+    assert answer["error"] == {
+        "identifier": "My:id",
+        "message": "bad value 3",
+        "stack": [
+            {"file": None, "name": "f", "line": 3, "column": 3},
+            {"file": None, "name": "", "line": 5, "column": 1},
+        ],
+    }
+    assert answer["output"] == ""
+    assert (await peer.eval("y"))["output"] == "y = 1\n"
+
+
+async def test_of_a_command_with_a_syntax_error_nothing_runs(session: Session) -> None:
+    peer = await session.connect()
+    answer = await peer.eval("z = 1\ndisp('ran')\nx = }")
+    assert answer["status"] == "error"
+    assert answer["error"]["identifier"] == "Octave:parse-error"
+    assert answer["error"]["message"].startswith("parse error near line 3")
+    assert answer["output"] == ""
+    assert (await peer.eval("exist('z')"))["output"] == "ans = 0\n"
+
+
+async def test_text_of_any_script_and_length_passes_unharmed(session: Session) -> None:
+    peer = await session.connect()
+    long = "中é🙂" * 20_000
+    answer = await peer.eval(f"x = '{long}'; disp(strcmp(x(end-3:end), '🙂')); disp(x(1:9))")
+    assert answer["output"] == "1\n中é🙂\n"
+
+
+async def test_data_lands_in_the_users_folder_which_is_the_working_folder(session: Session) -> None:
+    peer = await session.connect()
+    assert (await peer.eval("pwd"))["output"] == "ans = /home/matlab/shared\n"
+    await peer.eval("a = magic(4); save('-v7', 'results/a.mat', 'a');")
+    assert (session.folder / "results" / "a.mat").stat().st_size > 0
+    assert sorted(p.name for p in (session.folder).iterdir()) == [
+        "Documents",
+        "command_queue",
+        "commands",
+        "logs",
+        "models",
+        "results",
+        "scripts",
+    ]
+
+
+async def test_a_users_own_functions_are_found_and_read_again_after_an_edit(session: Session) -> None:
+    peer = await session.connect()
+    file = session.folder / "Documents/MATLAB/twice.m"
+    file.write_text("function y = twice(x)\n  y = 2 * x;\nend\n")
+    assert (await peer.eval("twice(4)"))["output"] == "ans = 8\n"
+    file.write_text("function y = twice(x)\n  y = 3 * x;\nend\n")
+    os.utime(file, (time.time() + 5, time.time() + 5))
+    assert (await peer.eval("twice(4)"))["output"] == "ans = 12\n"
+
+
+async def test_what_a_user_may_do_to_octave_does_not_break_the_session(session: Session) -> None:
+    peer = await session.connect()
+    await peer.eval("clear all; close all; fclose all; PS1('>> '); restoredefaultpath(); more on; cd /tmp; 1;")
+    assert (await peer.eval("disp(5)"))["output"] == "5\n"
+
+
+async def test_a_full_tmp_does_not_keep_anybody_from_emptying_it(session: Session) -> None:
+    peer = await session.connect()
+    await peer.eval("f = fopen('/tmp/big', 'w'); for i=1:600, fwrite(f, zeros(1, 2^20, 'uint8')); end; fclose(f);")
+    assert (await peer.eval("delete('/tmp/big'); disp('room')"))["output"] == "room\n"
+
+
+# ---------------------------------------------------------------- interrupt and restart
+
+
+@pytest.mark.parametrize("code", ["while true, end", "pause(60)", "x = input('? ');", "keyboard"])
+async def test_what_runs_or_waits_can_be_interrupted(session: Session, code: str) -> None:
+    peer = await session.connect()
+    call = await peer.send("eval", code=code)
+    await peer.until("busy")
+    began = time.monotonic()
+    assert (await peer.call("interrupt"))["interrupted"]
+    assert (await peer.answer(call))["result"]["status"] == "interrupted"
+    assert time.monotonic() - began < 2
+    for n in range(5):  # a Ctrl-C that came too late would hit one of these
+        assert (await peer.eval(f"disp({n})"))["output"] == f"{n}\n"
+
+
+async def test_a_program_that_the_command_runs_is_interrupted_too(session: Session) -> None:
+    peer = await session.connect()
+    call = await peer.send("eval", code="system('echo runs; exec sleep 60');")
+    await peer.until("output", lambda p: "runs" in p["text"])
+    await peer.call("interrupt")
+    await peer.answer(call)
+    assert (await peer.eval("disp(1)"))["output"] == "1\n"
+
+
+async def test_many_interrupts_hit_only_what_runs(session: Session) -> None:
+    peer = await session.connect()
+    for n in range(10):
+        call = await peer.send("eval", code="while true, end")
+        await peer.until("busy", lambda p, n=n: p["eval_id"] == 2 * n + 1)  # type: ignore[misc]
+        for _ in range(3):
+            await peer.send("interrupt")
+        assert (await peer.answer(call))["result"]["status"] == "interrupted"
+        assert (await peer.eval(f"disp({n})"))["output"] == f"{n}\n"
+
+
+async def test_interrupting_an_idle_session_does_nothing(session: Session) -> None:
+    peer = await session.connect()
+    assert not (await peer.call("interrupt"))["interrupted"]
+    assert (await peer.eval("2"))["output"] == "ans = 2\n"
+
+
+async def test_a_restart_ends_what_runs_and_begins_anew(session: Session) -> None:
+    peer = await session.connect()
+    await peer.eval("x = 1;")
+    running = await peer.send("eval", code="while true, end")
+    waiting = await peer.send("eval", code="y = 1;")
+    restarted = await peer.call("restart")
+    assert restarted["interpreter"]["restarts"] == 1
+    assert (await peer.answer(running))["result"]["status"] == "died"
+    assert (await peer.answer(waiting))["result"]["status"] == "aborted"
+    assert (await peer.until("exited"))["requested"]
+    assert (await peer.eval("exist('x')"))["output"] == "ans = 0\n"
+
+
+# ---------------------------------------------------------------- deaths
+
+
+async def test_a_killed_interpreter_is_healed_and_its_clients_stay(session: Session) -> None:
+    peer = await session.connect()
+    pid = (await session.health())["interpreter"]["pid"]
+    running = await peer.send("eval", code="x = 1; while true, end")
+    await peer.until("busy")
+    began = time.monotonic()
+    assert session.container.exec_run(["sh", "-c", f"kill -9 {pid}"]).exit_code == 0
+    answer = (await peer.answer(running))["result"]
+    assert answer["status"] == "died"
+    assert "signal 9" in answer["error"]["message"]
+    await peer.until("ready")
+    assert time.monotonic() - began < 5
+    assert (await peer.eval("exist('x')"))["output"] == "ans = 0\n"
+    assert (await session.health())["interpreter"]["restarts"] == 1
+
+
+async def test_exit_gives_a_fresh_interpreter(session: Session) -> None:
+    peer = await session.connect()
+    assert (await peer.eval("exit"))["status"] == "died"
+    assert (await peer.until("exited"))["exit_code"] == 0
+    assert (await peer.eval("1+1"))["output"] == "ans = 2\n"
+
+
+async def test_a_matrix_that_is_too_large_is_an_error_and_not_a_dead_session(session: Session) -> None:
+    peer = await session.connect()
+    await peer.eval("x = 1;")
+    for size in (30_000, 11_000):  # far beyond the limit; and just beyond the guard, where the kernel would have killed
+        answer = await peer.eval(f"a = ones({size});")
+        assert answer["error"]["identifier"] == "Octave:bad-alloc"
+    assert (await peer.eval("x"))["output"] == "x = 1\n"
+
+
+async def test_the_memory_guard_follows_a_limit_that_is_changed_in_place(session: Session) -> None:
+    peer = await session.connect()
+    assert (await peer.eval("a = ones(11000);"))["status"] == "error"
+    session.container.update(mem_limit=2048 * MIB, memswap_limit=2048 * MIB)
+    assert (await peer.eval("a = ones(11000);"))["status"] == "ok"
+
+
+# ---------------------------------------------------------------- the user's startup.m
+
+
+async def test_the_users_startup_runs_last_and_its_variables_are_there(start: Start) -> None:
+    session = await start({STARTUP: "from_startup = pwd;"}).ready()
+    peer = await session.connect("?transcript=1")
+    assert (await peer.eval("from_startup"))["output"] == "from_startup = /home/matlab/shared\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"), [("error('Oh:no', 'oh no')", "startup.m: oh no"), ("x = }", "startup.m: parse error")]
+)
+async def test_a_broken_startup_is_reported_and_the_session_comes_up(start: Start, text: str, says: str) -> None:
+    session = await start({STARTUP: text}).ready()
+    peer = await session.connect("?transcript=1")
+    (_, hello) = peer.heard[0]
+    past = "".join(entry["params"].get("text", "") for entry in hello["transcript"])
+    assert says in past
+    assert (await peer.eval("1+1"))["output"] == "ans = 2\n"
+
+
+async def test_a_startup_that_kills_the_interpreter_leads_to_safe_mode(start: Start) -> None:
+    session = await start({STARTUP: "exit(1)"}).ready()
+    health = await session.health()
+    assert health["interpreter"]["safe_mode"]
+    assert health["interpreter"]["restarts"] == 1
+    peer = await session.connect()
+    assert (await peer.eval("1+1"))["output"] == "ans = 2\n"
+    (session.folder / STARTUP).write_text("mended = 1;")
+    assert not (await peer.call("restart"))["interpreter"]["safe_mode"]
+    assert (await peer.eval("mended"))["output"] == "mended = 1\n"
+
+
+async def test_a_startup_that_never_ends_can_be_stopped(start: Start) -> None:
+    session = start({STARTUP: "disp('in startup'); while true, end"})
+    peer = await eventually(lambda: session.connect("?transcript=1"))
+    assert (await session.health())["state"] == "busy"
+    waiting = await peer.send("eval", code="1+1")
+    await peer.call("interrupt")
+    assert (await peer.answer(waiting))["result"]["output"] == "ans = 2\n"
+
+
+# ---------------------------------------------------------------- many clients
+
+
+async def test_two_clients_see_the_same_in_the_same_order(session: Session) -> None:
+    one, two = await session.connect(), await session.connect()
+    calls = [(peer, await peer.send("eval", code=f"disp({n})")) for n in range(10) for peer in (one, two)]
+    for peer, call in calls:
+        await peer.answer(call)
+    last = max(p["eval_id"] for _, p in one.heard if "eval_id" in p)
+    for peer in (one, two):
+        await peer.until("idle", lambda p: p["eval_id"] == last)
+    heard_one, heard_two = ([h for h in peer.heard if h[0] != "hello"] for peer in (one, two))
+    assert heard_one == heard_two
+    assert sorted(one.printed().split()) == sorted(str(n) for n in range(10) for _ in (one, two))
+
+
+async def test_who_comes_later_sees_what_was(session: Session) -> None:
+    await (await session.connect()).eval("disp('before')")
+    later = await session.connect("?transcript=1")
+    past = [(e["method"], e["params"].get("text")) for e in later.heard[0][1]["transcript"]]
+    assert ("output", "before\n") in past
+    assert "transcript" not in (await session.connect()).heard[0][1]
+
+
+async def test_a_client_that_does_not_read_holds_up_nobody_and_is_told_what_it_missed(session: Session) -> None:
+    slow, quick = await session.connect(), await session.connect()
+    code = "s = [repmat('x', 1, 2^20 - 1) 10]; for i = 1:40, fputs(stdout, s); end"
+    answer = await quick.eval(code)
+    assert answer["status"] == "ok"
+    assert answer["output_truncated"]
+    assert len(quick.printed()) == 40 * MIB
+    missed = await slow.until("missed")
+    await slow.until("idle")
+    assert len(slow.printed()) + missed["characters"] <= 40 * MIB
+    memory = session.container.stats(stream=False)["memory_stats"]["usage"]
+    assert memory < 200 * MIB
+
+
+# ---------------------------------------------------------------- bad input
+
+
+async def test_bad_messages_get_a_clear_error_and_the_session_is_unharmed(session: Session) -> None:
+    peer = await session.connect(max_msg_size=0)
+    await peer.eval("x = 1;")
+    assert (await peer.send_raw("{"))["error"]["code"] == -32700
+    assert (await peer.send_raw("[]"))["error"]["code"] == -32600
+    assert "characters" in (await peer.send_raw("x" * 10_000_000))["error"]["message"]
+    await peer.socket.send_bytes(b"\x00\x01")
+    assert "text frames" in (await peer.answer(None))["error"]["message"]
+    assert (await peer.answer(await peer.send("format_disk")))["error"]["code"] == -32601
+    assert (await peer.answer(await peer.send("eval", code=1)))["error"]["code"] == -32602
+    assert (await peer.answer(await peer.send("eval", code="1", no="2")))["error"]["code"] == -32602
+    assert (await peer.eval("x"))["output"] == "x = 1\n"
+
+
+async def test_too_many_waiting_commands_are_refused(session: Session) -> None:
+    peer = await session.connect()
+    running = await peer.send("eval", code="pause(60)")
+    await peer.until("busy")
+    calls = [await peer.send("eval", code="1;") for _ in range(101)]
+    assert (await peer.answer(calls[-1]))["error"]["code"] == -32000
+    await peer.call("interrupt")
+    assert (await peer.answer(running))["result"]["status"] == "interrupted"
+    assert (await peer.answer(calls[-2]))["result"]["status"] == "ok"
+
+
+@pytest.mark.parametrize("port", ["page", "websocket"])
+async def test_a_page_of_another_site_is_refused_on_both_ports(session: Session, port: str) -> None:
+    address = session.websocket if port == "websocket" else f"{session.page}/ws"
+    with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
+        await session.http.ws_connect(address, headers={"Origin": "https://evil.example"})
+    assert caught.value.status == 403
+    async with session.http.ws_connect(address, headers={"Origin": "http://127.0.0.1:30001"}) as socket:
+        assert (await socket.receive()).type is WSMsgType.TEXT
+
+
+# ---------------------------------------------------------------- seen from outside
+
+
+async def test_health_tells_what_is_up_and_looking_is_no_activity(session: Session) -> None:
+    before = await session.health()
+    assert (before["state"], before["interpreter"]["name"]) == ("idle", "octave")
+    logged = session.container.logs()
+    for _ in range(3):
+        await _handshake_and_gone(session)
+    peer = await session.connect()
+    await peer.call("status")
+    assert (await session.health())["last_activity"] == before["last_activity"]
+    assert session.container.logs() == logged
+    await peer.eval("1;")
+    assert (await session.health())["last_activity"] > before["last_activity"]
+
+
+async def test_the_page_is_served_and_nothing_else(session: Session) -> None:
+    async with session.http.get(session.page) as answer:
+        assert answer.status == 200
+        assert answer.content_type == "text/html"
+        assert "page.js" in await answer.text()
+    for path in ("/page.js", "/page.css", "/icon.svg"):
+        async with session.http.get(session.page + path) as answer:
+            assert answer.status == 200
+    for path in ("/nothing", "/../octave.py", "/%2e%2e/octave.py", "/page.js/../../octave.py"):
+        async with session.http.get(aiohttp.client.URL(session.page + path, encoded=True)) as answer:
+            assert answer.status == 404
+            assert (await answer.json())["code"] == "not_found"
+
+
+async def test_a_container_stops_at_once_even_while_busy(session: Session) -> None:
+    peer = await session.connect()
+    await peer.send("eval", code="while true, end")
+    await peer.until("busy")
+    began = time.monotonic()
+    await asyncio.to_thread(session.container.stop, timeout=10)
+    assert time.monotonic() - began < 2
+    session.container.reload()
+    assert session.container.attrs["State"]["ExitCode"] == 0
+    assert (await peer.socket.receive()).type in (WSMsgType.CLOSE, WSMsgType.CLOSED, WSMsgType.TEXT)
+
+
+async def test_any_uid_will_do_and_the_root_file_system_is_read_only(start: Start) -> None:
+    if os.getuid() != 0:
+        pytest.skip("only root can give a folder to another uid")
+    session = await start(user="4321:4321").ready()
+    peer = await session.connect()
+    assert (await peer.eval("[~, u] = system('id -u'); disp(strtrim(u))"))["output"] == "4321\n"
+    assert (await peer.eval("disp(fopen('/opt/x', 'w'))"))["output"] == "-1\n"
+    assert (session.folder / "results").stat().st_uid == 4321
+
+
+async def test_the_image_is_small_and_an_idle_session_takes_little(session: Session) -> None:
+    image = session.container.client.images.get(IMAGE)  # type: ignore[union-attr]
+    assert image.attrs["Size"] < 500_000_000
+    assert session.container.stats(stream=False)["memory_stats"]["usage"] < 50 * MIB
+
+
+async def _handshake_and_gone(session: Session) -> None:
+    """As the controller's probe does it: a handshake, then the connection is simply dropped."""
+    host, port = session.websocket.removeprefix("ws://").rstrip("/").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    key = base64.b64encode(os.urandom(16)).decode()
+    request = f"GET / HTTP/1.1\r\nHost: {host}:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    writer.write(f"{request}Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n".encode())
+    assert (await reader.readline()).startswith(b"HTTP/1.1 101")
+    writer.transport.abort()

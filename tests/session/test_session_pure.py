@@ -1,0 +1,295 @@
+"""What the session's service decides without any interpreter: framing, JSON-RPC, endings, recovery, backlogs."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from matlab.session_service import folder, limits, rpc
+from matlab.session_service.frames import LONGEST_FRAME, Frame, FrameReader, frame_prefix
+from matlab.session_service.hub import BACKLOG, LARGEST_BACKLOG, TRANSCRIPT, Client, Hub
+from matlab.session_service.outcome import read_error
+from matlab.session_service.recovery import LONGEST_DELAY_SECONDS, QUICK_DEATH_SECONDS, Recovery
+from matlab.session_service.server import origin_allowed
+
+PREFIX = frame_prefix("n0nce")
+
+
+# ---------------------------------------------------------------- the terminal
+
+
+def heard(*pieces: bytes) -> list[str | Frame]:
+    """What a reader makes of these pieces, adjacent text joined."""
+    reader = FrameReader(PREFIX)
+    items = [item for piece in pieces for item in reader.feed(piece)]
+    items.append(reader.close())
+    joined: list[str | Frame] = []
+    for item in items:
+        if isinstance(item, str) and joined and isinstance(joined[-1], str):
+            joined[-1] += item
+        elif item != "":
+            joined.append(item)
+    return joined
+
+
+def a_frame(**content: object) -> bytes:
+    return (PREFIX + json.dumps(content) + "\a").encode()
+
+
+def test_text_and_frames_come_out_in_order() -> None:
+    assert heard(b"one" + a_frame(n=1) + a_frame(n=2) + b"two") == ["one", {"n": 1}, {"n": 2}, "two"]
+
+
+@given(st.lists(st.integers(0, 120), max_size=20))
+def test_it_does_not_matter_how_the_bytes_are_cut(cuts: list[int]) -> None:
+    whole = (
+        "é中 \x1b]51".encode() + a_frame(text="中\n") + b"\x1b" + PREFIX.encode()[:-1] + a_frame() + b"end\x1b]5151;"
+    )
+    edges = [0, *sorted(cut for cut in cuts if cut < len(whole)), len(whole)]
+    pieces = [whole[a:b] for a, b in itertools.pairwise(edges)]
+    assert heard(*pieces) == heard(whole)
+    assert [i for i in heard(whole) if isinstance(i, dict)] == [{"text": "中\n"}, {}]
+
+
+@pytest.mark.parametrize("inside", [b"{", b"[1]", b"[" * 100_000, b"\xff\xfe"])
+def test_what_only_looks_like_a_frame_is_text(inside: bytes) -> None:
+    assert heard(PREFIX.encode() + inside + b"\a" + a_frame(n=1))[-1] == {"n": 1}
+
+
+def test_a_frame_without_end_does_not_hold_back_the_rest_for_ever() -> None:
+    assert heard(PREFIX.encode() + b"x" * (LONGEST_FRAME + 1), a_frame(n=1))[-1] == {"n": 1}
+
+
+def test_bytes_that_are_no_utf8_are_shown_as_such() -> None:
+    assert heard(b"a\xffb") == ["a\ufffdb"]
+
+
+# ---------------------------------------------------------------- JSON-RPC
+
+
+def test_a_call_is_read() -> None:
+    call = rpc.parse('{"jsonrpc": "2.0", "id": "x", "method": "eval", "params": {"code": "1+1"}}')
+    assert (call.id, call.wants_answer, call.method, rpc.expect(call, "code")) == ("x", True, "eval", {"code": "1+1"})
+
+
+def test_a_call_without_id_wants_no_answer() -> None:
+    assert not rpc.parse('{"jsonrpc": "2.0", "method": "status"}').wants_answer
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "says"),
+    [
+        ("", rpc.NOT_JSON, "not JSON"),
+        ("{", rpc.NOT_JSON, "not JSON"),
+        ("[" * 100_000, rpc.NOT_JSON, "not JSON"),
+        ('{"id": NaN}', rpc.NOT_JSON, "NaN"),
+        ("1" * 5000, rpc.NOT_JSON, "not JSON"),
+        ("[]", rpc.NOT_A_CALL, "Batches"),
+        ("null", rpc.NOT_A_CALL, "object"),
+        ('{"method": "status"}', rpc.NOT_A_CALL, "jsonrpc"),
+        ('{"jsonrpc": "2.0"}', rpc.NOT_A_CALL, "method"),
+        ('{"jsonrpc": "2.0", "id": true, "method": "status"}', rpc.NOT_A_CALL, "id"),
+        ('{"jsonrpc": "2.0", "id": {}, "method": "status"}', rpc.NOT_A_CALL, "id"),
+        ('{"jsonrpc": "2.0", "method": "eval", "params": ["1+1"]}', rpc.WRONG_PARAMS, "by name"),
+        ('"' + "x" * rpc.LONGEST_MESSAGE + '"', rpc.NOT_A_CALL, "at most"),
+    ],
+)
+def test_what_is_no_call_is_refused_with_a_sentence(text: str, code: int, says: str) -> None:
+    with pytest.raises(rpc.Fault, match=says) as caught:
+        rpc.parse(text)
+    assert caught.value.code == code
+
+
+@pytest.mark.parametrize("params", ["{}", '{"code": 1}', '{"code": "\\ud800"}', '{"code": "1", "x": 1}'])
+def test_wrong_parameters_are_refused_with_the_id_of_the_call(params: str) -> None:
+    call = rpc.parse(f'{{"jsonrpc": "2.0", "id": 5, "method": "eval", "params": {params}}}')
+    with pytest.raises(rpc.Fault) as caught:
+        rpc.expect(call, "code")
+    assert json.loads(rpc.error(caught.value))["id"] == 5
+
+
+@given(st.text())
+def test_no_text_makes_anything_but_a_call_or_a_fault(text: str) -> None:
+    try:
+        assert isinstance(rpc.parse(text), rpc.Call)
+    except rpc.Fault as fault:
+        json.loads(rpc.error(fault))
+
+
+# ---------------------------------------------------------------- how commands and interpreters end
+
+
+def test_our_own_frames_and_file_names_are_taken_out_of_errors() -> None:
+    command = "/opt/command"
+    error = read_error(
+        {
+            "identifier": "a:b",
+            "message": f"parse error near line 2 of file {command}\n\n  syntax error\n\n",
+            "stack": [
+                {"file": command, "name": "f", "line": 2, "column": 3},
+                {"file": command, "name": command, "line": 5, "column": 1},
+                {"file": "/site/__session_eval__.m", "name": "__session_eval__", "line": 10, "column": 7},
+            ],
+        },
+        command,
+    )
+    assert error.as_json() == {
+        "identifier": "a:b",
+        "message": "parse error near line 2\n\n  syntax error",
+        "stack": [
+            {"file": None, "name": "f", "line": 2, "column": 3},
+            {"file": None, "name": "", "line": 5, "column": 1},
+        ],
+    }
+
+
+def test_a_stack_of_one_frame_comes_without_its_brackets() -> None:
+    raw = {"identifier": "", "message": "m", "stack": {"file": "/a/g.m", "name": "g", "line": 1, "column": 2}}
+    assert [f.name for f in read_error(raw, "/c").stack] == ["g"]
+
+
+def test_a_first_death_is_healed_at_once_and_a_series_ever_more_slowly() -> None:
+    recovery, delays = Recovery(), []
+    for _ in range(12):
+        recovery = recovery.after_death(lived=1.0, in_user_startup=False)
+        delays.append(recovery.delay)
+    assert delays[0] == 0.0
+    assert delays == sorted(delays)
+    assert delays[-1] == LONGEST_DELAY_SECONDS
+    assert recovery.after_death(lived=QUICK_DEATH_SECONDS, in_user_startup=False).delay == 0.0
+    assert not recovery.safe_mode
+
+
+def test_a_death_in_the_users_startup_leads_to_safe_mode_and_stays_there() -> None:
+    recovery = Recovery().after_death(lived=0.2, in_user_startup=True)
+    assert recovery.safe_mode
+    assert recovery.after_death(lived=1000.0, in_user_startup=False).safe_mode
+
+
+# ---------------------------------------------------------------- who listens
+
+
+async def drained(client: Client) -> list[dict[str, Any]]:
+    """All that waits for a client now."""
+    client.send('"mark"')
+    messages: list[dict[str, Any]] = []
+    while (message := await client.next()) != '"mark"':
+        assert message is not None
+        messages.append(json.loads(message))
+    return messages
+
+
+async def test_all_clients_hear_the_same_in_the_same_order() -> None:
+    hub, one, two = Hub(), Client(), Client()
+    hub.join(one)
+    hub.join(two)
+    for n in range(5):
+        hub.publish("output", {"eval_id": n, "text": str(n)})
+    assert await drained(one) == await drained(two)
+
+
+async def test_a_slow_client_loses_printed_text_only_and_is_told_how_much() -> None:
+    hub, slow = Hub(), Client()
+    hub.join(slow)
+    piece = "x" * (BACKLOG // 4)
+    for _ in range(8):
+        hub.publish("output", {"eval_id": 1, "text": piece})
+    hub.publish("idle", {"eval_id": 1})
+    messages = await drained(slow)
+    arrived = sum(len(m["params"]["text"]) for m in messages if m["method"] == "output")
+    (missed,) = [m["params"]["characters"] for m in messages if m["method"] == "missed"]
+    assert arrived + missed == 8 * len(piece)
+    assert messages[-1]["method"] == "idle"
+
+
+async def test_a_client_that_reads_nothing_at_all_is_let_go() -> None:
+    client = Client()
+    for _ in range(LARGEST_BACKLOG // BACKLOG + 1):
+        client.send("x" * BACKLOG)
+    assert await client.next() is None
+
+
+def test_the_transcript_is_bounded() -> None:
+    hub = Hub()
+    for n in range(100):
+        hub.publish("output", {"eval_id": n, "text": "x" * (TRANSCRIPT // 10)})
+    assert 5 < len(hub.transcript()) < 11
+    assert hub.transcript()[-1]["params"]["eval_id"] == 99
+
+
+# ---------------------------------------------------------------- the edges
+
+
+@pytest.mark.parametrize(
+    ("origin", "host", "allowed", "may"),
+    [
+        (None, "localhost:31001", "", True),
+        ("http://localhost:30001", "localhost:31001", "", True),
+        ("http://[::1]:30001", "[::1]:31001", "", True),
+        ("https://lab.example.edu", "lab.example.edu:31001", "", True),
+        ("http://evil.example", "localhost:31001", "", False),
+        ("http://localhost.evil.example", "localhost:31001", "", False),
+        ("null", "localhost:31001", "", False),
+        ("", "", "", False),
+        ("https://platform.example", "localhost:31001", "https://platform.example", True),
+        ("http://platform.example", "localhost:31001", "https://platform.example", False),
+        ("http://[", "localhost:31001", "", False),
+    ],
+)
+def test_which_pages_may_talk_to_a_session(origin: str | None, host: str, allowed: str, may: bool) -> None:
+    assert origin_allowed(origin, host, frozenset(allowed.split())) is may
+
+
+@pytest.mark.parametrize(
+    ("files", "memory"),
+    [
+        ({"memory.max": "1073741824\n"}, 1 << 30),
+        ({"memory.max": "max\n"}, None),
+        ({"memory/memory.limit_in_bytes": "536870912\n"}, 512 << 20),
+        ({"memory/memory.limit_in_bytes": "9223372036854771712\n"}, None),
+        ({}, None),
+    ],
+)
+def test_the_memory_limit_is_read_from_either_cgroup(tmp_path: Path, files: dict[str, str], memory: int | None) -> None:
+    _write(tmp_path, files)
+    assert limits.memory_limit(tmp_path) == memory
+
+
+@pytest.mark.parametrize(
+    "files",
+    [{"cpu.max": "50000 100000"}, {"cpu/cpu.cfs_quota_us": "50000", "cpu/cpu.cfs_period_us": "100000"}],
+)
+def test_half_a_core_is_one_thread(tmp_path: Path, files: dict[str, str]) -> None:
+    _write(tmp_path, files)
+    assert limits.cpus(tmp_path) == 1
+
+
+def test_the_users_folder_is_laid_out_once_and_what_is_there_is_left_alone(tmp_path: Path) -> None:
+    _write(tmp_path, {"Documents/MATLAB/startup.m": "mine", "scripts/a.m": "1"})
+    folder.lay_out(tmp_path)
+    assert all((tmp_path / name).is_dir() for name in folder.FOLDERS)
+    assert (tmp_path / "Documents/MATLAB/startup.m").read_text() == "mine"
+
+
+def test_a_users_folder_that_cannot_be_laid_out_is_no_reason_to_fail(tmp_path: Path) -> None:
+    (tmp_path / "commands").write_text("a file where a folder should be")
+    folder.lay_out(tmp_path)
+
+
+def test_a_link_in_place_of_the_startup_file_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "Documents/MATLAB").mkdir(parents=True)
+    (tmp_path / "Documents/MATLAB/startup.m").symlink_to(tmp_path / "elsewhere")
+    folder.lay_out(tmp_path)
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def _write(root: Path, files: dict[str, str]) -> None:
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
