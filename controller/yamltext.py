@@ -164,8 +164,7 @@ class _Reader:
             root = None
         except _Unreadable:
             root = None
-        end_mark = root is not None and _END_MARK.search(self._text, root.place.end) is not None
-        return Document(root, tuple(self._problems), end_mark)
+        return Document(root, tuple(self._problems), _END_MARK.search(self._text) is not None)
 
     def _node(self, event: yaml.Event, place: Place, depth: int) -> Node:
         if depth > MAX_DEPTH:

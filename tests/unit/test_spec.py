@@ -289,11 +289,6 @@ def test_a_text_without_end_mark_counts_as_cut_off() -> None:
     ]
 
 
-def test_a_mark_before_the_text_is_no_end_mark() -> None:
-    [problem] = problems("...\nversion: 1\nusers: {}\n", end_mark=True)
-    assert "the last line `...` is gone" in problem
-
-
 def test_a_file_cut_at_any_byte_is_refused() -> None:
     users = "".join(f"  {i}: {{session_id: s-{i}}}\n" for i in range(1, 30))
     whole = f"# who\nversion: 1\ngeneration: 3\nusers:\n{users}...\n"
