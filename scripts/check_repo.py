@@ -46,7 +46,9 @@ def stale_locks() -> Iterator[str]:
 
 
 def places_named() -> Iterator[str]:
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True)
+    listed = subprocess.run(
+        ["git", "-c", "safe.directory=*", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True
+    )
     for name in filter(None, listed.stdout.decode().split("\0")):
         path = ROOT / name
         if not path.is_file():

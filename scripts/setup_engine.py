@@ -19,11 +19,24 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import docker
+import psutil
 from docker.context import ContextAPI
 from docker.errors import APIError, DockerException, ImageNotFound
 from docker.utils.build import create_archive, exclude_paths
 from requests.exceptions import RequestException
-from setup_steps import ROOT, SetupFailed, Step, as_root, can_install, install, run, step, telling_failures
+from setup_steps import (
+    ROOT,
+    SetupFailed,
+    Step,
+    as_root,
+    can_install,
+    install,
+    may_be_root,
+    one_at_a_time,
+    run,
+    step,
+    telling_failures,
+)
 
 from controller.cli.flags import load_settings
 from controller.errors import SettingsInvalid
@@ -40,12 +53,30 @@ JOIN_THE_GROUP = (
     "add yourself to its group with `sudo usermod -aG docker $USER`, log in again, and repeat this command."
 )
 
+ENGINE_LOG = Path("/var/log/dockerd.log")
+"""Of a dockerd that we start by hand; systemd keeps the log of its own."""
 ENGINE_START_SECONDS = 60
 PULL_SILENCE_SECONDS = 30
 PULL_SECONDS = 600
 
 
 def main(goal: str, arguments: list[str]) -> None:
+    with one_at_a_time():
+        provide(goal)
+    if goal == "test":
+        with step(goal, "Browser") as now:
+            provide_browser(now)
+        with step(goal, "Tests") as now:
+            now.done(" ".join(["pytest", *arguments]))
+        become(sys.executable, "-m", "pytest", *arguments)
+    if goal == "run":
+        with step(goal, "Controller") as now:
+            now.done(" ".join(["matlabctl serve", *arguments]))
+        become(str(ROOT / ".venv" / "bin" / "matlabctl"), "serve", *arguments)
+
+
+def provide(goal: str) -> None:
+    """The engine and the images."""
     with step(goal, "Docker engine") as now:
         engine = provide_engine(now)
     files = context_files()
@@ -59,16 +90,6 @@ def main(goal: str, arguments: list[str]) -> None:
         else:
             build_session_image(engine, now, files, context_hash)
     engine.close()
-    if goal == "test":
-        with step(goal, "Browser") as now:
-            provide_browser(now)
-        with step(goal, "Tests") as now:
-            now.done(" ".join(["pytest", *arguments]))
-        become(sys.executable, "-m", "pytest", *arguments)
-    if goal == "run":
-        with step(goal, "Controller") as now:
-            now.done(" ".join(["matlabctl serve", *arguments]))
-        become(str(ROOT / ".venv" / "bin" / "matlabctl"), "serve", *arguments)
 
 
 def become(program: str, *arguments: str) -> None:
@@ -147,35 +168,53 @@ def start_engine(now: Step) -> None:
     Raises:
         SetupFailed: it does not come up.
     """
+    if not may_be_root():
+        raise SetupFailed("Docker is installed but does not run: start it as root, and repeat this command.")
     now.doing("starting dockerd")
-    log = Path("/var/log/dockerd.log")
-    by_systemd = Path("/run/systemd/system").is_dir()
-    # A session of its own: Ctrl-C of `make run` ends the controller, not the engine and every container with it.
-    by_hand = ["sh", "-c", f"setsid '{dockerd()}' >>{log} 2>&1 </dev/null & echo $!"]
-    command = as_root(*(["systemctl", "start", "docker"] if by_systemd else by_hand))
-    started = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
-    if started.returncode != 0:
-        raise SetupFailed("the Docker engine cannot be started; mend what it complains of.", started.stderr)
-    process = None if by_systemd else Path("/proc") / started.stdout.strip()
+    if Path("/run/systemd/system").is_dir():
+        run(now, as_root("systemctl", "start", "docker"), "systemd cannot start Docker; see `journalctl -u docker`.")
+        pid = None
+    else:
+        pid = start_by_hand()
     deadline = time.monotonic() + ENGINE_START_SECONDS
     while not answers_or_forbids():
-        if time.monotonic() > deadline or (process and not process.exists()):
-            where = "`journalctl -u docker`" if by_systemd else str(log)
-            raise SetupFailed(f"dockerd does not come up; its log is {where}.", "" if by_systemd else tail(log))
+        if time.monotonic() > deadline or (pid and gone(pid)):
+            raise SetupFailed("dockerd does not come up; see above, or its log.", "" if pid is None else complaints())
         time.sleep(0.1)
+
+
+def start_by_hand() -> int:
+    """Start dockerd in a session of its own; its process id.
+
+    Ctrl-C of `make run` is to end the controller, not the engine and every container with it.
+    """
+    in_background = f"setsid '{dockerd()}' >{ENGINE_LOG} 2>&1 </dev/null & echo $!"
+    started = subprocess.run(as_root("sh", "-c", in_background), capture_output=True, text=True, check=False)
+    if started.returncode != 0:
+        raise SetupFailed("dockerd cannot be started; see above.", started.stderr)
+    return int(started.stdout)
+
+
+def gone(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def complaints() -> str:
+    """What dockerd logged, without its many words on what went well."""
+    try:
+        lines = ENGINE_LOG.read_text(errors="replace").splitlines()
+    except OSError as error:
+        return str(error)
+    return "\n".join(line for line in lines if "level=info" not in line)
 
 
 def answers_or_forbids() -> bool:
     """The engine is up: it answers, or its socket is there and closed to us."""
     answer = reach()
     return isinstance(answer, docker.DockerClient) or "Permission denied" in answer
-
-
-def tail(log: Path) -> str:
-    try:
-        return "\n".join(log.read_text(errors="replace").splitlines()[-40:])
-    except OSError as error:
-        return str(error)
 
 
 # ---------------------------------------------------------------- the images

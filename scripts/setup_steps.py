@@ -5,6 +5,7 @@ Standard library only: it also runs before anything is installed.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -86,6 +87,18 @@ def step(goal: str, title: str) -> Iterator[Step]:
 
 
 @contextmanager
+def one_at_a_time() -> Iterator[None]:
+    """Two set-ups at once must not fill one folder, or start two engines. This file itself is the lock."""
+    with Path(__file__).open("rb") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("      waiting for another set-up of this folder", flush=True)
+            fcntl.flock(held, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
 def telling_failures() -> Iterator[None]:
     """End the program as a person would want it to: the output that matters, one sentence, exit code 1."""
     for stream in (sys.stdout, sys.stderr):
@@ -122,25 +135,21 @@ def run(at: Step, command: Sequence[str | Path], advice: str) -> None:
         raise SetupFailed(advice, f"$ {shown}\n{''.join(printed)}(exit code {process.returncode})")
 
 
-def as_root(*command: str | Path) -> list[str | Path]:
-    """The command as root may run it: as it is, or through sudo.
+def may_be_root() -> bool:
+    return os.geteuid() == 0 or shutil.which("sudo") is not None
 
-    Raises:
-        SetupFailed: we are not root, and there is no sudo.
-    """
+
+def as_root(*command: str | Path) -> list[str | Path]:
+    """The command as root may run it: as it is, or through sudo. Only where `may_be_root`."""
     if os.geteuid() == 0:
         return list(command)
-    if shutil.which("sudo"):
-        # without a terminal nobody can type a password: fail instead of waiting for one
-        return ["sudo", *([] if sys.stdin.isatty() else ["-n"]), *command]
-    raise SetupFailed(
-        f"`{' '.join(str(word) for word in command)}` needs root: run it as root, then repeat this command."
-    )
+    # without a terminal nobody can type a password: fail instead of waiting for one
+    return ["sudo", *([] if sys.stdin.isatty() else ["-n"]), *command]
 
 
 def can_install() -> bool:
     """Whether this is a Debian-like machine on which we may become root."""
-    return shutil.which("apt-get") is not None and (os.geteuid() == 0 or shutil.which("sudo") is not None)
+    return shutil.which("apt-get") is not None and may_be_root()
 
 
 def install(at: Step, packages: Sequence[str], advice: str) -> None:

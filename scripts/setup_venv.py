@@ -5,17 +5,14 @@ Run by scripts/setup, with whatever Python that found. Standard library only.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import platform
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-from setup_steps import ROOT, Step, run, step, telling_failures
+from setup_steps import ROOT, Step, one_at_a_time, run, step, telling_failures
 
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
@@ -87,14 +84,6 @@ def fingerprint(kind: str) -> str:
         known.update(hashlib.sha256(part).digest())
     known.update(f"{VENV} {PYTHON.resolve()}".encode())
     return known.hexdigest()
-
-
-@contextmanager
-def one_at_a_time() -> Iterator[None]:
-    """Two runs at once must not fill the same folder. This file itself is the lock, so none is left lying about."""
-    with Path(__file__).open("rb") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
-        yield
 
 
 if __name__ == "__main__":
