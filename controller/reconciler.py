@@ -29,7 +29,7 @@ from controller.errors import (
 )
 from controller.executor import Executor
 from controller.informer import Informer
-from controller.model import Action, Activity, Container, Create, Plan, Restart, Retry, Start, Target
+from controller.model import Action, Activity, Container, Create, DesiredState, Plan, Restart, Retry, Start, Target
 from controller.planner import after_crash, after_failure, plan
 from controller.spec import Site, resolve
 from controller.store import Store
@@ -66,6 +66,8 @@ class Reconciler:
         self._site = site
         self._pace = pace
         self._retries: dict[int, Retry] = {}
+        self._targets_of: DesiredState | None = None
+        self._targets: dict[int, Target] = {}
         self._planned: dict[int, int] = {}
         """Generation of the wish that a user's last plan was made from."""
         self._resyncs = self._resync_ms = 0
@@ -287,9 +289,21 @@ class Reconciler:
             return True
 
     def _target(self, user_id: int) -> Target | None:
+        """What this user's wish means, worked out once a generation.
+
+        Raises:
+            WishInvalid: its profile is no longer in the operator's settings.
+        """
         state = self._store.current
+        if state is not self._targets_of:
+            self._targets_of, self._targets = state, {}
         wish = state.users.get(user_id)
-        return None if wish is None else resolve(wish, user_id, state.generation, state.default_profile, self._site)
+        if wish is None:
+            return None
+        if user_id not in self._targets:
+            target = resolve(wish, user_id, state.generation, state.default_profile, self._site)
+            self._targets[user_id] = target
+        return self._targets[user_id]
 
     def _retry(self, user_id: int) -> Retry:
         return self._retries.get(user_id, _FRESH)

@@ -7,17 +7,15 @@ worked on comes back when that work is done. Used from one event loop; not threa
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 
 
 class WorkQueue:
     def __init__(self) -> None:
-        self._ready: deque[int] = deque()
+        self._ready: asyncio.Queue[int] = asyncio.Queue()
         self._waiting: set[int] = set()
         """Ids that are in `_ready`, or that go there when their work is done."""
         self._working: set[int] = set()
         self._timers: dict[int, asyncio.TimerHandle] = {}
-        self._something = asyncio.Event()
 
     def add(self, user_id: int) -> None:
         """Have somebody look at this user as soon as possible."""
@@ -40,10 +38,7 @@ class WorkQueue:
 
     async def get(self) -> int:
         """The next id. `done` must follow. Its timer is forgotten: who works on it sets the next one."""
-        while not self._ready:
-            self._something.clear()
-            await self._something.wait()
-        user_id = self._ready.popleft()
+        user_id = await self._ready.get()
         self._waiting.discard(user_id)
         self._working.add(user_id)
         timer = self._timers.pop(user_id, None)
@@ -69,5 +64,4 @@ class WorkQueue:
         self.add(user_id)
 
     def _hand_out(self, user_id: int) -> None:
-        self._ready.append(user_id)
-        self._something.set()
+        self._ready.put_nowait(user_id)
