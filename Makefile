@@ -2,7 +2,7 @@
 # ARGS is handed on: make test ARGS="-k planner", make run ARGS="--api-port 9000", make lock ARGS=--upgrade
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check image schema lock clean
+.PHONY: help run test check bench image schema lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -16,6 +16,9 @@ test: ## set up the same, then run every test, on real containers
 check: ## style, types, layers, lock files: what can be judged without running
 	@scripts/setup dev
 	@scripts/check
+
+bench: ## set up the same, then measure the controller against floors of the same run
+	@scripts/setup bench $(ARGS)
 
 image: ## build the session image, if its sources in matlab/ changed
 	@scripts/setup image

@@ -63,16 +63,15 @@ PULL_SECONDS = 600
 def main(goal: str, arguments: list[str]) -> None:
     with one_at_a_time():
         provide(goal)
-    if goal == "test":
-        with step(goal, "Browser") as now:
-            provide_browser(now)
-        with step(goal, "Tests") as now:
-            now.done(" ".join(["pytest", *arguments]))
-        become(sys.executable, "-m", "pytest", *arguments)
-    if goal == "run":
-        with step(goal, "Controller") as now:
-            now.done(" ".join(["matlabctl serve", *arguments]))
-        become(str(ROOT / ".venv" / "bin" / "matlabctl"), "serve", *arguments)
+    match goal:
+        case "run":
+            become(goal, "Controller", str(ROOT / ".venv" / "bin" / "matlabctl"), "serve", *arguments)
+        case "test":
+            with step(goal, "Browser") as now:
+                provide_browser(now)
+            become(goal, "Tests", sys.executable, "-m", "pytest", *arguments)
+        case "bench":
+            become(goal, "Benchmark", sys.executable, "-m", "bench", *arguments)
 
 
 def provide(goal: str) -> None:
@@ -92,8 +91,10 @@ def provide(goal: str) -> None:
     engine.close()
 
 
-def become(program: str, *arguments: str) -> None:
-    """Go on as that program: signals then reach it directly, and its exit code is ours."""
+def become(goal: str, title: str, program: str, *arguments: str) -> None:
+    """The last step: go on as that program, so that signals reach it directly and its exit code is ours."""
+    with step(goal, title) as now:
+        now.done(" ".join([Path(program).name, *arguments]))
     os.execv(program, [program, *arguments])
 
 

@@ -22,6 +22,7 @@ STEPS = {
     "dev": ("Python", "Packages"),
     "image": ("Python", "Packages", "Docker engine", "Base image", "Session image"),
     "run": ("Python", "Packages", "Docker engine", "Base image", "Session image", "Controller"),
+    "bench": ("Python", "Packages", "Docker engine", "Base image", "Session image", "Benchmark"),
     "test": ("Python", "Packages", "Docker engine", "Base image", "Session image", "Browser", "Tests"),
 }
 """What each goal goes through, in order."""

@@ -29,7 +29,7 @@ def main(goal: str, arguments: list[str]) -> None:
     with step(goal, "Python") as now:
         now.done(f"{platform.python_version()} ({sys.executable})")
     with step(goal, "Packages") as now, one_at_a_time():
-        provide("dev" if goal in ("dev", "test") else "run", now)
+        provide("dev" if goal in ("dev", "test", "bench") else "run", now)
     if goal != "dev":
         os.execv(PYTHON, [str(PYTHON), "-B", str(ROOT / "scripts" / "setup_engine.py"), goal, *arguments])
 
