@@ -285,6 +285,29 @@ async def test_a_history_that_cannot_be_written_refuses_the_change(place: Place)
     assert 5 in store.current.users
 
 
+async def test_file_and_folder_are_on_the_disk_before_a_change_is_acknowledged(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = await place.store(START)
+    steps: list[tuple[str, str]] = []
+    fsync, rename = os.fsync, os.replace
+
+    def seen_fsync(descriptor: int) -> None:
+        steps.append(("fsync", Path(f"/proc/self/fd/{descriptor}").readlink().name))
+        fsync(descriptor)
+
+    def seen_rename(old: Path, new: Path) -> None:
+        steps.append(("rename", new.name))
+        rename(old, new)
+
+    monkeypatch.setattr(os, "fsync", seen_fsync)
+    monkeypatch.setattr(os, "replace", seen_rename)
+    await store.change(5, to(Wish()), "api 1")
+    assert [what for what, _ in steps] == ["fsync", "rename", "fsync"]
+    assert steps[0][1].endswith(".tmp")
+    assert steps[1:] == [("rename", place.file.name), ("fsync", place.file.parent.name)]
+
+
 async def test_an_acknowledged_change_survives_a_kill(place: Place) -> None:
     place.file.write_text(START)
     script = """

@@ -74,6 +74,7 @@ def test_put(text: str, path: str, expected: str) -> None:
         ("{\n  1: x,  # one\n  2: y   # two\n}", "2", "{\n  1: x,  # one\n}"),
         ("{\n  1: x\n  # a, b\n  , 2: y\n}", "1", "{\n  # a, b\n   2: y\n}"),
         ("{\n  1: x   # a, b\n}", "1", "{\n}"),
+        ("{\n  1: x\n  # a, b\n}", "1", "{\n  # a, b\n}"),
         ("{1: x # one\n, 2: y}", "1", "{ # one\n 2: y}"),
         ("a: 1\n", "b", "a: 1\n"),
         ("a: 1\n", "a/b", "a: 1\n"),
