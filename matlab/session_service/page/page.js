@@ -8,6 +8,7 @@ const TEXTS = {
     stopHint: "Stop the running command (Ctrl-C)", restartHint: "Start a new interpreter; all variables are lost",
     sure: "Really? All variables are lost", user: "User", safe: "safe mode",
     lost: "The connection is lost. Trying again…", back: "Connected again.",
+    renewed: "The session's container was started anew. All variables are gone.",
     stuck: "The command does not react to Stop. A forced restart ends it, and all variables with it.",
     interrupted: "Stopped.", safeMode: "Safe mode: your startup.m ended the interpreter, so it was left out. Mend it, then restart.",
     notRun: "Not run: ", missed: (n) => `… ${n} characters were left out: they came faster than this page could take …`,
@@ -22,6 +23,7 @@ const TEXTS = {
     stopHint: "停止正在运行的命令 (Ctrl-C)", restartHint: "启动新的解释器，所有变量都会丢失",
     sure: "确定？所有变量都会丢失", user: "用户", safe: "安全模式",
     lost: "连接已断开，正在重试…", back: "已重新连接。",
+    renewed: "会话容器已重新启动，所有变量已清除。",
     stuck: "命令没有响应“停止”。强制重启会结束它，所有变量也会丢失。",
     interrupted: "已停止。", safeMode: "安全模式：您的 startup.m 使解释器退出，因此已跳过。请修正后重启。",
     notRun: "未运行：", missed: (n) => `… 输出过快，此处省略 ${n} 个字符 …`,
@@ -110,6 +112,15 @@ function showState(state) {
   if (state !== "busy") calm();
 }
 
+let owner = {};                     // whose session this is, from `hello`
+let service;                        // when the service started that we talked to last
+
+function showWho({ version, safe_mode }) {
+  const facts = [owner.user_id && `${T.user} ${owner.user_id}`, owner.session_id,
+    version && `Octave ${version}`, safe_mode && T.safe];
+  who.textContent = facts.filter(Boolean).join(" · ");
+}
+
 function say(text) { notice.textContent = text; notice.hidden = !text; }
 
 function showError(status, error) {
@@ -122,11 +133,16 @@ function showError(status, error) {
 
 const hear = {
   hello({ session, status, transcript: past }) {
-    clear();
-    if (!past?.length) show("hint", T.welcome);
-    past?.forEach(({ method, params }) => hear[method]?.(params));
-    who.textContent = [session.user_id && `${T.user} ${session.user_id}`, session.session_id,
-      `Octave ${status.interpreter.version}`, status.interpreter.safe_mode && T.safe].filter(Boolean).join(" · ");
+    const { started_at } = status.process;
+    if (service && service !== started_at) show("note", T.renewed);   // its past is gone, ours need not be
+    else {
+      clear();
+      if (!past.some(({ params }) => params.eval_id)) show("hint", T.welcome);
+      past.forEach(({ method, params }) => hear[method]?.(params));
+    }
+    service = started_at;
+    owner = session;
+    showWho(status.interpreter);
     showState(status.state);
     say(wasLost ? T.back : "");
     if (wasLost) setTimeout(() => { if (notice.textContent === T.back) say(""); }, 3000);
@@ -141,7 +157,10 @@ const hear = {
     else if (error && status !== "died") showError(status, error);   // `exited` tells of a death
     showState("idle");
   },
-  ready({ safe_mode }) { if (safe_mode) show("note", T.safeMode); },
+  ready(interpreter) {
+    showWho(interpreter);
+    if (interpreter.safe_mode) show("note", T.safeMode);
+  },
   exited(params) { show("note", T.exited(params)); showState("down"); },
 };
 
