@@ -306,13 +306,12 @@ def hash_of(files: Iterable[str]) -> str:
 
 
 def build_session_image(engine: docker.DockerClient, now: Step, files: list[str], context_hash: str) -> None:
-    """Build the session image, and drop the one that it replaces unless a container still uses that.
+    """Build the session image, and drop those that it replaces unless a container still uses them.
 
     Raises:
         SetupFailed: the build failed; with the end of its output.
     """
     now.doing(f"building {SESSION} from {CONTEXT.name}/")
-    before = image_id(engine, SESSION)
     printed: list[str] = []
     with tempfile.TemporaryFile() as archive:
         create_archive(str(CONTEXT), files=files, fileobj=archive)
@@ -330,9 +329,7 @@ def build_session_image(engine: docker.DockerClient, now: Step, files: list[str]
         )
         for report in reports:
             follow_build(report, printed, now)
-    after = image_id(engine, SESSION)
-    if before and before != after:
-        drop(engine, before)
+    drop_replaced_images(engine)
     now.done(f"built {SESSION}, {engine.images.get(SESSION).attrs['Size'] / 1e6:.0f} MB")
 
 
@@ -347,22 +344,21 @@ def follow_build(report: dict[str, Any], printed: list[str], now: Step) -> None:
     tell(" ".join(text.splitlines()[-1].split())[:110])
 
 
-def drop(engine: docker.DockerClient, image: str) -> None:
-    try:
-        engine.images.remove(image)
-    except APIError:
-        return  # a session still runs on it: it stays as long as that one
+def drop_replaced_images(engine: docker.DockerClient) -> None:
+    """Remove what earlier builds made and nothing uses any more."""
+    for image in engine.images.list(filters={"label": CONTEXT_HASH, "dangling": True}):
+        try:
+            engine.images.remove(str(image.id))
+        except APIError:
+            continue  # a session still runs on it
 
 
 def has_image(engine: docker.DockerClient, name: str) -> bool:
-    return image_id(engine, name) is not None
-
-
-def image_id(engine: docker.DockerClient, name: str) -> str | None:
     try:
-        return engine.images.get(name).id
+        engine.images.get(name)
     except ImageNotFound:
-        return None
+        return False
+    return True
 
 
 def image_label(engine: docker.DockerClient, name: str, label: str) -> str | None:
