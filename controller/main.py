@@ -107,6 +107,7 @@ async def _serve(settings: Settings, greet: Callable[[], None]) -> None:
             await _until_told_to_stop(store, informer, reconciler)
     finally:
         await engine.close()
+        await store.close()
 
 
 async def _until_told_to_stop(store: YamlFileStore, informer: Informer, reconciler: Reconciler) -> None:

@@ -292,9 +292,12 @@ class Reconciler:
         """What this user's wish means, worked out once a generation.
 
         Raises:
-            WishInvalid: its profile is no longer in the operator's settings.
+            WishInvalid: its profile is no longer in the operator's settings, or no good state was ever known: then
+                nobody is unwanted.
         """
         state = self._store.current
+        if state.generation == 0:
+            raise WishInvalid(self._store.health.problems)
         if state is not self._targets_of:
             self._targets_of, self._targets = state, {}
         wish = state.users.get(user_id)

@@ -266,6 +266,20 @@ async def test_a_session_that_exits_at_once_is_not_started_in_a_hot_loop(plant: 
     await plant.runs(7, seconds=10)
 
 
+async def test_where_no_wish_could_ever_be_read_nobody_is_unwanted(tmp_path: Path) -> None:
+    engine, store = FakeEngine(), FakeStore()
+    store.want(**{f"u{n}": Wish() for n in range(1, 4)})
+    async with running(tmp_path, engine, store) as plant:
+        await plant.runs(1, 2, 3)
+    calls = len(engine.calls)
+    async with running(tmp_path, engine, FakeStore()) as plant:
+        await eventually(lambda: len(plant.informer.views()) == 3)
+        await plant.rests()
+        await plant.reconciler.resync()
+        await plant.rests()
+    assert engine.calls[calls:] == []
+
+
 async def test_a_new_controller_finds_all_and_changes_nothing(tmp_path: Path) -> None:
     engine, store = FakeEngine(), FakeStore()
     store.want(**{f"u{n}": Wish() for n in range(1, 21)})
