@@ -257,7 +257,7 @@ SITE = Site(
     "p",
     {"p": Profile("i", 2, GIB, GIB, {}, None)},
 )
-RUNNING = a_container(name="matlab-user-1", user_id=1, created_at=NOW - timedelta(minutes=5, seconds=30))
+RUNNING = a_container(name="matlab-user-1", user_id=1, created_at=NOW - timedelta(days=5, hours=12))
 ENGINE = EngineView(reachable=True, version="20.10", last_seen=NOW, error="")
 READY = UserView(
     user_id=1,
@@ -313,7 +313,7 @@ async def test_list_shows_a_row_for_each_user_that_80_columns_hold(folder: Path,
     shown = plain(await asyncio.to_thread(on_terminal, folder, 80, "list", "--server", controller.url))
     head, first, second = (line.split() for line in shown.splitlines())
     assert head == ["ID", "CONTAINER", "DESIRED", "STATUS", "READY", "CPU", "MEMORY", "AGE"]
-    assert first == ["1", "matlab-user-1", "running", "running", "yes", "2.7%", "512MiB", "/", "1GiB", "5m"]
+    assert first == ["1", "matlab-user-1", "running", "running", "yes", "2.7%", "512MiB", "/", "1GiB", "5d"]
     assert second == ["100", "matlab-user-100", "stopped", "-", "no", "-", "-", "-"]
 
 
