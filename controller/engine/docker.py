@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, TypeVar
 
 import docker
@@ -46,6 +47,7 @@ HTTP_PORT = 8888
 WS_PORT = 8889
 SHARED_FOLDER = "/home/matlab/shared"
 
+LOOKS_AT_ONCE = 8
 LOOK_TIMEOUT = 10
 CHANGE_TIMEOUT = 60
 """Seconds that an engine may be silent during one call before we say that it does not answer."""
@@ -74,7 +76,7 @@ class DockerEngine:
         self._stop_grace = stop_grace
         self._cgroups = CgroupReader()
         self._host_cpus = 0.0
-        self._looks = _Lane("look", 8, host, LOOK_TIMEOUT)
+        self._looks = _Lane("look", LOOKS_AT_ONCE, host, LOOK_TIMEOUT)
         self._changes = _Lane("change", threads_for_changes, host, CHANGE_TIMEOUT)
         self._streams = ThreadPoolExecutor(2, thread_name_prefix="engine-events")
 
@@ -112,8 +114,11 @@ class DockerEngine:
     async def _inspect_all(self, ids: Iterable[str]) -> tuple[Container, ...]:
         """Those of `ids` that still exist, in that order."""
         await self._know_host()
-        seen = await asyncio.gather(*(self._inspect(i) for i in ids))
-        return tuple(c for c in seen if c is not None)
+        wanted = list(ids)
+        share = -(-len(wanted) // LOOKS_AT_ONCE) or 1  # one hand-over to a thread for many, not one for each
+        shares = [wanted[n : n + share] for n in range(0, len(wanted), share)]
+        seen = await asyncio.gather(*(self._look(partial(self._inspect, ids=each)) for each in shares))
+        return tuple(container for each in seen for container in each)
 
     async def _holder(self, port: int) -> str:
         """Who has this port, in words; empty where that cannot be seen."""
@@ -126,12 +131,14 @@ class DockerEngine:
         if not self._host_cpus:
             await self.info()
 
-    async def _inspect(self, id_or_name: str) -> Container | None:
-        try:
-            said = await self._look(lambda client: client.inspect_container(id_or_name))
-        except NoSuchContainer:
-            return None
-        return self._container(said)
+    def _inspect(self, client: docker.APIClient, ids: Sequence[str]) -> list[Container]:
+        found = []
+        for id_or_name in ids:
+            try:
+                found.append(self._container(client.inspect_container(id_or_name)))
+            except docker.errors.NotFound:  # it went away since it was listed
+                continue
+        return found
 
     # ------------------------------------------------------------ changes, by id only
 
