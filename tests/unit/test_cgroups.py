@@ -22,7 +22,8 @@ class Host:
         (self.proc / "4711").mkdir(parents=True)
         lines = ["0::/" + group] if version == 2 else [f"4:memory:/{group}", f"2:cpu,cpuacct:/{group}", f"0::/{group}"]
         (self.proc / "4711" / "cgroup").write_text("\n".join(lines) + "\n")
-        own = group[: group.index(ID)] + group[group.index(ID) :].split("/")[0]
+        before, _, after = group.partition(ID)
+        own = before + ID + after.partition("/")[0]
         if version == 2:
             self.files = dict.fromkeys(("cpu", "memory"), self.cgroups / own)
         else:
