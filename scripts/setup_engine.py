@@ -6,6 +6,7 @@ needed. An engine that answers is used as it is; nothing of it but our own image
 
 from __future__ import annotations
 
+import ctypes.util
 import hashlib
 import os
 import shutil
@@ -67,8 +68,8 @@ def main(goal: str, arguments: list[str]) -> None:
         case "run":
             become(goal, "Controller", str(ROOT / ".venv" / "bin" / "matlabctl"), "serve", *arguments)
         case "test":
-            with step(goal, "Browser") as now:
-                provide_browser(now)
+            with step(goal, "Test tools") as now:
+                provide_test_tools(now)
             become(goal, "Tests", sys.executable, "-m", "pytest", *arguments)
         case "bench":
             become(goal, "Benchmark", sys.executable, "-m", "bench", *arguments)
@@ -371,15 +372,18 @@ def image_label(engine: docker.DockerClient, name: str, label: str) -> str | Non
 # ---------------------------------------------------------------- for the tests
 
 
-def provide_browser(now: Step) -> None:
-    """Chromium, for the tests that open a session's page; they are skipped without it."""
-    if shutil.which("chromium"):
-        now.done("chromium is there")
+def provide_test_tools(now: Step) -> None:
+    """What some tests use beside Python; without it they are skipped."""
+    missing = [tool for tool in ("chromium", "curl", "jq") if not shutil.which(tool)]
+    if not ctypes.util.find_library("atomic"):
+        missing.append("libatomic1")  # of the browser's driver
+    if not missing:
+        now.done("all there")
     elif can_install():
-        install(now, ["chromium"], "apt-get cannot install chromium; install it by hand, or run the tests where it is.")
-        now.done("installed chromium")
+        install(now, missing, f"apt-get cannot install {', '.join(missing)}; mend what it complains of.")
+        now.done(f"installed {' '.join(missing)}")
     else:
-        now.done("no chromium here, and no right to install it: the tests that need it are skipped")
+        now.done(f"no {', '.join(missing)} here, and no right to install: the tests that need it are skipped")
 
 
 if __name__ == "__main__":

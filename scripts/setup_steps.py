@@ -23,7 +23,7 @@ STEPS = {
     "image": ("Python", "Packages", "Docker engine", "Base image", "Session image"),
     "run": ("Python", "Packages", "Docker engine", "Base image", "Session image", "Controller"),
     "bench": ("Python", "Packages", "Docker engine", "Base image", "Session image", "Benchmark"),
-    "test": ("Python", "Packages", "Docker engine", "Base image", "Session image", "Browser", "Tests"),
+    "test": ("Python", "Packages", "Docker engine", "Base image", "Session image", "Test tools", "Tests"),
 }
 """What each goal goes through, in order."""
 
