@@ -63,7 +63,7 @@ def answer(body: Mapping[str, Any], status: int = 200) -> web.Response:
 
 
 def encoded_answer(body: bytes, status: int = 200) -> web.Response:
-    return web.Response(body=body, status=status, headers={"Content-Type": JSON_TYPE})
+    return web.Response(body=body + b"\n", status=status, headers={"Content-Type": JSON_TYPE})
 
 
 @web.middleware
