@@ -12,26 +12,18 @@ import logging
 import os
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
-from . import rpc
+from . import rpc, site
 from .hub import Client, Hub
 from .session import Session, TooManyWaiting
 
 log = logging.getLogger(__name__)
 
 PROTOCOL = 1
-PAGE = Path(__file__).with_name("page")
-PAGE_FILES = {"/": "index.html", "/page.js": "page.js", "/page.css": "page.css", "/icon.svg": "icon.svg"}
-PAGE_HEADERS = {
-    "Cache-Control": "no-cache",
-    "Content-Security-Policy": "default-src 'self'; connect-src 'self' ws: wss:",
-    "X-Content-Type-Options": "nosniff",
-}
 
 LARGEST_FRAME = 16 * 1024 * 1024
 """Bytes after which a connection is closed (1009). Below it a message that is too long gets an answer that says so."""
@@ -54,8 +46,7 @@ class Server:
         app = web.Application(middlewares=[_json_errors])
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/ws", self._websocket)
-        for path in PAGE_FILES:
-            app.router.add_get(path, _page)
+        site.add_routes(app.router)
         return app
 
     def websocket_app(self) -> web.Application:
@@ -154,10 +145,6 @@ async def _write(socket: web.WebSocketResponse, client: Client) -> None:
         await socket.close(code=WSCloseCode.TRY_AGAIN_LATER, message=b"too far behind")
     except ConnectionError:
         pass  # the reader notices, too, and ends the connection
-
-
-async def _page(request: web.Request) -> web.StreamResponse:
-    return web.FileResponse(PAGE / PAGE_FILES[request.path], headers=PAGE_HEADERS)
 
 
 @web.middleware
