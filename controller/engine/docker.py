@@ -10,8 +10,7 @@ import asyncio
 import re
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeVar
@@ -27,6 +26,7 @@ import urllib3.exceptions
 from controller.engine import EngineEvent, EngineInfo
 from controller.engine.cgroups import CgroupReader
 from controller.engine.ports import listener
+from controller.engine.threads import Threads
 from controller.errors import (
     EngineError,
     EngineRefused,
@@ -78,7 +78,7 @@ class DockerEngine:
         self._host_cpus = 0.0
         self._looks = _Lane("look", LOOKS_AT_ONCE, host, LOOK_TIMEOUT)
         self._changes = _Lane("change", threads_for_changes, host, CHANGE_TIMEOUT)
-        self._streams = ThreadPoolExecutor(2, thread_name_prefix="engine-events")
+        self._streams = Threads("engine-events", 2)
 
     # ------------------------------------------------------------ looks
 
@@ -100,7 +100,7 @@ class DockerEngine:
         return ours or await self._inspect_all([f"{self._prefix}{user_id}"])
 
     async def usage(self, containers: Sequence[Container]) -> dict[str, Usage]:
-        return await asyncio.get_running_loop().run_in_executor(self._looks.pool, self._cgroups.read, containers)
+        return await self._looks.threads.run(partial(self._cgroups.read, containers))
 
     async def logs(self, container_id: str, tail: int) -> str:
         raw: bytes = await self._look(lambda client: client.logs(container_id, tail=tail, timestamps=False))
@@ -125,7 +125,7 @@ class DockerEngine:
         rows = await self._look(lambda client: client.containers(filters={"publish": f"{port}/tcp"}))
         if rows:
             return f"the container {rows[0]['Names'][0].removeprefix('/')}"
-        return await asyncio.get_running_loop().run_in_executor(self._looks.pool, listener, port)
+        return await self._looks.threads.run(partial(listener, port))
 
     async def _know_host(self) -> None:
         if not self._host_cpus:
@@ -219,11 +219,12 @@ class DockerEngine:
                     raise said
                 yield said
 
-        pouring = loop.run_in_executor(self._streams, pour)
+        pouring = self._streams.run(pour)
         try:
             yield read()
         finally:
-            stream.close()
+            with suppress(OSError):  # the engine has hung up already
+                stream.close()
             await pouring
 
     def _event(self, said: Mapping[str, Any]) -> EngineEvent | None:
@@ -238,8 +239,8 @@ class DockerEngine:
     # ------------------------------------------------------------ threads, and what comes out of them
 
     async def close(self) -> None:
-        """Let go of the threads; calls under way are left to their time-outs."""
-        self._streams.shutdown(wait=False, cancel_futures=True)
+        """Let go of the threads; calls under way are left to themselves."""
+        self._streams.close()
         self._looks.close()
         self._changes.close()
 
@@ -333,18 +334,18 @@ class _Lane:
     """A few threads with a client of their own, so that one kind of call never waits for the other."""
 
     def __init__(self, name: str, threads: int, host: str, timeout: int) -> None:
-        self.pool = ThreadPoolExecutor(threads, thread_name_prefix=f"engine-{name}")
-        self._threads = threads
+        self.threads = Threads(f"engine-{name}", threads)
+        self._connections = threads + 2  # the stream of events holds one, too
         self._host = host
         self._timeout = timeout
         self._client: docker.APIClient | None = None
         self._connecting = threading.Lock()
 
     async def run(self, call: Callable[[docker.APIClient], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self.pool, self._call, call)
+        return await self.threads.run(partial(self._call, call))
 
     def close(self) -> None:
-        self.pool.shutdown(wait=False, cancel_futures=True)
+        self.threads.close()
         if self._client is not None:
             self._client.close()
 
@@ -372,7 +373,7 @@ class _Lane:
                     tls=given.get("tls", False),
                     version="auto",
                     timeout=self._timeout,
-                    max_pool_size=self._threads + 2,  # the stream of events holds one, too
+                    max_pool_size=self._connections,
                 )
                 self._client.trust_env = False  # no proxy and no .netrc lead to an engine; a quarter of a call's CPU
             return self._client
