@@ -170,7 +170,7 @@ class Reconciler:
                 todo = plan(want, have, self._retry(user_id), self._informer.now())
                 if todo.in_the_way is not None:
                     raise NameConflict(
-                        f"A container named {todo.in_the_way.name} exists that this controller did not make."
+                        f"A container named {todo.in_the_way.name} exists that was not made for this user."
                     )
                 if not todo.actions:
                     return todo

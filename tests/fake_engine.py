@@ -105,7 +105,7 @@ class FakeEngine:
         await self._answer("find")
         ours = tuple(b.seen for b in self._boxes.values() if b.seen.ours and b.seen.user_id == user_id)
         named = self.box(f"{self.prefix}{user_id}")
-        return ours or ((named,) if named else ())
+        return ours or ((replace(named, ours=False),) if named else ())
 
     async def create(self, spec: SessionSpec) -> str:
         await self._answer("create", spec.name)

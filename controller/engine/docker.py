@@ -11,6 +11,7 @@ import re
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeVar
@@ -37,6 +38,7 @@ from controller.errors import (
     PortTaken,
 )
 from controller.model import Container, Phase, SessionSpec, Usage
+from controller.spec import MAX_USER_ID, container_name, user_id_of
 
 LABEL_INSTANCE = "mcm.instance"
 LABEL_USER = "mcm.user-id"
@@ -55,7 +57,9 @@ CHANGE_TIMEOUT = 60
 EVENTS = frozenset({"create", "start", "die", "stop", "pause", "unpause", "destroy", "rename", "update", "oom"})
 
 _NEVER = datetime(1, 1, 1, tzinfo=UTC)
-_TAKEN = re.compile(r"(?:Bind for|listen tcp\d?) \S*?:(\d+)(?: failed|: bind)")
+_TAKEN = re.compile(
+    r"(?:Bind for|listen tcp\d?|bind host port(?: for)?) \S*?:(\d+)(?: failed: |: bind: |/tcp: |:\S+/tcp: ).*already"
+)
 
 T = TypeVar("T")
 
@@ -71,7 +75,6 @@ class DockerEngine:
             stop_grace: seconds a session has to end by itself.
         """
         self._instance = instance
-        self._name = re.compile(re.escape(container_prefix) + r"([1-9][0-9]{0,2})\Z", re.ASCII)
         self._prefix = container_prefix
         self._stop_grace = stop_grace
         self._cgroups = CgroupReader()
@@ -83,9 +86,7 @@ class DockerEngine:
     # ------------------------------------------------------------ looks
 
     async def info(self) -> EngineInfo:
-        said = await self._look(lambda client: client.info())
-        self._host_cpus = float(said["NCPU"])
-        return EngineInfo(version=said["ServerVersion"], now=_time(said["SystemTime"]) or datetime.now(UTC))
+        return await self._look(self._info)
 
     async def survey(self) -> dict[int, tuple[Container, ...]]:
         found = await self._inspect_all(await self._list())
@@ -97,19 +98,22 @@ class DockerEngine:
 
     async def find(self, user_id: int) -> tuple[Container, ...]:
         ours = await self._inspect_all(await self._list(f"{LABEL_USER}={user_id}"))
-        return ours or await self._inspect_all([f"{self._prefix}{user_id}"])
+        if ours:
+            return ours
+        named = await self._inspect_all([container_name(self._prefix, user_id)])
+        # A hand may have given another user's container this name: then that user's it stays.
+        return tuple(c if c.user_id == user_id else replace(c, ours=False) for c in named)
 
     async def usage(self, containers: Sequence[Container]) -> dict[str, Usage]:
         return await self._looks.threads.run(partial(self._cgroups.read, containers))
 
     async def logs(self, container_id: str, tail: int) -> str:
-        raw: bytes = await self._look(lambda client: client.logs(container_id, tail=tail, timestamps=False))
+        raw: bytes = await self._looks.run(lambda client: client.logs(container_id, tail=tail, timestamps=False))
         return raw.decode("utf-8", "replace")
 
     async def _list(self, *labels: str) -> list[str]:
         filters = {"label": [f"{LABEL_INSTANCE}={self._instance}", *labels]}
-        rows = await self._look(lambda client: client.containers(all=True, filters=filters))
-        return [row["Id"] for row in rows]
+        return await self._look(lambda client: [row["Id"] for row in client.containers(all=True, filters=filters)])
 
     async def _inspect_all(self, ids: Iterable[str]) -> tuple[Container, ...]:
         """Those of `ids` that still exist, in that order."""
@@ -122,22 +126,30 @@ class DockerEngine:
 
     async def _holder(self, port: int) -> str:
         """Who has this port, in words; empty where that cannot be seen."""
-        rows = await self._look(lambda client: client.containers(filters={"publish": f"{port}/tcp"}))
-        if rows:
-            return f"the container {rows[0]['Names'][0].removeprefix('/')}"
+        filters = {"publish": f"{port}/tcp"}
+        names = await self._look(lambda client: [row["Names"][0] for row in client.containers(filters=filters)])
+        if names:
+            return f"the container {names[0].removeprefix('/')}"
         return await self._looks.threads.run(partial(listener, port))
 
     async def _know_host(self) -> None:
         if not self._host_cpus:
             await self.info()
 
+    def _info(self, client: docker.APIClient) -> EngineInfo:
+        said = client.info()
+        self._host_cpus = float(said["NCPU"])
+        return EngineInfo(version=said["ServerVersion"], now=_time(said["SystemTime"]) or datetime.now(UTC))
+
     def _inspect(self, client: docker.APIClient, ids: Sequence[str]) -> list[Container]:
         found = []
         for id_or_name in ids:
             try:
                 found.append(self._container(client.inspect_container(id_or_name)))
-            except docker.errors.NotFound:  # it went away since it was listed
-                continue
+            except docker.errors.NotFound as error:
+                if not isinstance(_translated(error), NoSuchContainer):
+                    raise
+                continue  # it went away since it was listed
         return found
 
     # ------------------------------------------------------------ changes, by id only
@@ -146,8 +158,6 @@ class DockerEngine:
         await self._know_host()
         try:
             return await self._change(lambda client: self._create(client, spec))
-        except NoSuchContainer as missing:  # a 404 to a create means the image
-            raise ImageMissing(f"The engine does not have the image {spec.image}.") from missing
         except EngineRefused as refused:
             if "is already in use by container" in str(refused):
                 raise NameConflict(f"A container named {spec.name} exists already.") from refused
@@ -166,7 +176,11 @@ class DockerEngine:
         await self._change(lambda client: client.restart(container_id, timeout=round(self._stop_grace)))
 
     async def remove(self, container_id: str) -> None:
-        await self._change(lambda client: client.remove_container(container_id))
+        try:
+            await self._change(lambda client: client.remove_container(container_id))
+        except EngineRefused as refused:
+            if "is already in progress" not in str(refused):
+                raise
 
     async def unpause(self, container_id: str) -> None:
         await self._change(lambda client: client.unpause(container_id))
@@ -247,7 +261,9 @@ class DockerEngine:
     async def _look(self, call: Callable[[docker.APIClient], T]) -> T:
         try:
             return await self._looks.run(call)
-        except EngineRefused as refused:  # a question cannot be refused: an engine that does is out of order
+        except EngineUnavailable:
+            raise
+        except EngineError as refused:  # a question cannot be refused: an engine that does is out of order
             raise EngineUnavailable(f"The Docker engine does not answer properly: {refused}") from refused
 
     async def _change(self, call: Callable[[docker.APIClient], T]) -> T:
@@ -324,10 +340,8 @@ class DockerEngine:
             raise EngineUnavailable(f"The Docker engine's answer about a container is garbled: {error!r}") from error
 
     def _user_id(self, labels: Mapping[str, str], name: str) -> int | None:
-        if labels.get(LABEL_INSTANCE) == self._instance and labels.get(LABEL_USER, "").isdecimal():
-            return int(labels[LABEL_USER])
-        match = self._name.match(name)
-        return int(match[1]) if match else None
+        labelled = labels.get(LABEL_USER, "") if labels.get(LABEL_INSTANCE) == self._instance else ""
+        return user_id_of("", labelled, MAX_USER_ID) or user_id_of(self._prefix, name, MAX_USER_ID)
 
 
 class _Lane:
@@ -360,9 +374,10 @@ class _Lane:
             requests.exceptions.RequestException,
             urllib3.exceptions.HTTPError,
             OSError,
-            ValueError,  # a cut or garbled body
         ) as error:
             raise EngineUnavailable(f"The Docker engine does not answer: {_reason(error)}") from error
+        except (ValueError, TypeError, LookupError, AttributeError) as error:
+            raise EngineUnavailable(f"The Docker engine's answer is cut or garbled: {error!r}") from error
 
     def _connected(self) -> docker.APIClient:
         with self._connecting:
@@ -387,7 +402,7 @@ def _translated(error: docker.errors.APIError) -> EngineError:
     match error.status_code:
         case 404 if "image" in said.lower():
             return ImageMissing(f"The Docker engine says: {said}.")
-        case 404:
+        case 404 if "no such container" in said.lower():
             return NoSuchContainer(f"The Docker engine says: {said}.")
         case 502 | 503 | 504:
             return EngineUnavailable(f"The Docker engine does not answer: {said}")

@@ -196,6 +196,21 @@ async def test_a_foreigner_is_left_alone_and_named_and_its_going_is_noticed(plan
     await plant.runs(7)
 
 
+async def test_a_container_with_another_users_name_is_not_taken_for_that_users(plant: Plant) -> None:
+    plant.store.want(u8=Wish())
+    await plant.runs(8)
+    plant.store.want(u8=Wish(state=RunState.STOPPED))
+    await eventually(lambda: plant.phase(8) is Phase.EXITED)
+    await plant.rests()
+    calls = len(plant.engine.calls)
+    plant.engine.set_name("matlab-user-8", "matlab-user-7")
+    plant.store.want(u7=Wish())
+    await eventually(lambda: plant.informer.view(7).progress.code == "name_conflict")
+    assert plant.engine.calls[calls:] == []
+    plant.store.want(u8=Wish())
+    await plant.runs(7, 8)
+
+
 async def test_never_more_starts_at_a_time_than_allowed(tmp_path: Path) -> None:
     engine, store = FakeEngine(), FakeStore()
     engine.latency = {"start": 0.02}
