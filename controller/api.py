@@ -140,7 +140,7 @@ class _Api:
         self._site = site
         self._terms = terms
         self._rows = _Rows(site)
-        self._service = json.dumps(status.service_document(terms.version)).encode()
+        self._service = json.dumps(status.service_document()).encode()
 
     # ------------------------------------------------------------ what callers rely on
 

@@ -79,6 +79,8 @@ class DockerEngine:
         self._stop_grace = stop_grace
         self._cgroups = CgroupReader()
         self._host_cpus = 0.0
+        self._strays: dict[int, tuple[str, ...]] = {}
+        """Ids of containers of ours that have not their user's name, as of the last survey."""
         self._looks = _Lane("look", LOOKS_AT_ONCE, host, LOOK_TIMEOUT)
         self._changes = _Lane("change", threads_for_changes, host, CHANGE_TIMEOUT)
         self._streams = Threads("engine-events", 2)
@@ -89,20 +91,21 @@ class DockerEngine:
         return await self._look(self._info)
 
     async def survey(self) -> dict[int, tuple[Container, ...]]:
-        found = await self._inspect_all(await self._list())
+        found = await self._inspect_all(await self._look(self._ids))
         by_user: dict[int, tuple[Container, ...]] = {}
+        strays: dict[int, tuple[str, ...]] = {}
         for container in found:
-            if container.user_id is not None:
-                by_user[container.user_id] = (*by_user.get(container.user_id, ()), container)
+            user_id = container.user_id
+            if user_id is not None:
+                by_user[user_id] = (*by_user.get(user_id, ()), container)
+                if container.name != container_name(self._prefix, user_id):
+                    strays[user_id] = (*strays.get(user_id, ()), container.id)
+        self._strays = strays
         return by_user
 
     async def find(self, user_id: int) -> tuple[Container, ...]:
-        ours = await self._inspect_all(await self._list(f"{LABEL_USER}={user_id}"))
-        if ours:
-            return ours
-        named = await self._inspect_all([container_name(self._prefix, user_id)])
-        # A hand may have given another user's container this name: then that user's it stays.
-        return tuple(c if c.user_id == user_id else replace(c, ours=False) for c in named)
+        await self._know_host()
+        return await self._look(partial(self._find, user_id=user_id))
 
     async def usage(self, containers: Sequence[Container]) -> dict[str, Usage]:
         return await self._looks.threads.run(partial(self._cgroups.read, containers))
@@ -111,9 +114,10 @@ class DockerEngine:
         raw: bytes = await self._looks.run(lambda client: client.logs(container_id, tail=tail, timestamps=False))
         return raw.decode("utf-8", "replace")
 
-    async def _list(self, *labels: str) -> list[str]:
+    def _ids(self, client: docker.APIClient, *labels: str) -> list[str]:
+        """Of our containers that carry these labels, too."""
         filters = {"label": [f"{LABEL_INSTANCE}={self._instance}", *labels]}
-        return await self._look(lambda client: [row["Id"] for row in client.containers(all=True, filters=filters)])
+        return [row["Id"] for row in client.containers(all=True, filters=filters)]
 
     async def _inspect_all(self, ids: Iterable[str]) -> tuple[Container, ...]:
         """Those of `ids` that still exist, in that order."""
@@ -140,6 +144,17 @@ class DockerEngine:
         said = client.info()
         self._host_cpus = float(said["NCPU"])
         return EngineInfo(version=said["ServerVersion"], now=_time(said["SystemTime"]) or datetime.now(UTC))
+
+    def _find(self, client: docker.APIClient, user_id: int) -> tuple[Container, ...]:
+        """By name, and by the ids of others that are this user's; only where that finds none of ours, by label."""
+        seen = self._inspect(client, [container_name(self._prefix, user_id), *self._strays.get(user_id, ())])
+        named = {c.id: c for c in seen}.values()  # a stray may have got its name back
+        if not any(c.ours and c.user_id == user_id for c in named):
+            ids = self._ids(client, f"{LABEL_USER}={user_id}")
+            if ids:
+                return tuple(self._inspect(client, ids))
+        # A hand may have given another user's container this name: then that user's it stays.
+        return tuple(c if c.user_id == user_id else replace(c, ours=False) for c in named)
 
     def _inspect(self, client: docker.APIClient, ids: Sequence[str]) -> list[Container]:
         found = []
