@@ -14,7 +14,6 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from enum import Enum, auto
-from operator import is_
 from typing import Any, Protocol, assert_never
 
 from aiohttp import web
@@ -31,7 +30,7 @@ from controller.http import (
     read_optional_object,
     speak_json,
 )
-from controller.model import Activity, Container, EngineView, Phase, RunState, UserView, Wish
+from controller.model import Activity, EngineView, Phase, RunState, UserView, Wish
 from controller.spec import Site, container_name, parse_instant, user_id_of, valid_session_id
 from controller.store import Change, Store
 
@@ -140,7 +139,7 @@ class _Api:
         self._site = site
         self._terms = terms
         self._rows = _Rows(site)
-        self._service = json.dumps(status.service_document(terms.version)).encode()
+        self._service = json.dumps(status.service_document()).encode()
 
     # ------------------------------------------------------------ what callers rely on
 
@@ -460,22 +459,27 @@ class _Api:
 
 
 class _Rows:
-    """The body of `GET /list`, encoded anew only when a container did change: values are frozen, so the same values
-    make the same text."""
+    """The body of `GET /list`. Views are frozen, so the same tuple of them has the same body."""
 
     def __init__(self, site: Site) -> None:
         self._site = site
-        self._containers: list[Container] = []
-        self._text = "[]"
+        self._views: tuple[UserView, ...] | None = None
+        self._body = b""
 
     def encoded(self, views: tuple[UserView, ...], engine: EngineView) -> bytes:
-        found = {view.user_id: view.container for view in views if view.container is not None}
-        containers = list(found.values())
-        if len(containers) != len(self._containers) or not all(map(is_, containers, self._containers)):
-            rows = [status.list_row(self._site, *each, datetime.astimezone) for each in found.items()]
-            self._containers, self._text = containers, json.dumps(rows)
-        about = json.dumps(status.staleness(engine, _now()))[1:-1]
-        return f'{{"total": {len(containers)}, "containers": {self._text}{about and ", "}{about}}}'.encode()
+        if not engine.reachable:  # then the answer tells an age
+            return self._encode(views, engine)
+        if views is not self._views:
+            self._views, self._body = views, self._encode(views, engine)
+        return self._body
+
+    def _encode(self, views: tuple[UserView, ...], engine: EngineView) -> bytes:
+        rows = [
+            status.list_row(self._site, view.user_id, view.container, datetime.astimezone)
+            for view in views
+            if view.container is not None
+        ]
+        return json.dumps({"total": len(rows), "containers": rows, **status.staleness(engine, _now())}).encode()
 
 
 def note(request: web.Request, **pairs: object) -> None:

@@ -6,6 +6,7 @@ it is made from inside the session, so that no link planted there can lead us an
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from pathlib import Path
@@ -20,15 +21,16 @@ def prepare(folder: Path, run_as: str) -> None:
         DataFolderUnusable: it cannot be made, or something that is not a folder has its name.
     """
     uid, gid = (int(part) for part in run_as.split(":"))
+    unfinished = folder.with_name(f".{folder.name}.new")
     try:
-        folder.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-        try:
-            folder.mkdir(mode=0o700)
-        except FileExistsError:
+        with contextlib.suppress(FileNotFoundError):
             if not stat.S_ISDIR(folder.lstat().st_mode):
-                raise DataFolderUnusable(f"{folder} is not a folder, so it cannot hold a user's data.") from None
+                raise DataFolderUnusable(f"{folder} is not a folder, so it cannot hold a user's data.")
             return
+        folder.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        unfinished.mkdir(mode=0o700, exist_ok=True)  # it is there if we were killed before we came to the end
         if (uid, gid) != (os.geteuid(), os.getegid()):
-            os.chown(folder, uid, gid, follow_symlinks=False)
+            os.chown(unfinished, uid, gid, follow_symlinks=False)
+        unfinished.rename(folder)  # it appears when it is its owner's, for it is not touched from then on
     except OSError as error:
         raise DataFolderUnusable(f"The data folder {folder} cannot be made: {error.strerror}.") from error

@@ -96,6 +96,13 @@ class EngineRefused(EngineError):
     code = "engine_refused"
 
 
+class CrashLoop(EngineError):
+    """A session dies again and again soon after its start."""
+
+    code = "crash_loop"
+    hint = "Its last words are in its log; a user's own startup.m or the memory limit are frequent causes."
+
+
 class NoSuchContainer(EngineError):
     """The container went away between the look and the act."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -57,6 +58,8 @@ class Informer:
         self._away = asyncio.Event()
         self._away.set()
         self._users: dict[int, UserView] = {}
+        self._asked_at: dict[int, float] = {}
+        """When the engine was asked for what is known of a user's container, by `time.monotonic`."""
         self._listed: tuple[UserView, ...] | None = None
         """What `views` answered, until something changes."""
         self._waiters: dict[int, set[asyncio.Event]] = {}
@@ -68,7 +71,7 @@ class Informer:
 
     @property
     def engine(self) -> EngineView:
-        return self._view
+        return replace(self._view, last_seen=self._last_seen)
 
     def view(self, user_id: int) -> UserView:
         return self._users.get(user_id) or UserView(user_id, self._view)
@@ -85,6 +88,11 @@ class Informer:
     def now(self) -> datetime:
         """The engine's clock, as far as we can tell without asking."""
         return datetime.now(UTC) + self._clock_ahead
+
+    def ready_for(self, user_id: int) -> timedelta:
+        """How long both services have answered without a break."""
+        since = self.view(user_id).ready_since
+        return timedelta(0) if since is None else datetime.now(UTC) - since
 
     async def engine_now(self) -> datetime:
         """The engine's clock, asked for.
@@ -126,8 +134,9 @@ class Informer:
             view = self.view(user_id)
             oldest = datetime.now(UTC) - timedelta(seconds=max_age)
             if view.observed_at is None or view.observed_at < oldest or not view.engine.reachable:
+                asked_at = time.monotonic()
                 try:
-                    self.saw(user_id, await self._engine.find(user_id))
+                    self.saw(user_id, await self._engine.find(user_id), asked_at)
                 except EngineUnavailable as error:
                     self.lost(error)
                     return self.view(user_id)
@@ -141,12 +150,16 @@ class Informer:
 
     # ------------------------------------------------------------ what is told
 
-    def saw(self, user_id: int, containers: tuple[Container, ...]) -> None:
-        """Somebody looked at this user's containers just now."""
+    def saw(self, user_id: int, containers: tuple[Container, ...], asked_at: float) -> None:
+        """Somebody looked at this user's containers; they asked for it at `asked_at`, by `time.monotonic`."""
         self._reached()
+        if asked_at < self._asked_at.get(user_id, 0.0):
+            return  # whoever asked later was answered sooner
+        self._asked_at[user_id] = asked_at
         before = self.view(user_id)
         container = next((c for c in containers if c.ours), None)
-        view = replace(before, container=container, observed_at=datetime.now(UTC))
+        observed_at = datetime.now(UTC) - timedelta(seconds=time.monotonic() - asked_at)
+        view = replace(before, container=container, observed_at=observed_at)
         if not _same_run(before.container, container):
             view = replace(view, probe=None, ready_since=None, usage=None)
             if container is not None and container.phase is Phase.RUNNING:
@@ -160,6 +173,7 @@ class Informer:
     def forget(self, user_id: int) -> None:
         """This user is neither wanted nor there any more."""
         self._users.pop(user_id, None)
+        self._asked_at.pop(user_id, None)
         self._listed = None
         self._wake(user_id)
 
@@ -201,21 +215,25 @@ class Informer:
                 wait = KNOCK_FIRST
             except EngineUnavailable as error:
                 self.lost(error)
-                wait = min(max(2 * wait, KNOCK_FIRST), KNOCK_LAST)
+                wait = _longer(wait)
 
     async def _keep_listening(self, resync: Callable[[], Awaitable[None]]) -> None:
         """While the engine is there, turn its events into users to look at."""
+        wait = 0.0
         while True:
             await self._there.wait()
+            await asyncio.sleep(wait)
             try:
                 async with self._engine.events() as events:
                     await resync()  # with the stream open: nothing falls between the two
                     async for event in events:
+                        wait = 0.0
                         self._queue.add(event.user_id)
                         pairs = {"user": event.user_id, "container": event.container_id[:12], "action": event.action}
                         log.debug("engine event", extra={"pairs": pairs})
             except EngineUnavailable as error:
                 self.lost(error)
+                wait = _longer(wait)
 
     async def _keep_probing(self) -> None:
         while True:
@@ -290,6 +308,10 @@ class Informer:
     def _wake(self, user_id: int) -> None:
         for waiter in self._waiters.get(user_id, ()):
             waiter.set()
+
+
+def _longer(wait: float) -> float:
+    return min(max(2 * wait, KNOCK_FIRST), KNOCK_LAST)
 
 
 def _same_run(one: Container | None, other: Container | None) -> bool:

@@ -151,7 +151,7 @@ def _outgrown(spec: SessionSpec, main: Container) -> str:
 
 
 def _limits(spec: SessionSpec, main: Container) -> tuple[Action, ...]:
-    cpus = min(spec.cpus, main.host_cpus)
+    cpus = round(min(spec.cpus, main.host_cpus), 9)  # the engine counts in billionths
     if main.cpus == cpus and main.memory == spec.memory:
         return ()
     changes = []

@@ -72,7 +72,7 @@ class Prober:
                     return judge(_status(head), head)
         except TimeoutError:
             return f"does not answer within {self.timeout:g} s"
-        except OSError:
+        except (OSError, OverflowError):  # the latter of a port that no host has
             return "does not answer yet"
 
 

@@ -19,6 +19,7 @@ from typing import Any
 
 from controller.engine import Engine
 from controller.errors import (
+    CrashLoop,
     EngineError,
     EngineRefused,
     EngineUnavailable,
@@ -31,19 +32,18 @@ from controller.executor import Executor
 from controller.informer import Informer
 from controller.model import Action, Activity, Container, Create, DesiredState, Plan, Restart, Retry, Start, Target
 from controller.planner import after_crash, after_failure, plan
-from controller.spec import Site, resolve
+from controller.spec import MAX_USER_ID, Site, resolve
 from controller.store import Store
 from controller.workqueue import WorkQueue
 
 log = logging.getLogger(__name__)
 
-WORKERS = 64
-"""Users worked on side by side; more than start at a time, so that waiting for a start holds nobody else up."""
+WORKERS = MAX_USER_ID
+"""Users worked on side by side: as many as there can be, so that those who wait for a start hold nobody else up."""
 STEPS = 10
 """Actions in one pass; the longest honest way (unpause, stop, remove, create, start) is shorter."""
 UNKNOWN_WAIT = 1.0
 """Seconds between two passes while the engine is away; they cost no call."""
-CRASH_HINT = "Its last words are in its log; a user's own startup.m or the memory limit are frequent causes."
 HEALTHY_AFTER = timedelta(seconds=10)
 """A session that answered for so long has recovered: its failures are forgotten."""
 
@@ -52,6 +52,18 @@ HEALTHY_AFTER = timedelta(seconds=10)
 class Pace:
     starts_at_once: int
     resync_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    """What went wrong with one user since all was well."""
+
+    retry: Retry
+    error: MatlabManagerError | None = None
+    """Of the last failure; `None` after the start of a session that had died."""
+
+
+_CLEAN = _Record(Retry())
 
 
 class Reconciler:
@@ -65,7 +77,9 @@ class Reconciler:
         self._queue = queue
         self._site = site
         self._pace = pace
-        self._retries: dict[int, Retry] = {}
+        self._records: dict[int, _Record] = {}
+        self._asked: set[int] = set()
+        """Users that somebody asked for since their pass began."""
         self._targets_of: DesiredState | None = None
         self._targets: dict[int, Target] = {}
         self._planned: dict[int, int] = {}
@@ -88,29 +102,32 @@ class Reconciler:
         Raises:
             EngineUnavailable: nothing can be compared.
         """
-        started = time.monotonic()
+        asked_at = time.monotonic()
         have = await self._engine.survey()
         state = self._store.current
         now = self._informer.now()
         for user_id in sorted(have.keys() | state.users.keys() | self._informer.known()):
             containers = have.get(user_id, ())
-            self._informer.saw(user_id, containers)
+            self._informer.saw(user_id, containers, asked_at)
             if not containers or self._differs(user_id, containers, now):
                 self._queue.add(user_id)
         self._resyncs += 1
-        self._resync_ms = round(1000 * (time.monotonic() - started))
+        self._resync_ms = round(1000 * (time.monotonic() - asked_at))
 
     def retry_now(self, user_id: int) -> None:
         """Somebody asked: forget the waiting, and look at this user next."""
-        self._retries.pop(user_id, None)
+        self._records.pop(user_id, None)
+        self._asked.add(user_id)
         self._queue.add(user_id)
 
     def activity(self) -> Activity:
+        now = self._informer.now()
+        waiting = [r.retry.not_before for r in self._records.values() if r.retry.not_before is not None]
         return Activity(
             queued=self._queue.queued,
             working=self._queue.working,
             starting=self._starting,
-            backing_off=sum(r.not_before is not None for r in self._retries.values()),
+            backing_off=sum(not_before > now for not_before in waiting),
             resyncs=self._resyncs,
             resync_ms=self._resync_ms,
         )
@@ -145,6 +162,7 @@ class Reconciler:
 
     async def _pass(self, user_id: int) -> None:
         """One user, from the first look to an empty plan or an error; then say how it stands."""
+        self._asked.discard(user_id)
         if not self._informer.engine.reachable:  # whoever knocks at the engine's door, it need not be a hundred users
             self._unknown(user_id, EngineUnavailable(self._informer.engine.error))
             return
@@ -163,14 +181,15 @@ class Reconciler:
         async with AsyncExitStack() as held:
             may_start = False
             for _ in range(STEPS):
+                asked_at = time.monotonic()
                 have = await self._engine.find(user_id)
-                self._informer.saw(user_id, have)
+                self._informer.saw(user_id, have, asked_at)
                 self._planned[user_id] = self._store.current.generation
                 want = self._target(user_id)
                 todo = plan(want, have, self._retry(user_id), self._informer.now())
                 if todo.in_the_way is not None:
                     raise NameConflict(
-                        f"A container named {todo.in_the_way.name} exists that this controller did not make."
+                        f"A container named {todo.in_the_way.name} exists that was not made for this user."
                     )
                 if not todo.actions:
                     return todo
@@ -208,73 +227,67 @@ class Reconciler:
         log.info("action done", extra={"pairs": {**pairs, "ms": round(1000 * (time.monotonic() - started))}})
         self._tell(user_id, doing="", last=what)
         if isinstance(action, Start) and action.after_crash:
-            self._retries[user_id] = after_crash(self._retry(user_id), self._informer.now(), random.random())  # noqa: S311
+            retry = after_crash(self._retry(user_id), self._informer.now(), random.random())  # noqa: S311
+            self._records[user_id] = _Record(retry)
 
     # ------------------------------------------------------------ how a pass ends
 
     def _rest(self, user_id: int, todo: Plan) -> None:
         """Nothing is left to do now."""
-        now = self._informer.now()
-        view = self._informer.view(user_id)
-        if view.ready_since is not None and now - view.ready_since >= HEALTHY_AFTER:
-            self._retries.pop(user_id, None)
-        if self._store.current.users.get(user_id) is None and view.container is None:
-            self._retries.pop(user_id, None)
+        if self._informer.ready_for(user_id) >= HEALTHY_AFTER:
+            self._records.pop(user_id, None)
+        if self._store.current.users.get(user_id) is None and self._informer.view(user_id).container is None:
+            self._records.pop(user_id, None)
             self._informer.forget(user_id)
             return
-        retry = self._retry(user_id)
+        record = self._records.get(user_id, _CLEAN)
         if todo.look_again_at is not None:
-            self._queue.add_after(user_id, (todo.look_again_at - now).total_seconds())
-        elif retry.failures:
+            self._queue.add_after(user_id, (todo.look_again_at - self._informer.now()).total_seconds())
+        elif record.retry.failures:
             self._queue.add_after(user_id, HEALTHY_AFTER.total_seconds())
-        if not todo.waiting_for:
-            error = code = hint = ""
-        elif view.progress.error:
-            error, code, hint = view.progress.error, view.progress.code, view.progress.hint
-        else:
-            error, code, hint = f"The session keeps ending: {todo.waiting_for}.", "crash_loop", CRASH_HINT
-        self._tell(
-            user_id,
-            passes=view.progress.passes + 1,
-            generation=self._planned.get(user_id, 0),
-            settled=not todo.waiting_for,
-            doing="",
-            error=error,
-            code=code,
-            hint=hint,
-            permanent=view.progress.permanent and bool(error),
-            failures=retry.failures,
-            failing_since=retry.since,
-            next_try=todo.look_again_at,
-        )
+        backing_off = todo.waiting_for and todo.look_again_at == record.retry.not_before
+        error = record.error or CrashLoop(f"The session keeps ending: {todo.waiting_for}.") if backing_off else None
+        self._tell_end(user_id, error, record.retry, todo.look_again_at, settled=not todo.waiting_for)
 
     def _failed(self, user_id: int, error: MatlabManagerError) -> None:
+        if user_id in self._asked:  # it may have been of a wish that is no more: the next pass begins afresh
+            self._tell_end(user_id, error, _CLEAN.retry, None)
+            return
         now = self._informer.now()
         retry = after_failure(self._retry(user_id), now, random.random(), error.retry_ceiling)  # noqa: S311
-        self._retries[user_id] = retry
+        self._records[user_id] = _Record(retry, error)
         if retry.not_before is not None:
             self._queue.add_after(user_id, (retry.not_before - now).total_seconds())
-        self._tell_error(user_id, error, retry)
+        self._tell_end(user_id, error, retry, retry.not_before)
 
     def _unknown(self, user_id: int, error: EngineUnavailable) -> None:
         """Nothing is known, so nothing may be concluded, least of all that this user failed."""
         self._queue.add_after(user_id, UNKNOWN_WAIT)
-        self._tell_error(user_id, error, self._retry(user_id))
+        retry = self._retry(user_id)
+        self._tell_end(user_id, error, retry, retry.not_before)
 
-    def _tell_error(self, user_id: int, error: MatlabManagerError, retry: Retry) -> None:
+    def _tell_end(
+        self,
+        user_id: int,
+        error: MatlabManagerError | None,
+        retry: Retry,
+        next_try: datetime | None,
+        *,
+        settled: bool = False,
+    ) -> None:
         self._tell(
             user_id,
             passes=self._informer.view(user_id).progress.passes + 1,
             generation=self._planned.get(user_id, 0),
-            settled=False,
+            settled=settled,
             doing="",
-            error=str(error),
-            code=error.code,
-            hint=error.hint,
-            permanent=error.permanent,
+            error="" if error is None else str(error),
+            code="" if error is None else error.code,
+            hint="" if error is None else error.hint,
+            permanent=error is not None and error.permanent,
             failures=retry.failures,
             failing_since=retry.since,
-            next_try=retry.not_before,
+            next_try=next_try,
         )
 
     def _tell(self, user_id: int, **changes: Any) -> None:
@@ -309,10 +322,7 @@ class Reconciler:
         return self._targets[user_id]
 
     def _retry(self, user_id: int) -> Retry:
-        return self._retries.get(user_id, _FRESH)
-
-
-_FRESH = Retry()
+        return self._records.get(user_id, _CLEAN).retry
 
 
 def _facts(action: Action, want: Target | None) -> dict[str, object]:

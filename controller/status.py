@@ -27,6 +27,8 @@ from controller.model import (
 from controller.spec import Site, container_name
 from controller.store import WishHealth
 
+API_VERSION = "1.0"
+"""Of the contract with callers, as the quick reference prints it; the program's own is in `/v1/status`."""
 STARTING = timedelta(seconds=60)
 """So long a running session may leave its services' first answer before that counts as a fault."""
 FRESH = timedelta(seconds=5)
@@ -274,10 +276,10 @@ def staleness(engine: EngineView, now: datetime) -> Json:
     return {} if engine.reachable else {"stale": True, "age_seconds": age(engine.last_seen, now)}
 
 
-def service_document(version: str) -> Json:
+def service_document() -> Json:
     return {
         "service": "MATLAB Container Manager",
-        "version": version,
+        "version": API_VERSION,
         "architecture": "One container, one MATLAB session",
         "websocket_service": "Auto-started via startup.m",
         "endpoints": {

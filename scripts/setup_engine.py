@@ -190,11 +190,23 @@ def start_by_hand() -> int:
 
     Ctrl-C of `make run` is to end the controller, not the engine and every container with it.
     """
+    remove_stale_pid_files()
     in_background = f"setsid '{dockerd()}' >{ENGINE_LOG} 2>&1 </dev/null & echo $!"
     started = subprocess.run(as_root("sh", "-c", in_background), capture_output=True, text=True, check=False)
     if started.returncode != 0:
         raise SetupFailed("dockerd cannot be started; see above.", started.stderr)
     return int(started.stdout)
+
+
+def remove_stale_pid_files() -> None:
+    """A killed dockerd leaves these, and the next one refuses to start once their numbers are others' processes."""
+    for name, file in (("dockerd", "/var/run/docker.pid"), ("containerd", "/var/run/docker/containerd/containerd.pid")):
+        try:
+            pid = int(Path(file).read_text())
+        except (OSError, ValueError):
+            continue
+        if gone(pid) or psutil.Process(pid).name() != name:
+            subprocess.run(as_root("rm", "-f", file), capture_output=True, check=False)
 
 
 def gone(pid: int) -> bool:

@@ -44,6 +44,9 @@ class FakeEngine:
         """Every changing call with the container's name, in order."""
         self.latency: dict[str, float] = {}
         """Seconds that a call takes, by its name."""
+        self.streams = 0
+        """How often its events were asked for."""
+        self.streams_break = False
         self.starting = 0
         self.most_starting = 0
         self.moment = datetime(2026, 1, 1, tzinfo=UTC)
@@ -70,6 +73,10 @@ class FakeEngine:
     def pause(self, name: str) -> None:
         self._change(self._named(name), phase=Phase.PAUSED)
         self._tell("pause", self._named(name))
+
+    def begin_removal(self, name: str) -> None:
+        self._change(self._named(name), phase=Phase.REMOVING, pid=0)
+        self._tell("die", self._named(name))
 
     def vanish(self, name: str) -> None:
         box = self._boxes.pop(self._named(name).seen.id)
@@ -105,7 +112,7 @@ class FakeEngine:
         await self._answer("find")
         ours = tuple(b.seen for b in self._boxes.values() if b.seen.ours and b.seen.user_id == user_id)
         named = self.box(f"{self.prefix}{user_id}")
-        return ours or ((named,) if named else ())
+        return ours or ((replace(named, ours=False),) if named else ())
 
     async def create(self, spec: SessionSpec) -> str:
         await self._answer("create", spec.name)
@@ -184,6 +191,9 @@ class FakeEngine:
     async def events(self) -> AsyncIterator[AsyncIterator[EngineEvent]]:
         await self._answer("events")
         inbox: asyncio.Queue[EngineEvent | None] = asyncio.Queue()
+        self.streams += 1
+        if self.streams_break:
+            inbox.put_nowait(None)
 
         async def read() -> AsyncIterator[EngineEvent]:
             while True:

@@ -63,7 +63,7 @@ class Rig:
                 stderr=log,
             )
         if wait:
-            await eventually(self._ready, 20)
+            await eventually(lambda: self.answers("/readyz"), 30)
 
     async def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Send a signal and wait for the end; the exit code."""
@@ -113,12 +113,13 @@ class Rig:
         health = await self.health(user_id)
         return (health.get("web_service"), health.get("websocket_service")) == ("healthy", "healthy")
 
-    async def _ready(self) -> bool:
+    async def answers(self, path: str = "/healthz") -> bool:
+        """Whether the controller listens and answers this with 200."""
         assert self.process is not None
         if self.process.returncode is not None:
             raise RuntimeError(f"the controller ended with code {self.process.returncode}:\n{self.log()}")
         try:
-            status, _ = await self.call("GET", "/readyz")
+            status, _ = await self.call("GET", path)
         except aiohttp.ClientError:
             return False
         return status == 200

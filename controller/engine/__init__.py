@@ -40,7 +40,10 @@ class Engine(Protocol):
         ...
 
     async def find(self, user_id: int) -> tuple[Container, ...]:
-        """One user's containers, freshly inspected: ours by label; where there is none, whoever holds our name."""
+        """One user's containers, freshly inspected: ours by label; where there is none, whoever holds our name.
+
+        Another user's container that was given this name by hand is not `ours` here.
+        """
         ...
 
     async def create(self, spec: SessionSpec) -> str:

@@ -10,8 +10,8 @@ import asyncio
 import re
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeVar
@@ -27,6 +27,7 @@ import urllib3.exceptions
 from controller.engine import EngineEvent, EngineInfo
 from controller.engine.cgroups import CgroupReader
 from controller.engine.ports import listener
+from controller.engine.threads import Threads
 from controller.errors import (
     EngineError,
     EngineRefused,
@@ -37,6 +38,7 @@ from controller.errors import (
     PortTaken,
 )
 from controller.model import Container, Phase, SessionSpec, Usage
+from controller.spec import MAX_USER_ID, container_name, user_id_of
 
 LABEL_INSTANCE = "mcm.instance"
 LABEL_USER = "mcm.user-id"
@@ -55,7 +57,9 @@ CHANGE_TIMEOUT = 60
 EVENTS = frozenset({"create", "start", "die", "stop", "pause", "unpause", "destroy", "rename", "update", "oom"})
 
 _NEVER = datetime(1, 1, 1, tzinfo=UTC)
-_TAKEN = re.compile(r"(?:Bind for|listen tcp\d?) \S*?:(\d+)(?: failed|: bind)")
+_TAKEN = re.compile(
+    r"(?:Bind for|listen tcp\d?|bind host port(?: for)?) \S*?:(\d+)(?: failed: |: bind: |/tcp: |:\S+/tcp: ).*already"
+)
 
 T = TypeVar("T")
 
@@ -71,45 +75,49 @@ class DockerEngine:
             stop_grace: seconds a session has to end by itself.
         """
         self._instance = instance
-        self._name = re.compile(re.escape(container_prefix) + r"([1-9][0-9]{0,2})\Z", re.ASCII)
         self._prefix = container_prefix
         self._stop_grace = stop_grace
         self._cgroups = CgroupReader()
         self._host_cpus = 0.0
+        self._strays: dict[int, tuple[str, ...]] = {}
+        """Ids of containers of ours that have not their user's name, as of the last survey."""
         self._looks = _Lane("look", LOOKS_AT_ONCE, host, LOOK_TIMEOUT)
         self._changes = _Lane("change", threads_for_changes, host, CHANGE_TIMEOUT)
-        self._streams = ThreadPoolExecutor(2, thread_name_prefix="engine-events")
+        self._streams = Threads("engine-events", 2)
 
     # ------------------------------------------------------------ looks
 
     async def info(self) -> EngineInfo:
-        said = await self._look(lambda client: client.info())
-        self._host_cpus = float(said["NCPU"])
-        return EngineInfo(version=said["ServerVersion"], now=_time(said["SystemTime"]) or datetime.now(UTC))
+        return await self._look(self._info)
 
     async def survey(self) -> dict[int, tuple[Container, ...]]:
-        found = await self._inspect_all(await self._list())
+        found = await self._inspect_all(await self._look(self._ids))
         by_user: dict[int, tuple[Container, ...]] = {}
+        strays: dict[int, tuple[str, ...]] = {}
         for container in found:
-            if container.user_id is not None:
-                by_user[container.user_id] = (*by_user.get(container.user_id, ()), container)
+            user_id = container.user_id
+            if user_id is not None:
+                by_user[user_id] = (*by_user.get(user_id, ()), container)
+                if container.name != container_name(self._prefix, user_id):
+                    strays[user_id] = (*strays.get(user_id, ()), container.id)
+        self._strays = strays
         return by_user
 
     async def find(self, user_id: int) -> tuple[Container, ...]:
-        ours = await self._inspect_all(await self._list(f"{LABEL_USER}={user_id}"))
-        return ours or await self._inspect_all([f"{self._prefix}{user_id}"])
+        await self._know_host()
+        return await self._look(partial(self._find, user_id=user_id))
 
     async def usage(self, containers: Sequence[Container]) -> dict[str, Usage]:
-        return await asyncio.get_running_loop().run_in_executor(self._looks.pool, self._cgroups.read, containers)
+        return await self._looks.threads.run(partial(self._cgroups.read, containers))
 
     async def logs(self, container_id: str, tail: int) -> str:
-        raw: bytes = await self._look(lambda client: client.logs(container_id, tail=tail, timestamps=False))
+        raw: bytes = await self._looks.run(lambda client: client.logs(container_id, tail=tail, timestamps=False))
         return raw.decode("utf-8", "replace")
 
-    async def _list(self, *labels: str) -> list[str]:
+    def _ids(self, client: docker.APIClient, *labels: str) -> list[str]:
+        """Of our containers that carry these labels, too."""
         filters = {"label": [f"{LABEL_INSTANCE}={self._instance}", *labels]}
-        rows = await self._look(lambda client: client.containers(all=True, filters=filters))
-        return [row["Id"] for row in rows]
+        return [row["Id"] for row in client.containers(all=True, filters=filters)]
 
     async def _inspect_all(self, ids: Iterable[str]) -> tuple[Container, ...]:
         """Those of `ids` that still exist, in that order."""
@@ -122,22 +130,41 @@ class DockerEngine:
 
     async def _holder(self, port: int) -> str:
         """Who has this port, in words; empty where that cannot be seen."""
-        rows = await self._look(lambda client: client.containers(filters={"publish": f"{port}/tcp"}))
-        if rows:
-            return f"the container {rows[0]['Names'][0].removeprefix('/')}"
-        return await asyncio.get_running_loop().run_in_executor(self._looks.pool, listener, port)
+        filters = {"publish": f"{port}/tcp"}
+        names = await self._look(lambda client: [row["Names"][0] for row in client.containers(filters=filters)])
+        if names:
+            return f"the container {names[0].removeprefix('/')}"
+        return await self._looks.threads.run(partial(listener, port))
 
     async def _know_host(self) -> None:
         if not self._host_cpus:
             await self.info()
+
+    def _info(self, client: docker.APIClient) -> EngineInfo:
+        said = client.info()
+        self._host_cpus = float(said["NCPU"])
+        return EngineInfo(version=said["ServerVersion"], now=_time(said["SystemTime"]) or datetime.now(UTC))
+
+    def _find(self, client: docker.APIClient, user_id: int) -> tuple[Container, ...]:
+        """By name, and by the ids of others that are this user's; only where that finds none of ours, by label."""
+        seen = self._inspect(client, [container_name(self._prefix, user_id), *self._strays.get(user_id, ())])
+        named = {c.id: c for c in seen}.values()  # a stray may have got its name back
+        if not any(c.ours and c.user_id == user_id for c in named):
+            ids = self._ids(client, f"{LABEL_USER}={user_id}")
+            if ids:
+                return tuple(self._inspect(client, ids))
+        # A hand may have given another user's container this name: then that user's it stays.
+        return tuple(c if c.user_id == user_id else replace(c, ours=False) for c in named)
 
     def _inspect(self, client: docker.APIClient, ids: Sequence[str]) -> list[Container]:
         found = []
         for id_or_name in ids:
             try:
                 found.append(self._container(client.inspect_container(id_or_name)))
-            except docker.errors.NotFound:  # it went away since it was listed
-                continue
+            except docker.errors.NotFound as error:
+                if not isinstance(_translated(error), NoSuchContainer):
+                    raise
+                continue  # it went away since it was listed
         return found
 
     # ------------------------------------------------------------ changes, by id only
@@ -146,8 +173,6 @@ class DockerEngine:
         await self._know_host()
         try:
             return await self._change(lambda client: self._create(client, spec))
-        except NoSuchContainer as missing:  # a 404 to a create means the image
-            raise ImageMissing(f"The engine does not have the image {spec.image}.") from missing
         except EngineRefused as refused:
             if "is already in use by container" in str(refused):
                 raise NameConflict(f"A container named {spec.name} exists already.") from refused
@@ -166,7 +191,11 @@ class DockerEngine:
         await self._change(lambda client: client.restart(container_id, timeout=round(self._stop_grace)))
 
     async def remove(self, container_id: str) -> None:
-        await self._change(lambda client: client.remove_container(container_id))
+        try:
+            await self._change(lambda client: client.remove_container(container_id))
+        except EngineRefused as refused:
+            if "is already in progress" not in str(refused):
+                raise
 
     async def unpause(self, container_id: str) -> None:
         await self._change(lambda client: client.unpause(container_id))
@@ -219,11 +248,12 @@ class DockerEngine:
                     raise said
                 yield said
 
-        pouring = loop.run_in_executor(self._streams, pour)
+        pouring = self._streams.run(pour)
         try:
             yield read()
         finally:
-            stream.close()
+            with suppress(OSError):  # the engine has hung up already
+                stream.close()
             await pouring
 
     def _event(self, said: Mapping[str, Any]) -> EngineEvent | None:
@@ -238,15 +268,17 @@ class DockerEngine:
     # ------------------------------------------------------------ threads, and what comes out of them
 
     async def close(self) -> None:
-        """Let go of the threads; calls under way are left to their time-outs."""
-        self._streams.shutdown(wait=False, cancel_futures=True)
+        """Let go of the threads; calls under way are left to themselves."""
+        self._streams.close()
         self._looks.close()
         self._changes.close()
 
     async def _look(self, call: Callable[[docker.APIClient], T]) -> T:
         try:
             return await self._looks.run(call)
-        except EngineRefused as refused:  # a question cannot be refused: an engine that does is out of order
+        except EngineUnavailable:
+            raise
+        except EngineError as refused:  # a question cannot be refused: an engine that does is out of order
             raise EngineUnavailable(f"The Docker engine does not answer properly: {refused}") from refused
 
     async def _change(self, call: Callable[[docker.APIClient], T]) -> T:
@@ -323,28 +355,26 @@ class DockerEngine:
             raise EngineUnavailable(f"The Docker engine's answer about a container is garbled: {error!r}") from error
 
     def _user_id(self, labels: Mapping[str, str], name: str) -> int | None:
-        if labels.get(LABEL_INSTANCE) == self._instance and labels.get(LABEL_USER, "").isdecimal():
-            return int(labels[LABEL_USER])
-        match = self._name.match(name)
-        return int(match[1]) if match else None
+        labelled = labels.get(LABEL_USER, "") if labels.get(LABEL_INSTANCE) == self._instance else ""
+        return user_id_of("", labelled, MAX_USER_ID) or user_id_of(self._prefix, name, MAX_USER_ID)
 
 
 class _Lane:
     """A few threads with a client of their own, so that one kind of call never waits for the other."""
 
     def __init__(self, name: str, threads: int, host: str, timeout: int) -> None:
-        self.pool = ThreadPoolExecutor(threads, thread_name_prefix=f"engine-{name}")
-        self._threads = threads
+        self.threads = Threads(f"engine-{name}", threads)
+        self._connections = threads + 2  # the stream of events holds one, too
         self._host = host
         self._timeout = timeout
         self._client: docker.APIClient | None = None
         self._connecting = threading.Lock()
 
     async def run(self, call: Callable[[docker.APIClient], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self.pool, self._call, call)
+        return await self.threads.run(partial(self._call, call))
 
     def close(self) -> None:
-        self.pool.shutdown(wait=False, cancel_futures=True)
+        self.threads.close()
         if self._client is not None:
             self._client.close()
 
@@ -359,9 +389,10 @@ class _Lane:
             requests.exceptions.RequestException,
             urllib3.exceptions.HTTPError,
             OSError,
-            ValueError,  # a cut or garbled body
         ) as error:
             raise EngineUnavailable(f"The Docker engine does not answer: {_reason(error)}") from error
+        except (ValueError, TypeError, LookupError, AttributeError) as error:
+            raise EngineUnavailable(f"The Docker engine's answer is cut or garbled: {error!r}") from error
 
     def _connected(self) -> docker.APIClient:
         with self._connecting:
@@ -372,7 +403,7 @@ class _Lane:
                     tls=given.get("tls", False),
                     version="auto",
                     timeout=self._timeout,
-                    max_pool_size=self._threads + 2,  # the stream of events holds one, too
+                    max_pool_size=self._connections,
                 )
                 self._client.trust_env = False  # no proxy and no .netrc lead to an engine; a quarter of a call's CPU
             return self._client
@@ -386,7 +417,7 @@ def _translated(error: docker.errors.APIError) -> EngineError:
     match error.status_code:
         case 404 if "image" in said.lower():
             return ImageMissing(f"The Docker engine says: {said}.")
-        case 404:
+        case 404 if "no such container" in said.lower():
             return NoSuchContainer(f"The Docker engine says: {said}.")
         case 502 | 503 | 504:
             return EngineUnavailable(f"The Docker engine does not answer: {said}")

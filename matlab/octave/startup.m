@@ -5,6 +5,7 @@ PS1 (getenv ("SESSION_PROMPT")); PS2 (""); PS4 ("");  % the prompt is a frame: t
 more off
 page_screen_output (false);
 warning ("off", "backtrace");               % its lines would be about our functions
+warning ("off", "Octave:missing-glyph");    % of Octave's own text measuring; what draws the text has other fonts
 sighup_dumps_octave_core (false);           % no octave-workspace file in the user's folder when the session ends
 sigterm_dumps_octave_core (false);
 crash_dumps_octave_core (false);

@@ -12,6 +12,7 @@ from pathlib import Path
 from aiohttp import web
 
 from . import folder, log
+from .files import Files
 from .hub import Hub
 from .server import Server
 from .session import Session
@@ -38,7 +39,7 @@ async def serve() -> None:
     hub = Hub()
     session = Session(HOME, hub.publish)
     who = {name: os.environ[variable] for name, variable in WHO.items() if os.environ.get(variable)}
-    server = Server(session, hub, who, frozenset(os.environ.get("MCM_ALLOWED_ORIGINS", "").split()))
+    server = Server(session, hub, Files(HOME), who, frozenset(os.environ.get("MCM_ALLOWED_ORIGINS", "").split()))
     web_runner = web.AppRunner(server.web_app(), access_log=None)
     websocket_runner = web.AppRunner(server.websocket_app(), access_log=None)
     logging.getLogger(__name__).info("session service starting", extra=who)

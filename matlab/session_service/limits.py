@@ -29,6 +29,27 @@ def memory_limit(cgroup: Path = CGROUP) -> int | None:
     return None
 
 
+def memory_used(cgroup: Path = CGROUP) -> int | None:
+    """Bytes, without the file cache that the kernel gives back when asked; `None` where the kernel does not tell."""
+    for used, stat, cache in (
+        ("memory.current", "memory.stat", "inactive_file"),
+        ("memory/memory.usage_in_bytes", "memory/memory.stat", "total_inactive_file"),
+    ):
+        with contextlib.suppress(OSError, ValueError):
+            return max(0, int((cgroup / used).read_text()) - _field(cgroup / stat, cache))
+    return None
+
+
+def cpu_seconds(cgroup: Path = CGROUP) -> float | None:
+    """Seconds of work since the container started, of all cores; `None` where the kernel does not tell."""
+    with contextlib.suppress(OSError, ValueError):
+        return _field(cgroup / "cpu.stat", "usage_usec") / 1e6
+    for file in ("cpuacct/cpuacct.usage", "cpu,cpuacct/cpuacct.usage"):
+        with contextlib.suppress(OSError, ValueError):
+            return int((cgroup / file).read_text()) / 1e9
+    return None
+
+
 def cpus(cgroup: Path = CGROUP) -> int:
     """Whole cores, at least one: as many threads as are of use."""
     quota, period = _cpu_quota(cgroup)
@@ -58,3 +79,12 @@ def _cpu_quota(cgroup: Path) -> tuple[int, int]:
         folder = cgroup / "cpu"
         return int((folder / "cpu.cfs_quota_us").read_text()), int((folder / "cpu.cfs_period_us").read_text())
     return -1, 1
+
+
+def _field(file: Path, name: str) -> int:
+    """Raises `ValueError` where the file has no such line."""
+    for line in file.read_text().splitlines():
+        key, _, value = line.partition(" ")
+        if key == name:
+            return int(value)
+    raise ValueError(f"{file} has no {name}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import pty
 import secrets
@@ -16,6 +17,7 @@ import signal
 import tty
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from . import limits
 from .frames import Frame, FrameReader, frame_prefix
@@ -84,21 +86,36 @@ class Octave:
     def evaluate(self, number: int, code: str) -> None:
         """To be called at the prompt only; ends with a frame `end` of that number, then a frame `prompt`."""
         limits.guard_memory(self.pid, limits.memory_limit())
-        os.ftruncate(self._command_file, 0)
-        os.pwrite(self._command_file, code.encode(), 0)
-        self._type(f"__session_eval__ ({number})")
+        self._put(code)
+        self.type(f"__session_eval__ ({number})")
+
+    def ask(self, number: int, function: str, given: str, params: dict[str, Any]) -> None:
+        """To be called at the prompt only; ends with a frame `answer` of that number, then a frame `prompt`."""
+        self._put(json.dumps(params))
+        self.type(f'__session_ask__ ({number}, "{function}"{", " if given else ""}{given})')
 
     def interrupt(self) -> None:
         """Ctrl-C, for Octave and for what it runs: the signal to Octave alone does not stop `system("sleep 60")`."""
         self._signal(signal.SIGINT)
-        self._type("")  # where Octave waits for input it looks for a Ctrl-C only after a line
+        self.type("")  # where Octave waits for input it looks for a Ctrl-C only after a line
 
     def settle(self, number: int) -> None:
         """Use up a Ctrl-C that may have come too late, and the line typed with it, before the next command.
 
         Ends with a frame `settled` of that number, then a frame `prompt`; or with only the latter: try again.
         """
-        self._type(f"__session_settle__ ({number})")
+        self.type(f"__session_settle__ ({number})")
+
+    def type(self, line: str) -> None:
+        """A line on its terminal, for whatever reads there."""
+        with contextlib.suppress(OSError):  # it just died; `wait` tells
+            os.write(self._terminal, line.encode() + b"\n")
+
+    def folder(self) -> str | None:
+        """Its current folder."""
+        with contextlib.suppress(OSError):
+            return os.readlink(f"/proc/{self.pid}/cwd")
+        return None
 
     def kill(self) -> None:
         self._signal(signal.SIGKILL)
@@ -117,9 +134,9 @@ class Octave:
             os.close(self._terminal)
             os.close(self._command_file)
 
-    def _type(self, line: str) -> None:
-        with contextlib.suppress(OSError):  # it just died; `wait` tells
-            os.write(self._terminal, line.encode() + b"\n")
+    def _put(self, text: str) -> None:
+        os.ftruncate(self._command_file, 0)
+        os.pwrite(self._command_file, text.encode(), 0)
 
     def _signal(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError):

@@ -19,23 +19,30 @@ class Call:
     wants_answer: bool
     """False for a call without an id, which JSON-RPC calls a notification."""
     method: str
-    params: Mapping[str, Any]
+    params: dict[str, Any]
 
 
 class Fault(Exception):
     """A call that cannot be carried out; becomes the answer's `error`."""
 
-    def __init__(self, code: int, message: str, call_id: CallId = None) -> None:
+    def __init__(self, code: int, message: str, call_id: CallId = None, reason: str | None = None) -> None:
         super().__init__(message)
         self.code = code
         self.call_id = call_id
+        self.reason = reason
+        """A word for programs, where one code has several reasons."""
 
 
 NOT_JSON = -32700
 NOT_A_CALL = -32600
 NO_SUCH_METHOD = -32601
 WRONG_PARAMS = -32602
+INTERNAL = -32603
 TOO_MANY_WAITING = -32000
+NOTHING_ASKS = -32001
+NOT_ANSWERED = -32002
+"""The interpreter could not answer: no such variable, or it ended before."""
+FILE_FAULT = -32003
 
 
 def parse(text: str) -> Call:
@@ -53,23 +60,15 @@ def parse(text: str) -> Call:
     return _call(message)
 
 
-def expect(call: Call, *names: str) -> dict[str, str]:
-    """The call's parameters: these, each of them a string, and no others; else a `Fault` that says which is wrong."""
-    for name in call.params:
-        if name not in names:
-            raise Fault(WRONG_PARAMS, f"`{call.method}` has no parameter `{name[:100]}`.", call.id)
-    for name in names:
-        if not _is_text(call.params.get(name)):
-            raise Fault(WRONG_PARAMS, f"`{call.method}` needs `{name}`, a string of valid Unicode.", call.id)
-    return dict(call.params)
-
-
 def result(call_id: CallId, value: Mapping[str, Any]) -> str:
     return _text({"jsonrpc": "2.0", "id": call_id, "result": value})
 
 
 def error(fault: Fault) -> str:
-    return _text({"jsonrpc": "2.0", "id": fault.call_id, "error": {"code": fault.code, "message": str(fault)}})
+    told: dict[str, Any] = {"code": fault.code, "message": str(fault)}
+    if fault.reason is not None:
+        told["data"] = {"reason": fault.reason}
+    return _text({"jsonrpc": "2.0", "id": fault.call_id, "error": told})
 
 
 def notification(method: str, params: Mapping[str, Any]) -> str:
@@ -80,6 +79,8 @@ def _call(message: dict[str, Any]) -> Call:
     call_id = message.get("id")
     if isinstance(call_id, bool) or not isinstance(call_id, CallId):
         raise Fault(NOT_A_CALL, "`id` is a string, a number or null.")
+    if isinstance(call_id, str) and not call_id.isprintable():  # half a surrogate pair could not be sent back
+        raise Fault(NOT_A_CALL, "`id` has characters that cannot be printed.")
     if message.get("jsonrpc") != "2.0":
         raise Fault(NOT_A_CALL, '`jsonrpc` is missing or not "2.0".', call_id)
     method = message.get("method")
@@ -89,16 +90,6 @@ def _call(message: dict[str, Any]) -> Call:
     if not isinstance(params, dict):
         raise Fault(WRONG_PARAMS, "`params` is an object: parameters go by name.", call_id)
     return Call(call_id, "id" in message, method, params)
-
-
-def _is_text(value: object) -> bool:
-    if not isinstance(value, str):
-        return False
-    try:
-        value.encode()
-    except UnicodeEncodeError:  # half of a surrogate pair
-        return False
-    return True
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -1,5 +1,5 @@
-"""The two ports: pages, `/healthz` and `/ws` on one, WebSocket alone on the other. Speaks the protocol of
-docs/session-protocol.md; what a call does is `session.py`'s.
+"""The two ports: pages, `/healthz`, `/files` and `/ws` on one, WebSocket alone on the other. Speaks the protocol of
+docs/session-protocol.md; what a call does is `methods.py`'s.
 
 Both ports are asked every few seconds whether they answer. So a connection costs nothing until it says something, is
 never logged, and is no activity.
@@ -8,22 +8,31 @@ never logged, and is no activity.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
-from . import rpc, site
+from . import limits, protocol, rpc, site
+from .files import FileFault, Files
 from .hub import Client, Hub
-from .session import Session, TooManyWaiting
+from .methods import Methods
+from .session import Session
 
 log = logging.getLogger(__name__)
 
-PROTOCOL = 1
+DOWNLOAD_HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "sandbox",  # a user's HTML file must not act as the session's page
+    "X-Content-Type-Options": "nosniff",
+}
+
+FILE_STATUS = {"not_found": 404, "exists": 409, "changed": 409, "too_large": 413, "outside": 403}
 
 LARGEST_FRAME = 16 * 1024 * 1024
 """Bytes after which a connection is closed (1009). Below it a message that is too long gets an answer that says so."""
@@ -34,9 +43,13 @@ HEARTBEAT_SECONDS = 30.0
 class Server:
     """`who`: what tells this session from others, passed on to clients in `hello`."""
 
-    def __init__(self, session: Session, hub: Hub, who: Mapping[str, str], allowed_origins: frozenset[str]) -> None:
+    def __init__(
+        self, session: Session, hub: Hub, files: Files, who: Mapping[str, str], allowed_origins: frozenset[str]
+    ) -> None:
         self._session = session
         self._hub = hub
+        self._files = files
+        self._methods = Methods(session, files, self._status)
         self._who = who
         self._allowed_origins = allowed_origins
         self._started_at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -46,6 +59,8 @@ class Server:
         app = web.Application(middlewares=[_json_errors])
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/ws", self._websocket)
+        app.router.add_get("/files/{path:.+}", self._download)
+        app.router.add_put("/files/{path:.+}", self._upload)
         site.add_routes(app.router)
         return app
 
@@ -62,15 +77,36 @@ class Server:
     async def _healthz(self, _: web.Request) -> web.Response:
         return web.json_response(self._status())
 
-    async def _websocket(self, request: web.Request) -> web.StreamResponse:
+    async def _download(self, request: web.Request) -> web.StreamResponse:
+        self._refuse_other_sites(request)
+        with _told_by_http():
+            file = await asyncio.to_thread(self._files.file, request.match_info["path"])
+        return web.FileResponse(file, headers={"Content-Disposition": _attachment(file.name), **DOWNLOAD_HEADERS})
+
+    async def _upload(self, request: web.Request) -> web.Response:
+        self._refuse_other_sites(request)
+        self._session.touch()
+        with _told_by_http():
+            size = await self._files.receive(request.match_info["path"], request.content.iter_any())
+        return web.json_response({"size": size})
+
+    def _refuse_other_sites(self, request: web.Request) -> None:
         origin = request.headers.get("Origin")
         if not origin_allowed(origin, request.host, self._allowed_origins):
             log.warning("refused a page of another site", extra={"origin": origin, "host": request.host})
             raise web.HTTPForbidden(text="Pages of this origin may not talk to this session (MCM_ALLOWED_ORIGINS).")
+
+    async def _websocket(self, request: web.Request) -> web.StreamResponse:
+        self._refuse_other_sites(request)
         socket = web.WebSocketResponse(max_msg_size=LARGEST_FRAME, heartbeat=HEARTBEAT_SECONDS, compress=False)
         await socket.prepare(request)
         client = Client()
-        hello = {"protocol": PROTOCOL, "session": dict(self._who), "status": self._status()}
+        hello = {
+            "protocol": protocol.VERSION,
+            "session": dict(self._who),
+            "status": self._status(),
+            "figures": self._session.figures(),
+        }
         if request.query.get("transcript") == "1":
             hello["transcript"] = self._hub.transcript()
         client.send(rpc.notification("hello", hello))
@@ -91,41 +127,39 @@ class Server:
             try:
                 if message.type is not WSMsgType.TEXT:
                     raise rpc.Fault(rpc.NOT_A_CALL, "Only text frames are taken.")
-                self._dispatch(rpc.parse(message.data), client)
+                await self._carry_out(rpc.parse(message.data), client)
             except rpc.Fault as fault:
                 client.send(rpc.error(fault))
 
-    def _dispatch(self, call: rpc.Call, client: Client) -> None:
+    async def _carry_out(self, call: rpc.Call, client: Client) -> None:
+        """Raises `rpc.Fault`, and nothing else: a fault of ours must not end anybody's connection."""
+
         def answer(value: Mapping[str, Any]) -> None:
             if call.wants_answer:
                 client.send(rpc.result(call.id, value))
 
-        match call.method:
-            case "eval":
-                self._eval(call, answer)
-            case "interrupt":
-                rpc.expect(call)
-                answer({"interrupted": self._session.interrupt()})
-            case "restart":
-                rpc.expect(call)
-                self._session.restart(lambda _: answer(self._status()))
-            case "status":
-                rpc.expect(call)
-                answer(self._status())
-            case _:
-                raise rpc.Fault(rpc.NO_SUCH_METHOD, f"There is no method {call.method[:100]!r}.", call.id)
+        def refuse(fault: rpc.Fault) -> None:
+            if call.wants_answer:
+                client.send(rpc.error(fault))
 
-    def _eval(self, call: rpc.Call, answer: Callable[[Mapping[str, Any]], None]) -> None:
-        code = rpc.expect(call, "code")["code"]
         try:
-            self._session.evaluate(code, answer)
-        except TooManyWaiting as error:
-            message = "Too many commands wait already; send this one again later."
-            raise rpc.Fault(rpc.TOO_MANY_WAITING, message, call.id) from error
+            await self._methods.carry_out(call, answer, refuse)
+        except rpc.Fault:
+            raise
+        except Exception as error:
+            log.exception("a call failed", extra={"method": call.method})
+            message = "The session's service failed at this; its log tells more."
+            raise rpc.Fault(rpc.INTERNAL, message, call.id) from error
 
     def _status(self) -> dict[str, Any]:
         process = {"pid": os.getpid(), "started_at": self._started_at}
-        return {**self._session.status(), "process": process, "clients": len(self._hub)}
+        usage = {
+            "memory": limits.memory_used(),
+            "memory_limit": limits.memory_limit(),
+            "cpu_seconds": limits.cpu_seconds(),
+            "cpus": limits.cpus(),
+        }
+        return {**self._session.status(), "process": process, "usage": usage, "clients": len(self._hub)}
 
 
 def origin_allowed(origin: str | None, host: str, allowed: frozenset[str]) -> bool:
@@ -136,6 +170,25 @@ def origin_allowed(origin: str | None, host: str, allowed: frozenset[str]) -> bo
         return urlsplit(origin).hostname == urlsplit(f"//{host}").hostname is not None
     except ValueError:  # no address at all
         return False
+
+
+@contextlib.contextmanager
+def _told_by_http() -> Iterator[None]:
+    try:
+        yield
+    except FileFault as fault:
+        content = {"error": str(fault), "code": fault.reason}
+        raise _Refused(FILE_STATUS.get(fault.reason, 400), content) from fault
+
+
+class _Refused(Exception):
+    def __init__(self, status: int, content: dict[str, str]) -> None:
+        super().__init__(content["error"])
+        self.answer = (content, status)
+
+
+def _attachment(name: str) -> str:
+    return f"attachment; filename*=UTF-8''{quote(name, safe='')}"
 
 
 async def _write(socket: web.WebSocketResponse, client: Client) -> None:
@@ -153,6 +206,9 @@ async def _json_errors(
 ) -> web.StreamResponse:
     try:
         return await handler(request)
+    except _Refused as refused:
+        content, status = refused.answer
+        return web.json_response(content, status=status)
     except web.HTTPException as error:
         if error.status < 400:
             raise

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import re
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from .figures import Album
 from .frames import Frame
 from .octave import COMMAND_FILE, Octave
 from .outcome import CodeError, Ending, read_error
@@ -43,9 +45,15 @@ STARTUP = 0
 
 SETTLE_SECONDS = 0.3
 
+DEBUGGER_PROMPT = re.compile(r"(?:\A|\n)((?:\[\d+\])?(?:debug|keyboard)> )\Z")
+"""What `keyboard` and breakpoints print before they wait for a line. `input` tells of itself by a frame."""
+
+LONGEST_PROMPT = 32
+"""Characters of a debugger's prompt, with the line break before it."""
+
 Json = dict[str, Any]
 Publish = Callable[[str, Json], None]
-Done = Callable[[Json], None]
+Done = Callable[[Any], None]
 
 
 class State(StrEnum):
@@ -61,6 +69,10 @@ class TooManyWaiting(Exception):
     pass
 
 
+class NothingAsks(Exception):
+    pass
+
+
 @dataclass(slots=True)
 class Evaluation:
     number: int
@@ -72,6 +84,21 @@ class Evaluation:
     printed_size: int = 0
     end: Frame | None = None
     """What the interpreter said at its end; the evaluation is over when the prompt follows."""
+
+
+@dataclass(slots=True)
+class Question:
+    """What a client wants to know of the interpreter. It waits its turn among the commands, but nobody else hears of
+    it, and it is no activity."""
+
+    function: str
+    params: Json
+    given: str
+    """Octave's code for what is to be evaluated at the prompt, where the user's variables are; may be empty."""
+    done: Done
+    failed: Callable[[str], None]
+    number: int = 0
+    answer: Frame | None = None
 
 
 class Session:
@@ -89,7 +116,13 @@ class Session:
         self._since = self._last_activity = datetime.now(UTC)
         self._count = 0
         self._running: Evaluation | None = None
-        self._waiting: deque[Evaluation] = deque()
+        self._waiting: deque[Evaluation | Question] = deque()
+        self._asking: Question | None = None
+        self._questions = 0
+        self._input_request: Json | None = None
+        """What the command that runs asks of its users."""
+        self._last_printed = ""
+        self._album = Album()
         self._interrupted = False
         self._settling = 0
         """Number of the line that is to use up a late Ctrl-C; 0 when there is none."""
@@ -112,16 +145,43 @@ class Session:
         Raises:
             TooManyWaiting: so many commands wait already that this one was not taken.
         """
-        if len(self._waiting) >= MOST_WAITING:
-            raise TooManyWaiting
-        self._last_activity = datetime.now(UTC)
+        self._refuse_if_many_wait()
+        self.touch()
         self._count += 1
         self._waiting.append(Evaluation(self._count, code, done))
         self._run_next()
 
+    def ask(self, question: Question) -> None:
+        """Have it answered at the prompt, after all commands that came before it.
+
+        Raises:
+            TooManyWaiting: as `evaluate`.
+        """
+        self._refuse_if_many_wait()
+        self._waiting.append(question)
+        self._run_next()
+
+    def input(self, text: str) -> None:
+        """Answer what the running command asks; everybody sees the answer, as on a terminal.
+
+        Raises:
+            NothingAsks: no command waits for input.
+        """
+        if self._octave is None or self._input_request is None:
+            raise NothingAsks
+        self.touch()
+        self._input_request = None
+        self._hear_text(f"{text}\n")
+        self._flush()
+        self._octave.type(text)
+
+    def touch(self) -> None:
+        """Somebody does something with the session."""
+        self._last_activity = datetime.now(UTC)
+
     def interrupt(self) -> bool:
         """Ctrl-C; false if nothing runs."""
-        self._last_activity = datetime.now(UTC)
+        self.touch()
         if self._octave is None or self._state is not State.BUSY:
             return False
         self._interrupted = True
@@ -130,7 +190,7 @@ class Session:
 
     def restart(self, done: Done) -> None:
         """End the interpreter, whatever it does, and start a new one, safe mode or not; `done` at its first prompt."""
-        self._last_activity = datetime.now(UTC)
+        self.touch()
         self._restarting.append(done)
         if self._octave is not None:
             self._asked = True
@@ -143,7 +203,9 @@ class Session:
             "state": self._state,
             "since": _iso(self._since),
             "last_activity": _iso(self._last_activity),
-            "waiting": len(self._waiting),
+            "waiting": sum(isinstance(w, Evaluation) for w in self._waiting),
+            "asks": self._input_request,
+            "folder": octave.folder() if octave is not None else None,
             "interpreter": {
                 "name": "octave",
                 "version": self._version,
@@ -152,6 +214,12 @@ class Session:
                 "safe_mode": self._recovery.safe_mode,
             },
         }
+
+    def figures(self) -> list[Json]:
+        return self._album.as_json()
+
+    def figure_revision(self, number: int) -> int:
+        return self._album.revision(number)
 
     # ------------------------------------------------------------ the interpreter's life
 
@@ -192,14 +260,21 @@ class Session:
     def _bury(self, code: int, asked: bool) -> None:
         self._flush()
         self._enter(State.DOWN)
-        self._interrupted, self._settling = False, 0
+        self._interrupted, self._settling, self._input_request = False, 0, None
         message = _obituary(code, asked)
         log.info("interpreter ended", extra={"exit_code": code, "asked": asked, "next_start_in": self._recovery.delay})
         if self._running is not None:
             self._finish(self._running, Ending.DIED, CodeError("Session:InterpreterEnded", message))
-        for evaluation in self._waiting:
-            evaluation.done(self._outcome(evaluation, Ending.ABORTED, CodeError("Session:NotRun", message)))
+        if self._asking is not None:
+            self._waiting.appendleft(self._asking)
+            self._asking = None
+        for waiting in self._waiting:
+            if isinstance(waiting, Question):
+                waiting.failed(message)
+            else:
+                waiting.done(self._outcome(waiting, Ending.ABORTED, CodeError("Session:NotRun", message)))
         self._waiting.clear()
+        self._show_figures([])
         self._publish(
             "exited",
             {
@@ -223,6 +298,12 @@ class Session:
                 self._on_ready(str(item.get("version", "")))
             case "end" if self._running is not None and item.get("id") == self._running.number:
                 self._running.end = item
+                self._input_request = None
+                self._show_figures(item.get("figures") or [])
+            case "answer" if self._asking is not None and item.get("id") == self._asking.number:
+                self._asking.answer = item
+            case "input":
+                self._request_input(str(item.get("prompt", "")), str(item.get("kind", "")))
             case "settled":
                 self._settled = item.get("number") == self._settling
             case "prompt":
@@ -248,6 +329,10 @@ class Session:
         self._text_size = 0
         for start in range(0, len(text), LARGEST_OUTPUT):
             self._print(text[start : start + LARGEST_OUTPUT])
+        if text:
+            self._last_printed = (self._last_printed + text)[-LONGEST_PROMPT:]
+            if prompt := DEBUGGER_PROMPT.search(self._last_printed):
+                self._request_input(prompt[1], "debugger")
 
     def _print(self, text: str) -> None:
         running = self._running
@@ -256,6 +341,17 @@ class Session:
                 running.printed.append(text[: KEPT_OUTPUT - running.printed_size])
             running.printed_size += len(text)
         self._publish("output", {"eval_id": running.number if running is not None else None, "text": text})
+
+    def _request_input(self, prompt: str, kind: str) -> None:
+        if self._running is None:
+            return
+        self._input_request = {"eval_id": self._running.number, "prompt": prompt, "kind": kind}
+        self._publish("input_request", self._input_request)
+
+    def _show_figures(self, told: list[Json]) -> None:
+        if self._album.take(told):
+            number = self._running.number if self._running is not None else None
+            self._publish("figures", {"eval_id": number, "figures": self._album.as_json()})
 
     def _on_ready(self, version: str) -> None:
         self._version = version
@@ -268,6 +364,10 @@ class Session:
             if not self._settled:
                 return
             self._settling = 0
+        if self._asking is not None:
+            self._answer(self._asking)
+            self._run_next()
+            return
         if self._running is not None:
             self._finish(self._running, *_ending(self._running, interrupted=self._interrupted))
         if self._interrupted:
@@ -292,14 +392,34 @@ class Session:
         if octave is self._octave and number == self._settling and not self._settled:
             self._settle()
 
-    # ------------------------------------------------------------ evaluations
+    # ------------------------------------------------------------ evaluations and questions
+
+    def _refuse_if_many_wait(self) -> None:
+        if len(self._waiting) >= MOST_WAITING:
+            raise TooManyWaiting
 
     def _run_next(self) -> None:
-        if self._state is not State.IDLE or self._octave is None or not self._waiting:
+        if self._state is not State.IDLE or self._octave is None or self._asking is not None or not self._waiting:
             return
-        evaluation = self._waiting.popleft()
-        self._begin(evaluation)
-        self._octave.evaluate(evaluation.number, evaluation.code)
+        waiting = self._waiting.popleft()
+        if isinstance(waiting, Question):
+            self._asking = waiting
+            self._questions += 1
+            waiting.number = self._questions
+            self._octave.ask(waiting.number, waiting.function, waiting.given, waiting.params)
+        else:
+            self._begin(waiting)
+            self._octave.evaluate(waiting.number, waiting.code)
+
+    def _answer(self, question: Question) -> None:
+        self._asking = None
+        answer = question.answer
+        if answer is None:
+            question.failed("The session's own functions are gone. Restart the session.")
+        elif "error" in answer:
+            question.failed(str(answer["error"]))
+        else:
+            question.done(answer["value"])
 
     def _begin(self, evaluation: Evaluation) -> None:
         self._running = evaluation
@@ -309,8 +429,8 @@ class Session:
         self._publish("busy", {"eval_id": evaluation.number, "code": shown, "since": _iso(self._since)})
 
     def _finish(self, evaluation: Evaluation, ending: Ending, error: CodeError | None) -> None:
-        self._running = None
-        self._last_activity = datetime.now(UTC)
+        self._running, self._input_request = None, None
+        self.touch()
         outcome = self._outcome(evaluation, ending, error)
         self._publish("idle", {k: v for k, v in outcome.items() if k not in ("output", "output_truncated")})
         evaluation.done(outcome)

@@ -158,6 +158,17 @@ async def test_a_renamed_container_is_still_found_and_gets_its_name_back(world: 
     assert found.name == spec.name
 
 
+async def test_a_container_that_got_another_users_name_stays_its_own_users(world: World) -> None:
+    spec = world.spec(8)
+    container_id = await world.engine.create(spec)
+    await world.hand("rename", spec.name, world.spec(7).name)
+    (by_name,) = await world.engine.find(7)
+    assert (by_name.id, by_name.ours) == (container_id, False)
+    (by_label,) = await world.engine.find(8)
+    assert (by_label.id, by_label.ours) == (container_id, True)
+    assert list(await world.engine.survey()) == [8]
+
+
 async def test_a_foreigner_under_our_name_is_seen_and_not_ours(world: World) -> None:
     spec = world.spec(7)
     await world.foreigner(spec.name)

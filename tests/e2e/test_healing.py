@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -124,6 +125,20 @@ async def test_stopping_the_controller_leaves_the_sessions(rig: Rig, lab: Lab) -
     assert await rig.stop(signal.SIGINT) == 0
     assert lab.container(1).status == "running"
     assert "Sessions stay" in rig.log()
+
+
+async def test_an_engine_that_never_answers_keeps_nobody_from_stopping_the_controller(idle_rig: Rig, lab: Lab) -> None:
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(str(lab.folder / "silent.sock"))
+        silent.listen()
+        await idle_rig.start(wait=False, DOCKER_HOST=f"unix://{lab.folder}/silent.sock")
+        await eventually(idle_rig.answers, 30)
+        callers = [asyncio.create_task(idle_rig.health(n)) for n in range(1, 6)]
+        await asyncio.sleep(0.5)  # for their questions to be on the way to the engine
+        began = time.monotonic()
+        assert await idle_rig.stop(signal.SIGINT) == 0
+        assert time.monotonic() - began < 5, "it waited for calls that time out after ten seconds and more"
+        await asyncio.gather(*callers, return_exceptions=True)
 
 
 async def test_a_second_controller_on_the_same_state_goes_away(rig: Rig, lab: Lab) -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from controller import planner
 from controller.informer import Informer, Ports, ProbeTimes
 from controller.model import Phase, Probe, RunState, Wish
 from controller.probes import Prober
@@ -37,12 +39,13 @@ class Plant:
     store: FakeStore
     informer: Informer
     reconciler: Reconciler
+    queue: WorkQueue
 
     def phase(self, user_id: int) -> Phase | None:
         box = self.engine.box(f"matlab-user-{user_id}")
         return box.phase if box else None
 
-    async def runs(self, *user_ids: int, seconds: float = 5) -> None:
+    async def runs(self, *user_ids: int, seconds: float = 20) -> None:
         await eventually(lambda: all(self.phase(n) is Phase.RUNNING for n in user_ids), seconds)
 
     async def rests(self) -> None:
@@ -72,7 +75,7 @@ async def running(
     link = asyncio.create_task(informer.run(reconciler.resync))
     try:
         await eventually(lambda: informer.engine.reachable or engine.away)
-        yield Plant(engine, store, informer, reconciler)
+        yield Plant(engine, store, informer, reconciler, queue)
     finally:
         for task in (loop, link):
             task.cancel()
@@ -115,7 +118,7 @@ async def test_what_a_hand_breaks_is_healed(plant: Plant, deed: str) -> None:
     await plant.rests()
     getattr(plant.engine, deed)("matlab-user-7")
     assert plant.phase(7) is not Phase.RUNNING
-    await plant.runs(7, seconds=1)
+    await plant.runs(7)
     await plant.rests()
 
 
@@ -157,7 +160,7 @@ async def test_a_taken_port_delays_nobody_else_and_heals_by_itself(plant: Plant)
     await eventually(lambda: plant.informer.view(7).progress.code == "port_taken")
     assert "30007" in plant.informer.view(7).progress.error
     plant.engine.taken_ports.clear()
-    await plant.runs(7, seconds=8)
+    await plant.runs(7)
     await eventually(lambda: plant.informer.view(7).progress.error == "")
 
 
@@ -170,11 +173,18 @@ async def test_a_missing_image_is_tried_more_and_more_rarely(plant: Plant) -> No
     assert len(plant.engine.calls) == progress.failures
 
 
+@pytest.fixture
+def long_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing that failed is tried again within a test."""
+    monkeypatch.setattr(planner, "FIRST_WAIT", timedelta(minutes=2))
+
+
+@pytest.mark.usefixtures("long_waits")
 async def test_a_new_wish_does_not_wait_for_the_backoff_of_the_old(plant: Plant) -> None:
     plant.store.want(u7=Wish(profile="other"))
     await eventually(lambda: plant.informer.view(7).progress.failures >= 1)
     plant.store.want(u7=Wish())
-    await plant.runs(7, seconds=0.5)
+    await plant.runs(7)
 
 
 async def test_a_profile_that_settings_no_longer_have_troubles_only_its_user(plant: Plant) -> None:
@@ -196,12 +206,96 @@ async def test_a_foreigner_is_left_alone_and_named_and_its_going_is_noticed(plan
     await plant.runs(7)
 
 
+async def test_a_container_with_another_users_name_is_not_taken_for_that_users(plant: Plant) -> None:
+    plant.store.want(u8=Wish())
+    await plant.runs(8)
+    plant.store.want(u8=Wish(state=RunState.STOPPED))
+    await eventually(lambda: plant.phase(8) is Phase.EXITED)
+    await plant.rests()
+    calls = len(plant.engine.calls)
+    plant.engine.set_name("matlab-user-8", "matlab-user-7")
+    plant.store.want(u7=Wish())
+    await eventually(lambda: plant.informer.view(7).progress.code == "name_conflict")
+    assert plant.engine.calls[calls:] == []
+    plant.store.want(u8=Wish())
+    await plant.runs(7, 8)
+
+
+async def test_a_removal_that_the_engine_is_busy_with_is_waited_for_and_is_no_failure(plant: Plant) -> None:
+    plant.store.want(u7=Wish())
+    await plant.runs(7)
+    await plant.rests()
+    plant.engine.begin_removal("matlab-user-7")
+    seen = await plant.informer.wait(7, lambda view: not view.progress.settled, 5)
+    assert (seen.progress.settled, seen.progress.error, seen.progress.code) == (False, "", "")
+    assert seen.progress.next_try is not None
+    plant.engine.vanish("matlab-user-7")
+    await plant.runs(7)
+
+
+async def test_what_failed_for_an_old_wish_is_not_told_of_the_new_one(plant: Plant) -> None:
+    plant.engine.latency["create"] = 0.2
+    plant.store.want(u7=Wish(profile="other"))
+    await eventually(lambda: plant.engine.calls)
+    plant.store.want(u7=Wish())
+    seen = await plant.informer.wait(7, lambda view: view.progress.generation == 2, 5)
+    assert (seen.progress.settled, seen.progress.error) == (True, "")
+    assert plant.phase(7) is Phase.RUNNING
+
+
+@pytest.mark.usefixtures("long_waits")
+async def test_an_engine_that_is_back_is_no_longer_the_reason_of_a_wait(plant: Plant) -> None:
+    plant.store.want(u7=Wish(profile="other"))
+    await eventually(lambda: plant.informer.view(7).progress.failures >= 1)
+    plant.engine.away = True
+    plant.queue.add(7)
+    await eventually(lambda: plant.informer.view(7).progress.code == "engine_unavailable")
+    plant.engine.away = False
+    await eventually(lambda: plant.informer.view(7).progress.code == "image_missing")
+    assert len(plant.engine.calls) == 1
+
+
+async def test_many_that_wait_for_their_start_hold_up_nobody_else(tmp_path: Path) -> None:
+    engine, store = FakeEngine(), FakeStore()
+    store.want(u90=Wish())
+    async with running(tmp_path, engine, store, starts=1) as plant:
+        await plant.runs(90)
+        await plant.rests()
+        engine.latency = {"start": 0.1}
+        store.want(**{f"u{n}": Wish() for n in range(1, 81)})
+        await plant.runs(1)
+        store.want(u90=None)
+        await eventually(lambda: plant.phase(90) is None)
+        assert sum(plant.phase(n) is Phase.RUNNING for n in range(1, 81)) < 10
+
+
+async def test_an_old_look_that_comes_in_late_does_not_replace_a_newer_one(plant: Plant) -> None:
+    asked_at = time.monotonic()
+    plant.store.want(u7=Wish())
+    await eventually(lambda: plant.informer.view(7).progress.settled)
+    plant.informer.saw(7, (), asked_at)
+    assert plant.informer.view(7).container is not None
+
+
+async def test_an_engine_that_breaks_every_stream_is_not_asked_in_a_hot_loop(tmp_path: Path) -> None:
+    engine = FakeEngine()
+    async with running(tmp_path, engine, FakeStore()) as plant:
+        began = engine.streams
+        engine.streams_break = True
+        engine.break_events()
+        await asyncio.sleep(1.5)
+        assert engine.streams - began <= 4
+        engine.streams_break = False
+        plant.store.want(u7=Wish())
+        await plant.runs(7)
+
+
 async def test_never_more_starts_at_a_time_than_allowed(tmp_path: Path) -> None:
     engine, store = FakeEngine(), FakeStore()
     engine.latency = {"start": 0.02}
     store.want(**{f"u{n}": Wish() for n in range(1, 101)})
     async with running(tmp_path, engine, store, starts=10) as plant:
-        await plant.runs(*range(1, 101), seconds=20)
+        await plant.runs(*range(1, 101), seconds=60)
         await plant.rests()
     assert engine.most_starting == 10
     assert len(engine.calls) == 200
@@ -240,7 +334,7 @@ async def test_losing_every_event_costs_one_resync(tmp_path: Path) -> None:
         await plant.rests()
         engine._listeners.clear()
         engine.kill("matlab-user-7")
-        await plant.runs(7, seconds=1)
+        await plant.runs(7)
 
 
 async def test_a_session_that_exits_at_once_is_not_started_in_a_hot_loop(plant: Plant) -> None:
@@ -257,13 +351,11 @@ async def test_a_session_that_exits_at_once_is_not_started_in_a_hot_loop(plant: 
             await asyncio.sleep(0.005)
 
     killer = asyncio.create_task(die_at_once())
-    await asyncio.sleep(1.5)
+    await eventually(lambda: plant.informer.view(7).progress.code == "crash_loop", 20)
+    assert deaths == 4, "the first is answered at once, and so are the next two; then it waits"
+    assert "exited with code 1" in plant.informer.view(7).progress.error
     killer.cancel()
-    assert 3 <= deaths <= 6
-    progress = plant.informer.view(7).progress
-    assert progress.code == "crash_loop"
-    assert "exited with code 1" in progress.error
-    await plant.runs(7, seconds=10)
+    await plant.runs(7)
 
 
 async def test_where_no_wish_could_ever_be_read_nobody_is_unwanted(tmp_path: Path) -> None:

@@ -21,7 +21,8 @@ from docker.models.containers import Container
 from tests.session.peer import Peer
 from tests.support import eventually
 
-IMAGE = "matlab-session:octave"
+IMAGE = os.environ.get("MCM_TEST_SESSION_IMAGE", "matlab-session:octave")
+"""Another one for those who work on the image while others use it."""
 CONTEXT = Path(__file__).parents[2] / "matlab"
 START_SECONDS = 30.0
 """Generous: the machine may be busy with others. How fast it is, the benchmark tells."""
@@ -95,26 +96,58 @@ Start = Callable[..., Session]
 
 
 @pytest.fixture
-async def start(session_image: str) -> AsyncIterator[Start]:
-    """Start a container with files already in its user's folder; all of it is gone after the test."""
-    client = docker.from_env()
-    user = f"{os.getuid()}:{os.getgid()}" if os.getuid() else "1000:1000"
+async def http() -> AsyncIterator[aiohttp.ClientSession]:
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)) as http:
-        with contextlib.ExitStack() as clean_up:
-            clean_up.callback(client.close)
+        yield http
 
-            def run(files: dict[str, str] | None = None, **options: Any) -> Session:
-                folder = clean_up.enter_context(_user_folder(options.get("user", user), files or {}))
-                container = client.containers.run(session_image, **(_as_the_controller(folder, user) | options))
-                clean_up.callback(container.remove, force=True)
-                return Session(container, folder, http)
 
-            yield run
+@pytest.fixture
+async def start(session_image: str, http: aiohttp.ClientSession) -> AsyncIterator[Start]:
+    """Start a container with files already in its user's folder; all of it is gone after the test."""
+    with contextlib.ExitStack() as clean_up:
+
+        def run(files: dict[str, str] | None = None, **options: Any) -> Session:
+            container, folder = clean_up.enter_context(_a_container(session_image, files or {}, options))
+            return Session(container, folder, http)
+
+        yield run
 
 
 @pytest.fixture
 async def session(start: Start) -> Session:
+    """A container of the test's own."""
     return await start().ready()
+
+
+@pytest.fixture(scope="session")
+def shared_container(session_image: str) -> Iterator[tuple[Container, Path]]:
+    with _a_container(session_image, {}, {}) as made:
+        yield made
+
+
+@pytest.fixture
+async def shared(shared_container: tuple[Container, Path], http: aiohttp.ClientSession) -> Session:
+    """The container of all tests that leave the session and its interpreter alive; without variables and figures."""
+    session = await Session(*shared_container, http).ready()
+    peer = await session.connect()
+    assert (await peer.eval("cd /home/matlab/shared; close all; clear all"))["status"] == "ok"
+    await peer.socket.close()
+    return session
+
+
+@contextlib.contextmanager
+def _a_container(image: str, files: dict[str, str], options: dict[str, Any]) -> Iterator[tuple[Container, Path]]:
+    user = f"{os.getuid()}:{os.getgid()}" if os.getuid() else "1000:1000"
+    client = docker.from_env()
+    try:
+        with _user_folder(options.get("user", user), files) as folder:
+            container = client.containers.run(image, **(_as_the_controller(folder, user) | options))
+            try:
+                yield container, folder
+            finally:
+                container.remove(force=True)
+    finally:
+        client.close()
 
 
 def _as_the_controller(folder: Path, user: str) -> dict[str, Any]:

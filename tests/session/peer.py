@@ -1,4 +1,7 @@
-"""A client of a session as anybody could write one: JSON-RPC over a WebSocket, and what it heard, in order."""
+"""A client of a session as anybody could write one: JSON-RPC over a WebSocket, and what it heard, in order.
+
+Everything that it hears is held against the protocol's schema.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,19 @@ from collections.abc import Callable
 from typing import Any
 
 from aiohttp import ClientWebSocketResponse, WSMsgType
+from jsonschema import Draft202012Validator
+
+from matlab.session_service import protocol
 
 Json = dict[str, Any]
 
 PATIENCE = 20.0
 """Seconds for any one thing to be heard."""
+
+
+NOTIFICATIONS = {name: Draft202012Validator(schema) for name, schema in protocol.NOTIFICATIONS.items()}
+RESULTS = {name: Draft202012Validator(method.result) for name, method in protocol.METHODS.items()}
+FAULT = Draft202012Validator(protocol.FAULT)
 
 
 class Peer:
@@ -21,6 +32,7 @@ class Peer:
         self.heard: list[tuple[str, Json]] = []
         """Notifications, as method and params."""
         self._answers: dict[Any, Json] = {}
+        self._called: dict[Any, str] = {}
         self._last_id = 0
 
     async def call(self, method: str, **params: object) -> Json:
@@ -36,8 +48,16 @@ class Peer:
     async def send(self, method: str, **params: object) -> int:
         """Send a call and do not wait for its answer; its id."""
         self._last_id += 1
+        self._called[self._last_id] = method
         await self.socket.send_json({"jsonrpc": "2.0", "id": self._last_id, "method": method, "params": params})
         return self._last_id
+
+    async def refused(self, method: str, **params: object) -> Json:
+        """The error; an `AssertionError` if there was a result."""
+        answer = await self.answer(await self.send(method, **params))
+        assert "error" in answer, answer
+        error: Json = answer["error"]
+        return error
 
     async def send_raw(self, text: str) -> Json:
         """Send any text; the error that answers it, which has no id that we gave."""
@@ -69,6 +89,11 @@ class Peer:
         assert message.type is WSMsgType.TEXT, message
         content = json.loads(message.data)
         if "method" in content:
+            NOTIFICATIONS[content["method"]].validate(content["params"])
             self.heard.append((content["method"], content["params"]))
         else:
+            if "error" in content:
+                FAULT.validate(content["error"])
+            else:
+                RESULTS[self._called[content["id"]]].validate(content["result"])
             self._answers[content["id"]] = content

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from matlab.session_service import folder, limits, rpc
+from matlab.session_service import folder, limits, protocol, rpc
 from matlab.session_service.frames import LONGEST_FRAME, Frame, FrameReader, frame_prefix
 from matlab.session_service.hub import BACKLOG, LARGEST_BACKLOG, TRANSCRIPT, Client, Hub
 from matlab.session_service.outcome import read_error
@@ -75,7 +75,7 @@ def test_bytes_that_are_no_utf8_are_shown_as_such() -> None:
 
 def test_a_call_is_read() -> None:
     call = rpc.parse('{"jsonrpc": "2.0", "id": "x", "method": "eval", "params": {"code": "1+1"}}')
-    assert (call.id, call.wants_answer, call.method, rpc.expect(call, "code")) == ("x", True, "eval", {"code": "1+1"})
+    assert (call.id, call.wants_answer, call.method, call.params) == ("x", True, "eval", {"code": "1+1"})
 
 
 def test_a_call_without_id_wants_no_answer() -> None:
@@ -106,12 +106,27 @@ def test_what_is_no_call_is_refused_with_a_sentence(text: str, code: int, says: 
     assert caught.value.code == code
 
 
-@pytest.mark.parametrize("params", ["{}", '{"code": 1}', '{"code": "\\ud800"}', '{"code": "1", "x": 1}'])
-def test_wrong_parameters_are_refused_with_the_id_of_the_call(params: str) -> None:
-    call = rpc.parse(f'{{"jsonrpc": "2.0", "id": 5, "method": "eval", "params": {params}}}')
-    with pytest.raises(rpc.Fault) as caught:
-        rpc.expect(call, "code")
-    assert json.loads(rpc.error(caught.value))["id"] == 5
+@pytest.mark.parametrize(
+    ("method", "params", "says"),
+    [
+        ("eval", "{}", "needs `code`"),
+        ("eval", '{"code": 1}', "is a string"),
+        ("eval", '{"code": "\\ud800"}', "valid Unicode"),
+        ("eval", '{"code": "1", "x": 1}', "no parameter 'x'"),
+        ("eval", '{"code": "1", "\\ud800": 1}', "no parameter"),
+        ("figure.export", '{"number": true, "format": "svg"}', "whole number from 1"),
+        ("figure.export", '{"number": 1, "format": "exe"}', "one of svg, png, pdf"),
+        ("value", '{"name": "x", "path": {}}', "a list of at most 100"),
+        ("value", '{"name": "x", "path": [1, 0]}', "each is a string"),
+        ("input", '{"text": "%s"}' % ("x" * 1001), "at most 1000 characters"),
+    ],
+)
+def test_wrong_parameters_are_refused_with_a_sentence(method: str, params: str, says: str) -> None:
+    call = rpc.parse(f'{{"jsonrpc": "2.0", "id": 5, "method": "{method}", "params": {params}}}')
+    wrong = protocol.wrong_params(call.method, call.params)
+    assert wrong is not None
+    assert says in wrong
+    rpc.error(rpc.Fault(rpc.WRONG_PARAMS, wrong, call.id)).encode()
 
 
 @given(st.text())

@@ -70,6 +70,12 @@ TABLE: list[tuple[str, Target | None, tuple[Container, ...], str]] = [
         (a_container(cpus=0.5),),
         "Update: limits differ: cpus from 0.5 to 2",
     ),
+    (
+        "more digits than the engine counts",
+        a_target(spec=a_spec(cpus=1 / 3)),
+        (a_container(cpus=0.333333333),),
+        "nothing",
+    ),
     ("more cpus than the host has", a_target(spec=a_spec(cpus=64)), (a_container(cpus=8),), "nothing"),
     (
         "another image",

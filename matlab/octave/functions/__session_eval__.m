@@ -15,6 +15,9 @@ function __session_eval__ (id)
     end_try_catch
   unwind_protect_cleanup
     PS1 (getenv ("SESSION_PROMPT"));        % the user may have changed it; the service waits for it
+    try
+      result.figures = __session_figures__ ();
+    end_try_catch
     __session_send__ (result);
   end_unwind_protect
 end

@@ -5,6 +5,6 @@
 function __session_send__ (frame)
   fflush (stdout);
   terminal = fopen ("/proc/self/fd/1", "w");
-  fputs (terminal, [getenv("SESSION_FRAME") jsonencode(frame) "\a"]);
+  fputs (terminal, [getenv("SESSION_FRAME") jsonencode(frame, "ConvertInfAndNaN", false) "\a"]);
   fclose (terminal);
 end

@@ -1,0 +1,299 @@
+"""What a page or a program asks of a session besides running commands: variables, completion, input, figures."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+
+from tests.session.conftest import Session
+
+# ---------------------------------------------------------------- variables
+
+
+async def test_whos_tells_of_every_variable_and_leaves_ans_alone(shared: Session) -> None:
+    peer = await shared.connect()
+    await peer.eval("6 * 7; x = magic(4); s.a = 1; t = 'abc'; z = 1 + 2i; e = []; f = @(v) v + 1; global g")
+    variables = {v["name"]: v for v in (await peer.call("whos"))["variables"]}
+    assert sorted(variables) == ["ans", "e", "f", "g", "s", "t", "x", "z"]
+    assert (variables["x"]["class"], variables["x"]["size"], variables["x"]["bytes"]) == ("double", [4, 4], 128)
+    assert {n: variables[n]["text"] for n in "tzef"} == {"t": "'abc'", "z": "1+2i", "e": "[]", "f": "@(v) v + 1"}
+    assert (variables["z"]["complex"], variables["g"]["global"]) == (True, True)
+    assert (await peer.eval("ans"))["output"] == "ans = 42\n"
+
+
+async def test_asking_is_seen_by_nobody_and_is_no_activity(shared: Session) -> None:
+    peer, other = await shared.connect(), await shared.connect()
+    await peer.eval("x = 1; plot(1:3)")
+    await other.until("idle")
+    before, heard = await shared.health(), len(other.heard)
+    await peer.call("whos")
+    await peer.call("value", name="x")
+    await peer.call("complete", code="plo")
+    await peer.call("figure.data", number=1)
+    await peer.call("figure.export", number=1, format="svg")
+    await peer.call("files.list")
+    assert (await other.call("status"))["since"] == before["since"]
+    assert len(other.heard) == heard
+    assert (await shared.health())["last_activity"] == before["last_activity"]
+
+
+async def test_a_question_is_answered_after_the_commands_that_came_before_it(shared: Session) -> None:
+    peer = await shared.connect()
+    await peer.send("eval", code="pause(0.2); late = 1;")
+    assert [v["name"] for v in (await peer.call("whos"))["variables"]] == ["late"]
+
+
+async def test_a_block_of_a_matrix_is_viewed(shared: Session) -> None:
+    peer = await shared.connect()
+    await peer.eval("x = reshape(1:60000, 300, 200);")
+    block = await peer.call("value", name="x", row=299, column=2, rows=10, columns=3)
+    assert (block["kind"], block["size"], block["values"]) == (
+        "matrix",
+        [300, 200],
+        [[599, 899, 1199], [600, 900, 1200]],
+    )
+    assert len((await peer.call("value", name="x"))["values"]) == 100
+
+
+@pytest.mark.parametrize(
+    ("code", "path", "shows"),
+    [
+        ("x = [NaN, -Inf; Inf, 0.1];", [], {"values": [["NaN", "-Inf"], ["Inf", 0.1]]}),
+        ("x = [1+2i, 3];", [], {"values": [[1, 3]], "imaginary": [[2, 0]]}),
+        ("x = sparse(eye(2));", [], {"values": [[1, 0], [0, 1]]}),
+        ("x = true;", [], {"values": [[1]], "class": "logical"}),
+        ("x = zeros(0, 3);", [], {"values": [], "size": [0, 3]}),
+        ("x = cat(3, [1 2], [3 4]);", [], {"values": [[1, 2]], "page": 1, "size": [1, 2, 2]}),
+        ("x = int8([1 -2]);", [], {"values": [[1, -2]], "text": "[1 -2]"}),
+        ("x = 1:3;", [], {"values": [[1, 2, 3]]}),
+        ("x = ['ab'; 'cd'];", [], {"kind": "text", "content": "ab\ncd"}),
+        ("x = @sin;", [], {"kind": "text", "content": "@sin\n"}),
+        ("x.a.b = {5, 'six'};", ["a", "b", 2], {"kind": "text", "content": "six"}),
+        ("x = struct('q', {1, 2});", [2, "q"], {"values": [[2]]}),
+    ],
+)
+async def test_values_of_every_kind_are_viewed(shared: Session, code: str, path: list[object], shows: object) -> None:
+    peer = await shared.connect()
+    await peer.eval(code)
+    value = await peer.call("value", name="x", path=path)
+    assert {name: value.get(name) for name in shows} == shows  # type: ignore[attr-defined]
+
+
+async def test_structs_and_cells_are_viewed_as_trees(shared: Session) -> None:
+    peer = await shared.connect()
+    await peer.eval("s.name = 'Ann'; s.marks = {1, [1 2], 'x'};")
+    value = await peer.call("value", name="s")
+    assert [(i["step"], i["class"], i["text"]) for i in value["items"]] == [
+        ("name", "char", "'Ann'"),
+        ("marks", "cell", ""),
+    ]
+    value = await peer.call("value", name="s", path=["marks"], row=2, rows=1)
+    assert [(i["step"], i["text"]) for i in value["items"]] == [(2, "[1 2]")]
+
+
+@pytest.mark.parametrize(
+    ("params", "says"),
+    [
+        ({"name": "nothing"}, "no variable `nothing`"),
+        ({"name": "x", "path": ["a"]}, "no such element"),
+        ({"name": "x", "path": [9]}, "no such element"),
+        ({"name": "exit(3)"}, "no variable"),
+    ],
+)
+async def test_what_is_not_there_cannot_be_viewed(shared: Session, params: dict[str, object], says: str) -> None:
+    peer = await shared.connect()
+    await peer.eval("x = [1 2];")
+    error = await peer.refused("value", **params)
+    assert error["code"] == -32002
+    assert says in error["message"]
+
+
+# ---------------------------------------------------------------- completion
+
+
+@pytest.mark.parametrize(
+    ("code", "start", "among"),
+    [
+        ("plot", 0, "plot3"),
+        ("y = long_na", 4, "long_name"),
+        ("y = st.fi", 4, "st.field"),
+        ("y = long_name'; z = st.fi", 20, "st.field"),
+        ("load('Docu", 6, "Documents/"),
+        ('cd "Documents/MAT', 14, "MATLAB/"),
+    ],
+)
+async def test_names_fields_and_files_are_completed(shared: Session, code: str, start: int, among: str) -> None:
+    peer = await shared.connect()
+    await peer.eval("long_name = 1; st.field = 2; 5;")
+    completed = await peer.call("complete", code=code)
+    assert completed["start"] == start
+    assert among in completed["matches"]
+    assert (await peer.eval("ans"))["output"] == "ans = 5\n"
+
+
+async def test_only_what_is_before_the_cursor_counts(shared: Session) -> None:
+    peer = await shared.connect()
+    completed = await peer.call("complete", code="plotmat + 1", cursor=7)
+    assert completed == {"start": 0, "matches": ["plotmatrix"]}
+    assert (await peer.call("complete", code="1 + ")) == {"start": 4, "matches": []}
+
+
+# ---------------------------------------------------------------- input
+
+
+async def test_input_is_asked_for_and_answered_by_anyone(shared: Session) -> None:
+    peer, other = await shared.connect(), await shared.connect()
+    await peer.eval("k = 4;")
+    call = await peer.send("eval", code="n = input('how many? '); who = input('name: ', 's'); disp(n), disp(who)")
+    request = await other.until("input_request")
+    assert (request["prompt"], request["kind"]) == ("how many? ", "value")
+    assert (await shared.health())["asks"] == request
+    assert (await shared.connect()).heard[0][1]["status"]["asks"] == request
+    await other.call("input", text="k + 1")
+    assert (await other.until("input_request", lambda p: p["kind"] == "text"))["prompt"] == "name: "
+    await peer.call("input", text="Zoë 中")
+    answer = (await peer.answer(call))["result"]
+    assert answer["output"] == "how many? k + 1\nname: Zoë 中\n5\nZoë 中\n"
+    assert (await shared.health())["asks"] is None
+
+
+async def test_the_debugger_asks_for_commands(shared: Session) -> None:
+    peer = await shared.connect()
+    call = await peer.send("eval", code="q = 3; keyboard; disp(q)")
+    assert (await peer.until("input_request"))["kind"] == "debugger"
+    await peer.call("input", text="q = q * 2;")
+    await peer.until("input_request", lambda _: len([h for h in peer.heard if h[0] == "input_request"]) == 2)
+    await peer.call("input", text="dbcont")
+    answer = (await peer.answer(call))["result"]
+    assert answer["status"] == "ok"
+    assert answer["output"].endswith("6\n")
+
+
+async def test_pause_waits_for_anyone(shared: Session) -> None:
+    peer = await shared.connect()
+    call = await peer.send("eval", code="pause; disp('on')")
+    assert (await peer.until("input_request"))["kind"] == "key"
+    await peer.call("input", text="")
+    assert (await peer.answer(call))["result"]["output"] == "\non\n"
+
+
+async def test_what_nobody_asked_for_is_not_typed(shared: Session) -> None:
+    peer = await shared.connect()
+    assert (await peer.refused("input", text="disp(666)"))["code"] == -32001
+    assert (await peer.refused("input", text="two\nlines"))["code"] == -32602
+    assert (await peer.eval("disp(1)"))["output"] == "1\n"
+
+
+async def test_an_error_in_what_was_put_in_is_an_error_of_the_command(shared: Session) -> None:
+    peer = await shared.connect()
+    call = await peer.send("eval", code="x = input('? ');")
+    await peer.until("input_request")
+    await peer.call("input", text="undefined_thing")
+    assert "undefined" in (await peer.answer(call))["result"]["error"]["message"]
+
+
+# ---------------------------------------------------------------- status
+
+
+async def test_status_tells_folder_memory_and_processor_time(shared: Session) -> None:
+    peer = await shared.connect()
+    await peer.eval("cd results; x = 0; for i = 1:2e5, x += i; end")
+    status = await peer.call("status")
+    assert status["folder"] == "/home/matlab/shared/results"
+    assert 10**7 < status["usage"]["memory"] < status["usage"]["memory_limit"] == 2**30
+    before = status["usage"]["cpu_seconds"]
+    await peer.eval("for i = 1:2e5, x += i; end")
+    assert (await peer.call("status"))["usage"]["cpu_seconds"] > before > 0
+
+
+# ---------------------------------------------------------------- figures
+
+
+async def test_figures_are_announced_when_they_are_new_changed_or_closed(shared: Session) -> None:
+    peer = await shared.connect()
+
+    def announced() -> list[list[int]]:
+        return [[f["number"] for f in p["figures"]] for method, p in peer.heard if method == "figures"]
+
+    await peer.eval("figure(2); plot(1:3); figure(5, 'name', 'mine');")
+    assert announced() == [[2, 5]]
+    first = {f["number"]: f for f in (await peer.call("figures"))["figures"]}
+    assert first[5]["name"] == "mine"
+    await peer.eval("figure(2); title('changed'); drawnow;")
+    second = {f["number"]: f for f in (await peer.call("figures"))["figures"]}
+    assert second[2]["revision"] > first[2]["revision"]
+    assert second[5] == first[5]
+    await peer.eval("x = 1;")
+    await peer.call("figure.export", number=2, format="png")
+    await peer.eval("x = 2;")
+    assert announced() == [[2, 5], [2, 5]]
+    await peer.eval("close(2)")
+    assert announced()[-1] == [5]
+    assert [f["number"] for f in (await shared.connect()).heard[0][1]["figures"]] == [5]
+
+
+DRAWN = {
+    "plot(1:3, 'r--o')": ["scatter"],
+    "plot3(1:3, 1:3, 1:3)": ["scatter3d"],
+    "bar([1 2; 3 4])": ["scatter"],
+    "hist(1:20)": ["scatter"],
+    "surf(peaks(9))": ["scatter3d", "surface"],
+    "mesh(peaks(9))": ["scatter3d"],
+    "contour(peaks(12))": ["scatter"],
+    "contourf(peaks(12))": ["scatter"],
+    "pie([1 2 3])": ["scatter"],
+    "errorbar(1:3, 1:3, [.1 .2 .3])": ["scatter"],
+    "stairs(1:3)": ["scatter"],
+    "stem(1:3)": ["scatter"],
+    "area([1 2; 2 3])": ["scatter"],
+    "scatter(1:4, 1:4, 20, 1:4, 'filled')": ["scatter"],
+    "imagesc(magic(4)); colorbar": ["heatmap"],
+    "imshow(uint8(rand(4, 5, 3) * 255))": ["image"],
+    "pcolor(magic(4))": ["heatmap"],
+    "quiver(1:2, 1:2, 1:2, 1:2)": ["scatter"],
+    "semilogx(1:3)": ["scatter"],
+    "plotyy(1:3, 1:3, 1:3, [4 1 2])": ["scatter"],
+    "trisurf([1 2 3], [0 1 0], [0 0 1], [0 1 2])": ["mesh3d", "scatter3d"],
+    "text(.5, .5, 'hello')": ["scatter"],
+}
+
+
+@pytest.mark.parametrize(("code", "kinds"), DRAWN.items())
+async def test_figures_of_every_kind_are_told_as_data(shared: Session, code: str, kinds: list[str]) -> None:
+    peer = await shared.connect()
+    answer = await peer.eval(f"figure(1); {code}; title('t'); xlabel('x');")
+    assert (answer["status"], answer["output"]) == ("ok", "")
+    figure = await peer.call("figure.data", number=1)
+    assert not figure["too_large"]
+    assert sorted({trace["type"] for trace in figure["data"]}) == kinds
+    assert "<b>t</b>" in [a["text"] for a in figure["layout"]["annotations"]]
+
+
+async def test_a_figure_with_too_many_numbers_is_exported_instead(shared: Session) -> None:
+    peer = await shared.connect()
+    await peer.eval("plot(rand(1, 200001))")
+    figure = await peer.call("figure.data", number=1)
+    assert (figure["too_large"], figure["data"]) == (True, [])
+    assert "<svg" in (await peer.call("figure.export", number=1, format="svg"))["content"]
+
+
+@pytest.mark.parametrize(("form", "begins"), [("svg", b"<?xml"), ("png", b"\x89PNG"), ("pdf", b"%PDF")])
+async def test_figures_are_exported(shared: Session, form: str, begins: bytes) -> None:
+    peer = await shared.connect()
+    await peer.eval("surf(peaks(10)); title('\\alpha^2 – 中');")
+    answer = await peer.call("figure.export", number=1, format=form, width=900, height=500)
+    content = answer["content"]
+    data = base64.b64decode(content) if answer["encoding"] == "base64" else content.encode()
+    assert data.startswith(begins)
+    if form == "png":
+        assert (int.from_bytes(data[16:20]), int.from_bytes(data[20:24])) == (900, 500)
+    assert peer.printed() == ""
+    listing = str(shared.container.exec_run(["ls", "/tmp"]).output)
+    assert f".{form}" not in listing
+
+
+async def test_a_figure_that_is_not_there_is_refused(shared: Session) -> None:
+    peer = await shared.connect()
+    assert "no figure 3" in (await peer.refused("figure.data", number=3))["message"]
+    assert "no figure 3" in (await peer.refused("figure.export", number=3, format="png"))["message"]

@@ -1,0 +1,89 @@
+"""A service counts as healthy only when it really answers, and a probe always comes to an end."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import hashlib
+import re
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from controller.probes import Prober
+
+Answer = Callable[[bytes], bytes | None]
+
+
+@asynccontextmanager
+async def service(answer: Answer) -> AsyncIterator[int]:
+    """Listens, and answers a request's head with these bytes; with nothing, ever, if they are `None`."""
+
+    calls: set[asyncio.Task[None] | None] = set()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        calls.add(asyncio.current_task())
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+            said = answer(await reader.readuntil(b"\r\n\r\n"))
+            if said is None:
+                await reader.read()
+            else:
+                writer.write(said)
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+
+    server = await asyncio.start_server(serve, "127.0.0.1")
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+    await asyncio.gather(*(call for call in calls if call))
+
+
+def page(_: bytes) -> bytes:
+    return b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+
+
+def handshake(request: bytes) -> bytes:
+    key = re.search(rb"Sec-WebSocket-Key: (\S+)", request)
+    assert key
+    accept = base64.b64encode(hashlib.sha1(key[1] + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest())
+    return b"HTTP/1.1 101 Switching Protocols\r\nSec-WebSocket-Accept: " + accept + b"\r\n\r\n"
+
+
+async def test_both_services_answer() -> None:
+    async with service(page) as web, service(handshake) as websocket:
+        probe = await Prober("127.0.0.1").probe(web, websocket)
+    assert (probe.web, probe.websocket, probe.detail) == (True, True, "")
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (lambda _: None, "does not answer within 0.2 s"),
+        (lambda _: b"", "does not answer yet"),
+        (lambda _: b"HTTP/1.1 503 Busy\r\n\r\n", "HTTP status 503"),
+        (lambda _: b"SSH-2.0-OpenSSH\r\n\r\n", "HTTP status 0"),
+        (lambda _: b"x" * 100_000, "HTTP status 0"),
+    ],
+)
+async def test_what_answers_otherwise_is_not_healthy(answer: Answer, why: str) -> None:
+    async with service(answer) as port:
+        probe = await Prober("127.0.0.1", timeout=0.2).probe(port, port)
+    assert (probe.web, probe.websocket) == (False, False)
+    assert probe.detail.count(why) == 2
+
+
+async def test_a_handshake_without_proof_is_none() -> None:
+    async with service(lambda _: b"HTTP/1.1 101 Switching Protocols\r\nSec-WebSocket-Accept: abc\r\n\r\n") as port:
+        probe = await Prober("127.0.0.1").probe(port, port)
+    assert not probe.websocket
+
+
+async def test_nobody_listens_and_a_port_that_no_host_has() -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        probe = await Prober("127.0.0.1").probe(unused.getsockname()[1], 65_999)
+    assert probe.detail == "the web service does not answer yet; the WebSocket service does not answer yet"
