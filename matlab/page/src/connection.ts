@@ -8,9 +8,17 @@ const SILENCE = 10_000; // ms that an attempt may take
 
 export class NotConnected extends Error {}
 
-/** The session refused a call. */
+/** The session refused a call; `reason`: why, in one word, where it is about a file. */
 export class Refused extends Error {
-  constructor(readonly code: number, message: string) { super(message); }
+  constructor(readonly code: number, message: string, readonly reason = "") { super(message); }
+}
+
+interface Message {
+  method?: string;
+  params?: unknown;
+  id?: number;
+  result?: never;
+  error?: { code: number; message: string; data?: { reason: string } };
 }
 
 interface Waiting { answered(result: never): void; failed(error: Error): void }
@@ -70,7 +78,7 @@ export class Connection {
     });
   }
 
-  private take(message: { method?: string; params?: unknown; id?: number; result?: never; error?: { code: number; message: string } }): void {
+  private take(message: Message): void {
     if (message.method) {
       this.attempts = 0;
       this.hear(message.method, message.params);
@@ -78,7 +86,8 @@ export class Connection {
     }
     const waiting = this.waiting.get(message.id ?? 0);
     this.waiting.delete(message.id ?? 0);
-    if (message.error) waiting?.failed(new Refused(message.error.code, message.error.message));
+    const { error } = message;
+    if (error) waiting?.failed(new Refused(error.code, error.message, error.data?.reason));
     else waiting?.answered(message.result as never);
   }
 }

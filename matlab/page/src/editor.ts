@@ -12,7 +12,8 @@ import type { Completion } from "./completion";
 import { askName, confirmed } from "./dialog";
 import type { Document, Documents } from "./documents";
 import { h } from "./dom";
-import { Changed, type Files, folderOf, joined, nameOf, NotText } from "./files";
+import { Refused } from "./connection";
+import { absolute, type Files, folderOf, joined, nameOf, quoted } from "./files";
 import { keep, kept } from "./memory";
 import { octave } from "./octave";
 import { speak, words } from "./words";
@@ -20,15 +21,15 @@ import { speak, words } from "./words";
 const REMEMBER_AFTER = 400; // ms
 const LARGEST_DRAFT = 1024 * 1024; // characters
 
-interface Kept { path: string | null; number: number; text: string | null; version: string | null; shown: boolean }
+interface Kept { path: string | null; number: number; text: string | null; revision: string | null; shown: boolean }
 
 interface Surroundings {
   files: Files;
   completion: Completion;
   /** Where a new script is saved. */
   folder(): string;
-  /** An absolute path inside the session. */
-  absolute(path: string): string;
+  /** The interpreter's current folder. */
+  here(): string | null;
   run(code: string): void;
   say(text: string): void;
   fail(error: unknown): void;
@@ -49,7 +50,7 @@ export class Editor {
     const taken = new Set(this.open.filter(({ path }) => path === null).map(({ number }) => number));
     let number = 1;
     while (taken.has(number)) number++;
-    this.add({ path: null, number, text: "", version: "" }, "", true);
+    this.add({ path: null, number, text: "", revision: null }, "", true);
     this.rememberSoon();
   }
 
@@ -57,10 +58,10 @@ export class Editor {
     let document = this.open.find((other) => other.path === path);
     if (!document) {
       try {
-        const { text, version } = await this.around.files.read(path);
-        document = this.open.find((other) => other.path === path) ?? this.add({ path, number: 0, text, version }, text, false);
+        const { text, revision } = await this.around.files.read(path);
+        document = this.open.find((other) => other.path === path) ?? this.add({ path, number: 0, text, revision }, text, false);
       } catch (error) {
-        if (error instanceof NotText) this.around.say(words().notText(nameOf(path)));
+        if (error instanceof Refused && ["not_text", "too_large"].includes(error.reason)) this.around.say(words().notText(nameOf(path)));
         else this.around.fail(error);
         return;
       }
@@ -72,25 +73,24 @@ export class Editor {
 
   /** Saved under its name, or one that is asked for. False if it is not saved in the end. */
   async save(document: FileDocument): Promise<boolean> {
-    let { path, version } = document;
+    let { path } = document;
     if (path === null) {
       const name = await askName(words().saveAs, document.title());
       if (!name) return false;
       path = joined(this.around.folder(), name.replace(/^\/+/, ""));
-      version = "";
     }
     try {
-      await this.write(document, path, version);
+      await this.write(document, path, document.revision);
       return true;
     } catch (error) {
-      if (!(error instanceof Changed)) {
+      if (!(error instanceof Refused && error.reason === "changed")) {
         this.around.fail(error);
         return false;
       }
     }
     if (!await confirmed(words().changedOnDisk(nameOf(path)), "", words().overwrite)) return false;
     try {
-      await this.write(document, path, null);
+      await this.write(document, path, undefined);
       return true;
     } catch (error) {
       this.around.fail(error);
@@ -107,12 +107,11 @@ export class Editor {
   runFile(path: string, text: string): void {
     const name = nameOf(path).replace(/\.m$/, "");
     const isName = /^[A-Za-z]\w*$/.test(name);
-    const here = folderOf(path) === this.around.folder();
+    const here = folderOf(path) === this.around.here();
     const isFunction = /^(\s*([%#].*)?\n)*\s*function\b/.test(text);
-    const quoted = (file: string) => `'${this.around.absolute(file).replaceAll("'", "''")}'`;
     if (isName && here) this.around.run(name);
-    else if (isName && isFunction) this.around.run(`addpath (${quoted(folderOf(path))}); ${name}`);
-    else this.around.run(`run (${quoted(path)})`);
+    else if (isName && isFunction) this.around.run(`addpath (${quoted(absolute(folderOf(path)))}); ${name}`);
+    else this.around.run(`run (${quoted(absolute(path))})`);
   }
 
   runSection(): void { this.runText(this.active?.section()); }
@@ -131,10 +130,10 @@ export class Editor {
   async bringBack(): Promise<void> {
     const before = kept<Kept[]>("documents", []);
     let shown: FileDocument | null = null;
-    for (const { path, number, text, version, shown: wasShown } of before) {
+    for (const { path, number, text, revision, shown: wasShown } of before) {
       let document: FileDocument;
       if (path === null || text !== null) {
-        document = this.add({ path, number, text: text ?? "", version }, path === null ? "" : null, false);
+        document = this.add({ path, number, text: text ?? "", revision }, path === null ? "" : null, false);
       } else {
         const read = await this.around.files.read(path).catch(() => null);
         if (!read) continue;
@@ -151,24 +150,24 @@ export class Editor {
     for (const document of this.open) {
       if (document.path === null || document.unsaved()) continue;
       const read = await this.around.files.read(document.path).catch(() => null);
-      if (read && !document.unsaved() && read.version !== document.version) document.replace(read.text, read.version);
+      if (read && !document.unsaved() && read.revision !== document.revision) document.replace(read.text, read.revision);
     }
   }
 
   private runText(text: string | undefined): void { if (text?.trim()) this.around.run(text); }
 
-  private async write(document: FileDocument, path: string, version: string | null): Promise<void> {
+  private async write(document: FileDocument, path: string, revision: string | null | undefined): Promise<void> {
     const { text } = document;
-    const written = await this.around.files.write(path, text, version);
+    const written = await this.around.files.write(path, text, revision);
     document.path = path;
-    document.version = written;
+    document.revision = written;
     document.saved = text;
     this.documents.draw();
     this.rememberSoon();
   }
 
   private add(kept: Omit<Kept, "shown">, saved: string | null, show: boolean): FileDocument {
-    const document = new FileDocument(kept.path, kept.number, kept.text ?? "", saved, kept.version, this.around.completion, {
+    const document = new FileDocument(kept.path, kept.number, kept.text ?? "", saved, kept.revision, this.around.completion, {
       changed: () => { this.documents.draw(); this.rememberSoon(); },
       closed: () => { this.open.splice(this.open.indexOf(document), 1); this.rememberSoon(); },
       edited: () => this.rememberSoon(),
@@ -184,7 +183,7 @@ export class Editor {
       path: document.path,
       number: document.number,
       text: document.unsaved() && document.text.length < LARGEST_DRAFT ? document.text : null,
-      version: document.version,
+      revision: document.revision,
       shown: document === this.documents.active,
     }))), REMEMBER_AFTER);
   }
@@ -201,7 +200,7 @@ export class FileDocument implements Document {
   /** `saved`: the text that the file has; null if that is not known. */
   constructor(
     public path: string | null, readonly number: number, text: string, public saved: string | null,
-    public version: string | null, completion: Completion, private readonly told: Told,
+    public revision: string | null, completion: Completion, private readonly told: Told,
   ) {
     this.key = `file:${path ?? number}`;
     const spoken = new Compartment();
@@ -271,9 +270,9 @@ export class FileDocument implements Document {
     this.view.focus();
   }
 
-  replace(text: string, version: string): void {
+  replace(text: string, revision: string): void {
     this.saved = text;
-    this.version = version;
+    this.revision = revision;
     const { main } = this.view.state.selection;
     this.view.dispatch({
       changes: { from: 0, to: this.view.state.doc.length, insert: text },

@@ -1,16 +1,18 @@
 // The bar at the top: what the session is doing, Stop and Restart, whose it is, and how much it uses.
 import type { Connection } from "./connection";
 import { $ } from "./dom";
-import type { Interpreter, State, Status } from "./protocol";
+import { readable } from "./folder";
+import type { Asking, Interpreter, State, Usage } from "./protocol";
 import { otherLanguage, speak, words } from "./words";
 
 const STUCK_AFTER = 3000; // ms without a reaction to Stop
 const SURE_FOR = 4000; // ms in which the second click on Restart counts
-const LOOK_EVERY = 3000; // ms between looks at memory and processors
 
 export class Toolbar {
   private state: State | "connecting" = "connecting";
   private since = 0;
+  private asks: Asking | null = null;
+  private worked: { seconds: number; at: number } | null = null;
   private owner: { user_id?: string; session_id?: string } = {};
   private interpreter?: Interpreter;
   private forcing = false;
@@ -25,9 +27,10 @@ export class Toolbar {
       this.owner = session;
       this.interpreter = status.interpreter;
       this.enter(status.state, Date.now());
-      void this.look();
+      this.ask(status.asks);
     });
     connection.on("busy", () => this.enter("busy", Date.now()));
+    connection.on("input_request", (asking) => this.ask(asking));
     connection.on("idle", () => this.enter("idle"));
     connection.on("exited", () => this.enter("down"));
     connection.on("ready", (interpreter) => {
@@ -38,7 +41,6 @@ export class Toolbar {
     this.restart.onclick = () => this.askOrRestart();
     $("language").onclick = otherLanguage;
     setInterval(() => this.drawElapsed(), 1000);
-    setInterval(() => { if (!document.hidden) void this.look(); }, LOOK_EVERY);
     speak(() => this.draw());
   }
 
@@ -62,10 +64,36 @@ export class Toolbar {
     }, STUCK_AFTER);
   }
 
+  /** A command waits for an answer of the person; null: no longer. */
+  ask(asking: Asking | null): void {
+    this.asks = asking;
+    this.draw();
+  }
+
+  get asking(): Asking | null { return this.asks; }
+
+  showUsage({ memory, memory_limit, cpu_seconds, cpus }: Usage): void {
+    const now = performance.now() / 1000;
+    const share = cpu_seconds !== null && this.worked && now > this.worked.at
+      ? Math.min(1, Math.max(0, (cpu_seconds - this.worked.seconds) / (now - this.worked.at) / cpus)) : 0;
+    this.worked = cpu_seconds === null ? null : { seconds: cpu_seconds, at: now };
+    $("load").hidden = memory === null;
+    if (memory === null) return;
+    const percent = `${Math.round(100 * share)} %`;
+    $<HTMLMeterElement>("memory").value = memory_limit ? memory / memory_limit : 0;
+    $<HTMLMeterElement>("cpu").value = share;
+    $("memory-text").textContent = readable(memory);
+    $("cpu-text").textContent = percent;
+    $("load").title = words().loadHint(memory_limit ? `${readable(memory)} / ${readable(memory_limit)}` : readable(memory), percent);
+  }
+
   private enter(state: State | "connecting", since = 0): void {
     this.state = state;
     this.since = since;
-    if (!this.busy) this.calm();
+    if (!this.busy) {
+      this.calm();
+      this.asks = null;
+    }
     this.draw();
   }
 
@@ -86,9 +114,10 @@ export class Toolbar {
   }
 
   private draw(): void {
-    document.body.dataset.state = this.state;
+    document.body.dataset.state = this.asks ? "asking" : this.state;
     document.title = this.busy ? `● ${words().title}` : words().title;
-    $("state").textContent = words()[this.state];
+    $("state").textContent = this.asks ? words().waitingForInput : words()[this.state];
+    $("prompt").textContent = this.asks ? (this.asks.kind === "debugger" ? "K>>" : "?") : ">>";
     this.stop.disabled = !this.busy;
     this.stop.title = this.forcing ? words().forceHint : words().stopHint;
     this.stop.classList.toggle("force", this.forcing);
@@ -109,12 +138,4 @@ export class Toolbar {
     const minutes = Math.floor(seconds / 60);
     $("elapsed").textContent = seconds < 2 ? "" : minutes ? `${minutes}:${String(seconds % 60).padStart(2, "0")}` : `${seconds} s`;
   }
-
-  private async look(): Promise<void> {
-    if (!this.connection.open) return;
-    const status = await this.connection.call("status", {}).catch(() => null);
-    if (status) this.drawLoad(status);
-  }
-
-  private drawLoad(_status: Status): void {}
 }
