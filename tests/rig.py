@@ -63,7 +63,7 @@ class Rig:
                 stderr=log,
             )
         if wait:
-            await eventually(lambda: self.answers("/readyz"), 30)
+            await eventually(lambda: self.answers("/readyz"))
 
     async def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Send a signal and wait for the end; the exit code."""

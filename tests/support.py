@@ -78,7 +78,7 @@ class Lab:
         return a_spec(user_id, **(own | changes))
 
 
-async def eventually(what: Callable[[], Any], seconds: float = 10.0, every: float = 0.02) -> Any:
+async def eventually(what: Callable[[], Any], seconds: float = 30.0, every: float = 0.02) -> Any:
     """Ask until the answer (awaited where it is to be) is true, and return it.
 
     Raises:

@@ -29,7 +29,7 @@ async def test_a_session_from_create_to_destroy(rig: Rig, lab: Lab) -> None:
         {**ports, "status": "already_running", "message": "Container is already running"},
     )
 
-    await eventually(lambda: rig.healthy(1), 10)
+    await eventually(lambda: rig.healthy(1))
     health = await rig.health(1)
     assert {key: health[key] for key in (*ports, "status")} == {**ports, "status": "running"}
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", health["started_at"])
@@ -60,7 +60,7 @@ async def test_a_session_from_create_to_destroy(rig: Rig, lab: Lab) -> None:
 
 async def test_the_session_evaluates_over_its_websocket_and_keeps_its_state(rig: Rig, lab: Lab) -> None:
     await rig.create(1)
-    await eventually(lambda: rig.healthy(1), 10)
+    await eventually(lambda: rig.healthy(1))
     async with aiohttp.ClientSession() as client, client.ws_connect(f"http://127.0.0.1:{lab.ws_base + 1}/") as ws:
         assert "ans = 2" in await _evaluate(ws, 1, "1+1")
         await _evaluate(ws, 2, "x = 41;")
@@ -70,7 +70,7 @@ async def test_the_session_evaluates_over_its_websocket_and_keeps_its_state(rig:
 async def _evaluate(ws: aiohttp.ClientWebSocketResponse, number: int, code: str) -> str:
     await ws.send_json({"jsonrpc": "2.0", "id": number, "method": "eval", "params": {"code": code}})
     printed = ""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while True:
             message = await ws.receive_json()
             if message.get("method") == "output":
@@ -83,7 +83,7 @@ async def _evaluate(ws: aiohttp.ClientWebSocketResponse, number: int, code: str)
 async def test_a_stopped_or_exited_session_is_started_by_create(rig: Rig, lab: Lab) -> None:
     await rig.create(1)
     await rig.call("PUT", "/v1/users/1", {"state": "stopped"})
-    await eventually(lambda: lab.container(1).status == "exited", 15)
+    await eventually(lambda: lab.container(1).status == "exited")
     health = await rig.health(1)
     assert sorted(health) == ["container_id", "started_at", "status"]
     assert health["status"] == "stopped"
@@ -117,7 +117,7 @@ async def test_a_taken_port_is_a_sentence_delays_nobody_and_heals(rig: Rig, lab:
         assert other == 201
         _, user = await rig.call("GET", "/v1/users/7")
         assert str(port) in user["why"]
-    await eventually(lambda: lab.container(7).status == "running", 15)
+    await eventually(lambda: lab.container(7).status == "running")
 
 
 async def test_a_foreigner_under_our_name_is_reported_and_left_alone(rig: Rig, lab: Lab) -> None:

@@ -9,7 +9,6 @@ import socket
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -22,6 +21,7 @@ from controller.errors import NotPersisted, SettingsInvalid
 from controller.model import RunState, Wish
 from controller.store import yaml_file
 from controller.store.yaml_file import YamlFileStore
+from tests.support import eventually
 
 STOPPED = Wish(state=RunState.STOPPED)
 START = """\
@@ -93,13 +93,6 @@ async def place(tmp_path: Path) -> AsyncIterator[Place]:
     place = Place(tmp_path)
     yield place
     await place.close()
-
-
-async def eventually(true: Callable[[], bool], seconds: float = 8) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, "it did not come true in time"
-        await asyncio.sleep(0.01)
 
 
 def to(wish: Wish | None) -> Callable[[Wish | None], Wish | None]:
@@ -315,6 +308,7 @@ import asyncio, os, signal, sys
 from pathlib import Path
 from controller.model import Wish
 from controller.store.yaml_file import YamlFileStore
+from tests.support import eventually
 async def main():
     store = YamlFileStore(Path(sys.argv[1]), Path(sys.argv[2]), max_users=100, profiles={"standard"}, settle_seconds=0)
     await store.load()
