@@ -1,4 +1,4 @@
-"""The page, as its build left it beside this file: `index.html`, which names everything else, and what it names.
+"""The page, as its build left it beside this package: `index.html`, which names everything else, and what it names.
 
 Nothing is loaded from elsewhere, and the browser is told so.
 """
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-SITE = Path(__file__).with_name("page")
+SITE = Path(__file__).parents[1] / "page"
 
 HEADERS = {
     # 'unsafe-inline' for style sheets only: the editor and the figures write their own
