@@ -16,7 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from urllib.parse import urlsplit
 
 import docker
@@ -44,6 +44,9 @@ from controller.errors import SettingsInvalid
 
 BASE = ("debian", "bookworm-slim")
 SESSION = "matlab-session:octave"
+FULL_SESSION = "matlab-session:octave-full"
+PACKAGES = "control signal statistics image io optim struct"
+"""Of Octave, in the full image."""
 CONTEXT = ROOT / "matlab"
 DOCKERFILE = "Dockerfile.octave"
 CONTEXT_HASH = "mcm.context-hash"
@@ -81,14 +84,18 @@ def provide(goal: str) -> None:
         engine = provide_engine(now)
     files = context_files()
     context_hash = hash_of(files)
-    current = image_label(engine, SESSION, CONTEXT_HASH) == context_hash
+    tag, packages = (FULL_SESSION, PACKAGES) if goal == "image-full" else (SESSION, "")
+    current = image_label(engine, tag, CONTEXT_HASH) == context_hash
     with step(goal, "Base image") as now:
         provide_base(engine, now, needed=not current)
     with step(goal, "Session image") as now:
         if current:
-            now.done(f"{SESSION} is up to date")
+            now.done(f"{tag} is up to date")
         else:
-            build_session_image(engine, now, files, context_hash)
+            with tempfile.TemporaryFile() as archive:
+                create_archive(str(CONTEXT), files=files, fileobj=archive)
+                labels = {CONTEXT_HASH: context_hash}
+                build_session_image(engine, now, archive, tag=tag, labels=labels, buildargs={"PACKAGES": packages})
     engine.close()
 
 
@@ -318,32 +325,30 @@ def hash_of(files: Iterable[str]) -> str:
     return known.hexdigest()
 
 
-def build_session_image(engine: docker.DockerClient, now: Step, files: list[str], context_hash: str) -> None:
-    """Build the session image, and drop those that it replaces unless a container still uses them.
+def build_session_image(engine: docker.DockerClient, now: Step, archive: IO[bytes], tag: str, **options: Any) -> None:
+    """Build a session image, and drop those that it replaces unless a container still uses them.
 
     Raises:
         SetupFailed: the build failed; with the end of its output.
     """
-    now.doing(f"building {SESSION} from {CONTEXT.name}/")
+    now.doing(f"building {tag} from {CONTEXT.name}/")
     printed: list[str] = []
-    with tempfile.TemporaryFile() as archive:
-        create_archive(str(CONTEXT), files=files, fileobj=archive)
-        reports = engine.api.build(
-            fileobj=archive,
-            custom_context=True,
-            dockerfile=DOCKERFILE,
-            tag=SESSION,
-            labels={CONTEXT_HASH: context_hash},
-            rm=True,
-            forcerm=True,
-            decode=True,
-            use_config_proxy=True,
-            timeout=1800,
-        )
-        for report in reports:
-            follow_build(report, printed, now)
+    reports = engine.api.build(
+        fileobj=archive,
+        custom_context=True,
+        dockerfile=DOCKERFILE,
+        tag=tag,
+        rm=True,
+        forcerm=True,
+        decode=True,
+        use_config_proxy=True,
+        timeout=1800,
+        **options,
+    )
+    for report in reports:
+        follow_build(report, printed, now)
     drop_replaced_images(engine)
-    now.done(f"built {SESSION}, {engine.images.get(SESSION).attrs['Size'] / 1e6:.0f} MB")
+    now.done(f"built {tag}, {engine.images.get(tag).attrs['Size'] / 1e6:.0f} MB")
 
 
 def follow_build(report: dict[str, Any], printed: list[str], now: Step) -> None:

@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 STEPS = {
     "dev": ("Python", "Packages"),
     "image": ("Python", "Packages", "Docker engine", "Base image", "Session image"),
+    "image-full": ("Python", "Packages", "Docker engine", "Base image", "Session image"),
     "run": ("Python", "Packages", "Docker engine", "Base image", "Session image", "Controller"),
     "bench": ("Python", "Packages", "Docker engine", "Base image", "Session image", "Benchmark"),
     "test": ("Python", "Packages", "Docker engine", "Base image", "Session image", "Test tools", "Tests"),
