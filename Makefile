@@ -2,10 +2,10 @@
 # ARGS is handed on: make test ARGS="-k planner", make run ARGS="--api-port 9000", make lock ARGS=--upgrade
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench image schema lock clean
+.PHONY: help run test check bench image image-full schema lock clean
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## set up what is missing (Python packages, Docker engine, images), then run the controller
 	@scripts/setup run $(ARGS)
@@ -22,6 +22,9 @@ bench: ## set up the same, then measure the controller against floors of the sam
 
 image: ## build the session image, if its sources in matlab/ changed
 	@scripts/setup image
+
+image-full: ## build matlab-session:octave-full, with Octave's packages for control, signals, statistics, images, …
+	@scripts/setup image-full
 
 schema: ## write desired_state.schema.json, which editors check desired_state.yaml by
 	@scripts/setup dev

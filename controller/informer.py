@@ -132,8 +132,7 @@ class Informer:
         """Look again at what is older than `max_age` seconds. Where the engine is away, the last view, marked so."""
         async with self._refreshing.setdefault(user_id, asyncio.Lock()):
             view = self.view(user_id)
-            oldest = datetime.now(UTC) - timedelta(seconds=max_age)
-            if view.observed_at is None or view.observed_at < oldest or not view.engine.reachable:
+            if not view.engine.reachable or not _younger(view.observed_at, max_age):
                 asked_at = time.monotonic()
                 try:
                     self.saw(user_id, await self._engine.find(user_id), asked_at)
@@ -142,9 +141,9 @@ class Informer:
                     return self.view(user_id)
             view = self.view(user_id)
             if view.container is not None and view.container.phase is Phase.RUNNING:
-                if view.probe is None or view.probe.checked_at < oldest:
+                if view.probe is None or not _younger(view.probe.checked_at, max_age):
                     await self._probe(user_id)
-                if view.usage is None or view.usage.sampled_at < oldest:
+                if view.usage is None or not _younger(view.usage.sampled_at, max_age):
                     await self._measure((view.container,))
             return self.view(user_id)
 
@@ -308,6 +307,11 @@ class Informer:
     def _wake(self, user_id: int) -> None:
         for waiter in self._waiters.get(user_id, ()):
             waiter.set()
+
+
+def _younger(moment: datetime | None, seconds: float) -> bool:
+    """What lies in the future has no age: the clock was set back since."""
+    return moment is not None and timedelta(0) <= datetime.now(UTC) - moment <= timedelta(seconds=seconds)
 
 
 def _longer(wait: float) -> float:

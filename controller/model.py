@@ -103,7 +103,7 @@ class Container:
     name: str
     phase: Phase
     ours: bool
-    """It carries our instance label and is the asked user's. Nothing is ever done to one that is not."""
+    """We made it, and for the asked user. Nothing is ever done to one that is not."""
     user_id: int | None
     created_at: datetime
     started_at: datetime | None

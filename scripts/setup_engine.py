@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import IO, Any
 from urllib.parse import urlsplit
 
 import docker
@@ -43,6 +44,9 @@ from controller.errors import SettingsInvalid
 
 BASE = ("debian", "bookworm-slim")
 SESSION = "matlab-session:octave"
+FULL_SESSION = "matlab-session:octave-full"
+PACKAGES = "control signal statistics image io optim struct"
+"""Of Octave, in the full image."""
 CONTEXT = ROOT / "matlab"
 DOCKERFILE = "Dockerfile.octave"
 CONTEXT_HASH = "mcm.context-hash"
@@ -78,7 +82,8 @@ def provide(goal: str) -> None:
     """The engine, the page and the images."""
     with step(goal, "Docker engine") as now:
         engine = provide_engine(now)
-    built_from = image_label(engine, SESSION, CONTEXT_HASH)
+    tag, packages = (FULL_SESSION, PACKAGES) if goal == "image-full" else (SESSION, "")
+    built_from = image_label(engine, tag, CONTEXT_HASH)
     current = page_is_built() and built_from == hash_of(CONTEXT, context_files())
     with step(goal, "Base image") as now:
         provide_base(engine, now, needed=not current)
@@ -88,9 +93,12 @@ def provide(goal: str) -> None:
         files = context_files()
         context_hash = hash_of(CONTEXT, files)
         if built_from == context_hash:
-            now.done(f"{SESSION} is up to date")
+            now.done(f"{tag} is up to date")
         else:
-            build_session_image(engine, now, files, context_hash)
+            with tempfile.TemporaryFile() as archive:
+                create_archive(str(CONTEXT), files=files, fileobj=archive)
+                labels = {CONTEXT_HASH: context_hash}
+                build_session_image(engine, now, archive, tag=tag, labels=labels, buildargs={"PACKAGES": packages})
     engine.close()
 
 
@@ -310,32 +318,30 @@ def context_files() -> list[str]:
     return sorted(path for path in exclude_paths(str(CONTEXT), patterns, DOCKERFILE) if (CONTEXT / path).is_file())
 
 
-def build_session_image(engine: docker.DockerClient, now: Step, files: list[str], context_hash: str) -> None:
-    """Build the session image, and drop those that it replaces unless a container still uses them.
+def build_session_image(engine: docker.DockerClient, now: Step, archive: IO[bytes], tag: str, **options: Any) -> None:
+    """Build a session image, and drop those that it replaces unless a container still uses them.
 
     Raises:
         SetupFailed: the build failed; with the end of its output.
     """
-    now.doing(f"building {SESSION} from {CONTEXT.name}/")
+    now.doing(f"building {tag} from {CONTEXT.name}/")
     printed: list[str] = []
-    with tempfile.TemporaryFile() as archive:
-        create_archive(str(CONTEXT), files=files, fileobj=archive)
-        reports = engine.api.build(
-            fileobj=archive,
-            custom_context=True,
-            dockerfile=DOCKERFILE,
-            tag=SESSION,
-            labels={CONTEXT_HASH: context_hash},
-            rm=True,
-            forcerm=True,
-            decode=True,
-            use_config_proxy=True,
-            timeout=1800,
-        )
-        for report in reports:
-            follow_build(report, printed, now, "the session image cannot be built; the step above failed.")
+    reports = engine.api.build(
+        fileobj=archive,
+        custom_context=True,
+        dockerfile=DOCKERFILE,
+        tag=tag,
+        rm=True,
+        forcerm=True,
+        decode=True,
+        use_config_proxy=True,
+        timeout=1800,
+        **options,
+    )
+    for report in reports:
+        follow_build(report, printed, now, "the session image cannot be built; the step above failed.")
     drop_replaced_images(engine)
-    now.done(f"built {SESSION}, {engine.images.get(SESSION).attrs['Size'] / 1e6:.0f} MB")
+    now.done(f"built {tag}, {engine.images.get(tag).attrs['Size'] / 1e6:.0f} MB")
 
 
 def drop_replaced_images(engine: docker.DockerClient) -> None:

@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 STEPS = {
     "dev": ("Python", "Packages"),
     "image": ("Python", "Packages", "Docker engine", "Base image", "Page", "Session image"),
+    "image-full": ("Python", "Packages", "Docker engine", "Base image", "Page", "Session image"),
     "run": ("Python", "Packages", "Docker engine", "Base image", "Page", "Session image", "Controller"),
     "bench": ("Python", "Packages", "Docker engine", "Base image", "Page", "Session image", "Benchmark"),
     "test": ("Python", "Packages", "Docker engine", "Base image", "Page", "Session image", "Test tools", "Tests"),

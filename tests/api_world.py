@@ -5,26 +5,24 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from types import MappingProxyType
 from typing import Any
 
 import aiohttp
 from aiohttp import web
 
 from controller.api import Terms, build_app
-from controller.errors import NotPersisted
 from controller.http import Runner
 from controller.informer import Informer, Ports, ProbeTimes
 from controller.model import DesiredState, Probe, Wish
 from controller.reconciler import Pace, Reconciler
 from controller.spec import Profile, Site
-from controller.store import Change, WishHealth
 from controller.workqueue import WorkQueue
 from tests.fake_engine import FakeEngine
+from tests.fake_store import FakeStore
 from tests.support import eventually
 
 GIB = 2**30
@@ -44,39 +42,6 @@ SITE = Site(
 )
 
 
-class MemoryStore:
-    """A desired state that lasts as long as the test."""
-
-    def __init__(self) -> None:
-        self.current = DesiredState(generation=1)
-        self.health = WishHealth("/srv/desired_state.yaml", True, (), datetime.now(UTC))
-        self.full = False
-        """Of its disk."""
-        self.writers: list[str] = []
-        self._listeners: list[Callable[[frozenset[int]], None]] = []
-
-    def subscribe(self, listener: Callable[[frozenset[int]], None]) -> None:
-        self._listeners.append(listener)
-
-    async def change(self, user_id: int, change: Change, writer: str) -> DesiredState:
-        was = self.current.users.get(user_id)
-        wish = change(was)
-        if wish == was:
-            return self.current
-        if self.full:
-            raise NotPersisted("The desired state could not be written: no space left on device.")
-        self.writers.append(writer)
-        entries = sorted({**self.current.users, user_id: wish}.items())
-        kept = {key: entry for key, entry in entries if entry is not None}
-        self.current = replace(self.current, generation=self.current.generation + 1, users=MappingProxyType(kept))
-        for listener in self._listeners:
-            listener(frozenset({user_id}))
-        return self.current
-
-    async def run(self) -> None:
-        await asyncio.Event().wait()
-
-
 @dataclass(slots=True)
 class Services:
     """Stands for what listens on the published ports: the fake engine's containers hold nothing."""
@@ -93,7 +58,7 @@ class Services:
 class ApiWorld:
     app: web.Application
     engine: FakeEngine
-    store: MemoryStore
+    store: FakeStore
     services: Services
     informer: Informer
     port: int
@@ -134,7 +99,8 @@ class ApiWorld:
 
 @asynccontextmanager
 async def api_world(create_timeout: float = 10) -> AsyncIterator[ApiWorld]:
-    engine, store, services, queue = FakeEngine(), MemoryStore(), Services(), WorkQueue()
+    engine, store, services, queue = FakeEngine(), FakeStore(), Services(), WorkQueue()
+    store.current = DesiredState(generation=1)
     prober: Any = services
     informer = Informer(engine, queue, prober, Ports(30000, 31000), ProbeTimes(0.02, 10))
     loop = Reconciler(engine, store, informer, queue, SITE, Pace(10, 30))

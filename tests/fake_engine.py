@@ -90,6 +90,10 @@ class FakeEngine:
         self._change(self._named(name), cpus=cpus, memory=memory)
         self._tell("update", self._named(name))
 
+    def deaf(self) -> None:
+        """Every stream of events stays open, and nothing comes from it any more."""
+        self._listeners.clear()
+
     def break_events(self) -> None:
         for listener in self._listeners:
             listener.put_nowait(None)

@@ -1,4 +1,4 @@
-"""A desired state in memory, with no file behind it, for tests of the loop alone."""
+"""A desired state in memory, with no file behind it, for tests of the loop and of the API."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ class FakeStore:
     def __init__(self) -> None:
         self.current = DesiredState()
         self.health = WishHealth("memory", True, (), datetime.now(UTC))
-        self.broken_disk = False
+        self.full = False
+        """Of its disk."""
+        self.writers: list[str] = []
         self._listeners: list[Callable[[frozenset[int]], None]] = []
 
     def subscribe(self, listener: Callable[[frozenset[int]], None]) -> None:
@@ -41,13 +43,14 @@ class FakeStore:
             listener(ids)
 
     async def change(self, user_id: int, change: Change, writer: str) -> DesiredState:
-        assert writer
         before = self.current.users.get(user_id)
         after = change(before)
-        if self.broken_disk:
-            raise NotPersisted("The disk is full.")
-        if after != before:
-            self.want(**{f"u{user_id}": after})
+        if after == before:
+            return self.current
+        if self.full:
+            raise NotPersisted("The desired state could not be written: no space left on device.")
+        self.writers.append(writer)
+        self.want(**{f"u{user_id}": after})
         return self.current
 
     async def run(self) -> None:

@@ -96,7 +96,7 @@ class DockerEngine:
         strays: dict[int, tuple[str, ...]] = {}
         for container in found:
             user_id = container.user_id
-            if user_id is not None:
+            if container.ours and user_id is not None:
                 by_user[user_id] = (*by_user.get(user_id, ()), container)
                 if container.name != container_name(self._prefix, user_id):
                     strays[user_id] = (*strays.get(user_id, ()), container.id)
@@ -150,9 +150,10 @@ class DockerEngine:
         seen = self._inspect(client, [container_name(self._prefix, user_id), *self._strays.get(user_id, ())])
         named = {c.id: c for c in seen}.values()  # a stray may have got its name back
         if not any(c.ours and c.user_id == user_id for c in named):
-            ids = self._ids(client, f"{LABEL_USER}={user_id}")
-            if ids:
-                return tuple(self._inspect(client, ids))
+            labelled = self._inspect(client, self._ids(client, f"{LABEL_USER}={user_id}"))
+            ours = tuple(c for c in labelled if c.ours)
+            if ours:
+                return ours
         # A hand may have given another user's container this name: then that user's it stays.
         return tuple(c if c.user_id == user_id else replace(c, ours=False) for c in named)
 
@@ -336,7 +337,7 @@ class DockerEngine:
                 id=said["Id"],
                 name=name,
                 phase=Phase(state["Status"]),
-                ours=labels.get(LABEL_INSTANCE) == self._instance,
+                ours=labels.get(LABEL_INSTANCE) == self._instance and _mounts_user_data(host),
                 user_id=self._user_id(labels, name),
                 created_at=_time(said["Created"]) or _NEVER,
                 started_at=_time(state["StartedAt"]),
@@ -423,6 +424,11 @@ def _translated(error: docker.errors.APIError) -> EngineError:
             return EngineUnavailable(f"The Docker engine does not answer: {said}")
         case _:
             return EngineRefused(said)
+
+
+def _mounts_user_data(host: Mapping[str, Any]) -> bool:
+    """All of ours do. A label alone may come from an image that somebody made of a session with `docker commit`."""
+    return any(mount["Target"] == SHARED_FOLDER for mount in host.get("Mounts") or ())
 
 
 def _reason(error: Exception) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import signal
 import socket
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import time
 
+import docker.errors
 import pytest
 
 from tests.rig import ROOT, Rig
@@ -159,6 +161,23 @@ async def test_a_second_controller_on_the_same_state_goes_away(rig: Rig, lab: La
 def _serve(environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "controller", "serve"]
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=20, check=False)
+
+
+async def test_what_somebody_runs_from_a_copy_of_a_session_is_theirs(rig: Rig, lab: Lab) -> None:
+    await rig.create(1)
+    await asyncio.to_thread(lab.container(1).commit, lab.instance)  # with our labels
+    theirs = lab.client.containers.create(lab.instance, name=f"{lab.instance}-theirs", command=["sleep", "600"])
+    assert theirs.labels["mcm.user-id"] == "1"
+    try:
+        await asyncio.to_thread(theirs.start)
+        await rig.restart(1)
+        assert (await rig.destroy(1))[0] == 200
+        theirs.reload()
+        assert theirs.status == "running"
+    finally:
+        with contextlib.suppress(docker.errors.NotFound):
+            theirs.remove(force=True)
+        lab.client.images.remove(lab.instance, force=True)
 
 
 async def test_data_outlives_everything(rig: Rig, lab: Lab) -> None:

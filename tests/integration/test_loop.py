@@ -7,12 +7,13 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
+from typing import Self
 
 import pytest
 
-from controller import planner
+from controller import informer, planner
 from controller.informer import Informer, Ports, ProbeTimes
 from controller.model import Phase, Probe, RunState, Wish
 from controller.probes import Prober
@@ -69,13 +70,13 @@ async def running(
         engine.instance, engine.prefix, str(folder), 30000, 31000, "127.0.0.1", "1000:1000", "standard", profiles
     )
     queue = WorkQueue()
-    informer = Informer(engine, queue, AlwaysReady("127.0.0.1"), Ports(30000, 31000), ProbeTimes(0.05, 5))
-    reconciler = Reconciler(engine, store, informer, queue, site, Pace(starts, resync))
+    knowledge = Informer(engine, queue, AlwaysReady("127.0.0.1"), Ports(30000, 31000), ProbeTimes(0.05, 5))
+    reconciler = Reconciler(engine, store, knowledge, queue, site, Pace(starts, resync))
     loop = asyncio.create_task(reconciler.run())
-    link = asyncio.create_task(informer.run(reconciler.resync))
+    link = asyncio.create_task(knowledge.run(reconciler.resync))
     try:
-        await eventually(lambda: informer.engine.reachable or engine.away)
-        yield Plant(engine, store, informer, reconciler, queue)
+        await eventually(lambda: knowledge.engine.reachable or engine.away)
+        yield Plant(engine, store, knowledge, reconciler, queue)
     finally:
         for task in (loop, link):
             task.cancel()
@@ -269,6 +270,25 @@ async def test_many_that_wait_for_their_start_hold_up_nobody_else(tmp_path: Path
         assert sum(plant.phase(n) is Phase.RUNNING for n in range(1, 81)) < 10
 
 
+async def test_a_clock_that_is_set_back_makes_no_old_knowledge_new(
+    plant: Plant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Yesterday(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Self:
+            return super().now(tz) - timedelta(days=1)
+
+    plant.store.want(u7=Wish())
+    await plant.runs(7)
+    await plant.rests()
+    plant.engine.deaf()
+    plant.engine.kill("matlab-user-7")
+    monkeypatch.setattr(informer, "datetime", Yesterday)
+    seen = await plant.informer.refresh(7, 3600)
+    assert seen.container is not None
+    assert seen.container.phase is Phase.EXITED
+
+
 async def test_an_old_look_that_comes_in_late_does_not_replace_a_newer_one(plant: Plant) -> None:
     asked_at = time.monotonic()
     plant.store.want(u7=Wish())
@@ -332,7 +352,7 @@ async def test_losing_every_event_costs_one_resync(tmp_path: Path) -> None:
     async with running(tmp_path, engine, store, resync=0.3) as plant:
         await plant.runs(7)
         await plant.rests()
-        engine._listeners.clear()
+        engine.deaf()
         engine.kill("matlab-user-7")
         await plant.runs(7)
 

@@ -24,7 +24,7 @@ BOX = {
         **{"Error": "", "Pid": 4711},
     },
     "Config": {"Image": "i", "Labels": {"mcm.instance": "test", "mcm.user-id": "7"}},
-    "HostConfig": {"NanoCpus": 0, "Memory": 0},
+    "HostConfig": {"NanoCpus": 0, "Memory": 0, "Mounts": [{"Target": "/home/matlab/shared"}]},
 }
 PAGE_NOT_FOUND = (404, {"message": "page not found"})
 GONE = (404, {"message": "No such container: c1"})
@@ -128,6 +128,13 @@ async def test_a_label_that_no_user_has_is_nobodys(engine: DockerEngine, socket:
     assert list(await engine.survey()) == [7], "its name is whose it is"
     socket.said["containers/c1/json"] = (200, {**socket.said["containers/c1/json"][1], "Name": "/else"})
     assert await engine.survey() == {}
+
+
+async def test_a_label_alone_makes_no_container_ours(engine: DockerEngine, socket: Socket) -> None:
+    socket.holds(**{"mcm.user-id": "7"})
+    socket.said["containers/c1/json"][1]["HostConfig"] = {"NanoCpus": 0, "Memory": 0, "Mounts": None}
+    assert await engine.survey() == {}
+    assert await engine.find(7) == ()
 
 
 async def test_another_users_container_under_this_users_name_is_not_this_users(

@@ -23,6 +23,7 @@ from tests.support import eventually
 
 IMAGE = os.environ.get("MCM_TEST_SESSION_IMAGE", "matlab-session:octave")
 """Another one for those who work on the image while others use it."""
+FULL_IMAGE = os.environ.get("MCM_TEST_FULL_IMAGE", "matlab-session:octave-full")
 CONTEXT = Path(__file__).parents[2] / "matlab"
 START_SECONDS = 30.0
 """Generous: the machine may be busy with others. How fast it is, the benchmark tells."""
@@ -141,7 +142,7 @@ def _a_container(image: str, files: dict[str, str], options: dict[str, Any]) -> 
     client = docker.from_env()
     try:
         with _user_folder(options.get("user", user), files) as folder:
-            container = client.containers.run(image, **(_as_the_controller(folder, user) | options))
+            container = client.containers.run(**(_as_the_controller(folder, user) | {"image": image} | options))
             try:
                 yield container, folder
             finally:

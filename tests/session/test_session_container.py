@@ -288,10 +288,12 @@ async def test_a_client_that_does_not_read_holds_up_nobody_and_is_told_what_it_m
     answer = await quick.eval(code)
     assert answer["status"] == "ok"
     assert answer["output_truncated"]
-    assert len(quick.printed()) == 40 * MIB
     missed = await slow.until("missed")
     await slow.until("idle")
-    assert len(slow.printed()) + missed["characters"] <= 40 * MIB
+    for peer in (quick, slow):  # on a busy machine even the quick one may fall behind
+        left_out = sum(p["characters"] for method, p in peer.heard if method == "missed")
+        assert len(peer.printed()) + left_out == 40 * MIB
+    assert missed["characters"] > 0
     assert session.memory() < 200 * MIB
 
 

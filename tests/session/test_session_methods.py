@@ -191,6 +191,7 @@ async def test_an_error_in_what_was_put_in_is_an_error_of_the_command(shared: Se
     await peer.until("input_request")
     await peer.call("input", text="undefined_thing")
     assert "undefined" in (await peer.answer(call))["result"]["error"]["message"]
+    assert (await peer.call("whos"))["variables"] == []
 
 
 # ---------------------------------------------------------------- status

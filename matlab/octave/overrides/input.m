@@ -17,6 +17,7 @@ function value = input (prompt, option)
   elseif (isempty (strtrim (text)))
     value = [];
   else
-    value = evalin ("caller", text);
+    evalin ("caller", ["__session_keep__ (" text ");"]);   % as an argument, so that it does not become `ans`
+    value = __session_keep__ ();
   end
 end
