@@ -125,7 +125,7 @@ def build_in_container(engine: docker.DockerClient, base: str, now: Step) -> Non
         )
         for report in reports:
             follow_build(report, printed, now, ADVICE)
-    container = engine.containers.create(STAGE)
+    container = engine.containers.create(STAGE, ["true"])
     try:
         pieces, _ = container.get_archive("/page/dist")
         with tarfile.open(fileobj=io.BytesIO(b"".join(pieces))) as archive:

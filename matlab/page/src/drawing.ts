@@ -6,6 +6,7 @@ const FLAT = new Set(["scatter", "bar", "heatmap", "image", "contour"]);
 const SOLID = new Set(["scatter", "scatter3d", "surface", "mesh3d"]);
 const WHITE = "#ffffff";
 const INK = ["#000000", "#262626"];
+const ROOM = 0.09; // share of the figure
 const SMALL = 420; // pixels of width under which letters get smaller
 
 type Kind = "flat" | "solid" | "picture";
@@ -65,7 +66,7 @@ function suited({ data, layout }: FigureData, width: number, height: number, dar
     if (/^[xy]axis/.test(name)) suitedLayout[name] = axis(part);
     else if (name.startsWith("scene")) {
       suitedLayout[name] = {
-        ...part, bgcolor: paper, dragmode: "orbit",
+        ...part, domain: withRoom(part.domain as Domain), bgcolor: paper, dragmode: "turntable",
         xaxis: axis(part.xaxis as Json), yaxis: axis(part.yaxis as Json), zaxis: axis(part.zaxis as Json),
       };
     } else if (name === "legend") suitedLayout[name] = { ...part, bgcolor: box, bordercolor: grid };
@@ -74,7 +75,17 @@ function suited({ data, layout }: FigureData, width: number, height: number, dar
     }
   }
   if (!turned) return { data, layout: suitedLayout };
-  return { data: data.map((trace) => ["line", "marker", "textfont"].reduce((it, part) => inked(it, part, ink), trace)), layout: suitedLayout };
+  return { data: data.map((trace) => (trace.hoverinfo === "skip" ? ["textfont"] : ["line", "marker", "textfont"]).reduce((it, part) => inked(it, part, ink), trace)), layout: suitedLayout };
+}
+
+interface Domain { x: [number, number]; y: [number, number] }
+
+/** Plotly cuts off what stands outside a scene: numbers at the axes, for instance. */
+function withRoom({ x, y }: Domain): Domain {
+  return {
+    x: [Math.max(0, x[0] - ROOM), Math.min(1, x[1] + ROOM / 2)],
+    y: [Math.max(0, y[0] - ROOM), Math.min(1, y[1] + ROOM / 4)],
+  };
 }
 
 /** Black would not be seen on dark paper. */

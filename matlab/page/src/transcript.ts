@@ -40,6 +40,7 @@ export class Transcript {
   error(status: Ending, error: CodeError): void {
     const element = this.add("error", (status === "aborted" ? words().notRun : "") + error.message);
     for (const { file, name, line } of error.stack) {
+      if (!file && !name && line === 1) continue; // of a command that can be seen just above
       const text = name || file ? words().inFile(name || file!, line) : words().inLine(line);
       const place = file
         ? h("button", { type: "button", class: "place", onclick: () => this.openFile(file, line) }, text)
