@@ -10,9 +10,10 @@ import pytest
 from playwright.async_api import Page, async_playwright, expect
 
 from tests.rig import Rig
-from tests.support import Lab, eventually
+from tests.support import Lab
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+expect.set_options(timeout=30_000)  # ms: a busy machine takes its time
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ async def page() -> AsyncIterator[Page]:
 
 async def test_the_page_evaluates_and_remembers(rig: Rig, lab: Lab, page: Page) -> None:
     await rig.create(1)
-    await eventually(lambda: rig.healthy(1))
+    await rig.comes_up(1)
     await page.goto(f"http://127.0.0.1:{lab.http_base + 1}/")
     await page.locator("#command").fill("A = magic(4)")
     await page.keyboard.press("Enter")
