@@ -194,7 +194,11 @@ class Reconciler:
                 if not todo.actions:
                     return todo
                 action = todo.actions[0]
-                if isinstance(action, Create | Start | Restart) and not may_start:
+                starts = isinstance(action, Create | Start | Restart)
+                if may_start and not starts:  # it is not wanted any more, and may take its time to end
+                    await held.aclose()
+                    may_start = False
+                if starts and not may_start:
                     all_taken = self._starts.locked()
                     await held.enter_async_context(self._start_slot())
                     may_start = True

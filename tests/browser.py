@@ -8,11 +8,13 @@ import shutil
 from collections.abc import AsyncIterator
 
 import pytest
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser, async_playwright, expect
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 ARGUMENTS = ("--no-sandbox", "--disable-quic", "--enable-unsafe-swiftshader")
 """The last one draws in three dimensions on machines without a graphics card."""
+
+expect.set_options(timeout=30_000)  # ms: a busy machine takes its time
 
 
 @contextlib.asynccontextmanager

@@ -113,6 +113,10 @@ class Rig:
         health = await self.health(user_id)
         return (health.get("web_service"), health.get("websocket_service")) == ("healthy", "healthy")
 
+    async def comes_up(self, user_id: int) -> None:
+        """Wait until both services answer: a second or two, or a minute where many interpreters start at once."""
+        await eventually(lambda: self.healthy(user_id), 120, every=0.1)
+
     async def answers(self, path: str = "/healthz") -> bool:
         """Whether the controller listens and answers this with 200."""
         assert self.process is not None

@@ -100,6 +100,7 @@ def read_figure(raw: Json) -> Json:
         "height": height,
         "paper_bgcolor": raw["color"] if raw["color"].startswith("#") else "#ffffff",
         "showlegend": False,
+        "plot_bgcolor": "rgba(0,0,0,0)",  # axes may lie over one another
         "margin": {"l": 0, "r": 0, "t": 0, "b": 0},
         "annotations": [],
         "hovermode": "closest",
@@ -215,6 +216,12 @@ class _Axes2D(_Axes):
         if axes["dataaspectratiomode"] == "manual":
             y |= {"scaleanchor": f"x{self._suffix}", "constrain": "domain"}
             x |= {"constrain": "domain"}
+        elif axes["plotboxaspectratiomode"] == "manual":
+            wide, high, _ = flat(axes["plotboxaspectratio"])
+            (x0, x1), (y0, y1) = flat(axes["xlim"]), flat(axes["ylim"])
+            ratio = (x1 - x0) / ((y1 - y0) or 1) * high / wide
+            y |= {"scaleanchor": f"x{self._suffix}", "scaleratio": ratio, "constrain": "domain"}
+            x |= {"constrain": "domain"}
         return {f"xaxis{self._suffix}": x, f"yaxis{self._suffix}": y}
 
     def annotations(self) -> Iterator[Json]:
@@ -259,20 +266,19 @@ class _Axes2D(_Axes):
         edges, by_vertex = self._patch_colors(patch, patch["edge"])
         if by_vertex:
             edges = [edges[face[0]] if face else None for face in corners]
-        open_line = patch["face"] == "none"
         points = _vertices(patch)
         for fill, edge in dict.fromkeys(zip(fills, edges, strict=True)):
             x: list[Any] = []
             y: list[Any] = []
             for face, *colors in zip(corners, fills, edges, strict=True):
                 if colors == [fill, edge] and face:
-                    around = [points[i] for i in (face if open_line else [*face, face[0]])]
+                    around = [points[i] for i in [*face, face[0]]]  # open contours have a gap at their end
                     x += [p[0] for p in around] + [None]
                     y += [p[1] for p in around] + [None]
             trace: Json = {"type": "scatter", "mode": "lines", "x": x[:-1], "y": y[:-1], **self._name(patch)}
             shown = edge is not None and patch["style"] != "none"
             trace["line"] = {"color": edge or "#000000", "width": patch["width"] * 1.5 if shown else 0}
-            if fill is not None and not open_line:
+            if fill is not None:
                 trace |= {"fill": "toself", "fillcolor": _faded(fill, patch["alpha"]), "hoveron": "points"}
             yield trace
 
@@ -386,6 +392,8 @@ class _Axes3D(_Axes):
             return
         if patch["face"] != "none":
             colors, by_vertex = self._patch_colors(patch, patch["face"])
+            if by_vertex and patch["face"] == "flat":
+                colors, by_vertex = [colors[face[0]] if face else None for face in corners], False
             triangles = [(f[0], b, c, n) for n, f in enumerate(corners) for b, c in itertools.pairwise(f[1:])]
             mesh = {name: [t[i] for t in triangles] for i, name in enumerate("ijk")}
             how = {"vertexcolor": colors} if by_vertex else {"facecolor": [colors[t[3]] for t in triangles]}
@@ -464,7 +472,9 @@ def _axis(axes: Json, name: str) -> Json:
         "linecolor": "#262626",
         "gridcolor": "#dfdfdf",
     }
-    if axes.get(f"{name}ticklabelmode") == "manual":
+    if log and span[1] - span[0] > 1:
+        axis |= {"dtick": 1, "exponentformat": "power"}
+    if "manual" in (axes.get(f"{name}ticklabelmode"), axes.get(f"{name}tickmode")):
         ticks, labels = flat(axes[f"{name}tick"]), flat(axes[f"{name}ticklabel"])
         axis |= {"tickmode": "array", "tickvals": ticks, "ticktext": [plain(t) for t in labels[: len(ticks)]]}
     return axis
@@ -512,7 +522,7 @@ def _marker(part: Json, color: Color) -> Json:
         "symbol": symbol if symbol.endswith(("thin", "asterisk")) else f"{symbol}-open" if hollow else symbol,
         "size": max(2, part["marker_size"] * (0.6 if dot else 1.2)),
         "color": named("marker_edge" if hollow or dot else "marker_face"),
-        "line": {"color": named("marker_edge"), "width": 1},
+        "line": {"color": named("marker_edge"), "width": 0 if part["marker_edge"] == "none" else 1},
     }
 
 

@@ -125,7 +125,7 @@ async def test_every_command_of_the_reference_in_its_order(rig: Rig, lab: Lab, s
     (refused,) = await shell.answers(CREATE_1.replace('"user_id": 1', '"user_id": 101'))
     assert refused["error"] == "Invalid user_id. Must be between 1 and 100"
 
-    await eventually(lambda: _all_healthy(rig), 60)
+    await eventually(lambda: _all_healthy(rig), 120)
     (health,) = await shell.answers("curl http://localhost:8080/health/matlab-user-1")
     assert set(health) == {
         *("container_id", "status", "started_at", "cpu_usage", "memory_usage", "memory_percent"),

@@ -29,7 +29,7 @@ async def test_a_session_from_create_to_destroy(rig: Rig, lab: Lab) -> None:
         {**ports, "status": "already_running", "message": "Container is already running"},
     )
 
-    await eventually(lambda: rig.healthy(1))
+    await rig.comes_up(1)
     health = await rig.health(1)
     assert {key: health[key] for key in (*ports, "status")} == {**ports, "status": "running"}
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", health["started_at"])
@@ -60,7 +60,7 @@ async def test_a_session_from_create_to_destroy(rig: Rig, lab: Lab) -> None:
 
 async def test_the_session_evaluates_over_its_websocket_and_keeps_its_state(rig: Rig, lab: Lab) -> None:
     await rig.create(1)
-    await eventually(lambda: rig.healthy(1))
+    await rig.comes_up(1)
     async with aiohttp.ClientSession() as client, client.ws_connect(f"http://127.0.0.1:{lab.ws_base + 1}/") as ws:
         assert "ans = 2" in await _evaluate(ws, 1, "1+1")
         await _evaluate(ws, 2, "x = 41;")

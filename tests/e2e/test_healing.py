@@ -46,7 +46,7 @@ async def test_what_a_hand_breaks_is_healed_at_once(idle_rig: Rig, lab: Lab, dee
     rig = idle_rig
     await rig.start(MCM_RESYNC_SECONDS="3600")  # so that nothing but the event can tell of it
     await rig.create(1)
-    await eventually(lambda: rig.healthy(1))
+    await rig.comes_up(1)
     container = lab.container(1)
     await asyncio.to_thread(getattr(container, deed), **({"force": True} if deed == "remove" else {}))
     began = time.monotonic()
@@ -58,7 +58,7 @@ async def test_what_a_hand_breaks_is_healed_at_once(idle_rig: Rig, lab: Lab, dee
     took = time.monotonic() - began
     by_docker = sum(map(int, re.findall(r"action done .* ms=(\d+)", rig.log().partition("session ready")[2]))) / 1000
     assert took - by_docker < 2.5, "a second is promised beside Docker's own time; the rest is for a busy machine"
-    await eventually(lambda: rig.healthy(1))
+    await rig.comes_up(1)
 
 
 async def test_an_edit_by_hand_converges_and_later_calls_touch_only_their_own_lines(rig: Rig, lab: Lab) -> None:
@@ -104,7 +104,7 @@ async def test_a_controller_that_was_killed_finds_all_and_changes_nothing(rig: R
     moment = time.time()
     await rig.start()
     await eventually(lambda: _all(rig, 5, "running"))
-    await eventually(lambda: rig.healthy(5))
+    await rig.comes_up(5)
     assert calls_since(lab, moment) == []
 
 

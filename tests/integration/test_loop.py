@@ -270,6 +270,20 @@ async def test_many_that_wait_for_their_start_hold_up_nobody_else(tmp_path: Path
         assert sum(plant.phase(n) is Phase.RUNNING for n in range(1, 81)) < 10
 
 
+async def test_a_session_that_is_unwanted_while_it_starts_takes_its_time_to_end_at_nobodys_expense(
+    tmp_path: Path,
+) -> None:
+    engine, store = FakeEngine(), FakeStore()
+    engine.latency = {"start": 0.2, "stop": 3600}
+    async with running(tmp_path, engine, store, starts=1) as plant:
+        store.want(u1=Wish())
+        await eventually(lambda: engine.starting)
+        store.want(u1=None)
+        await eventually(lambda: ("stop", "matlab-user-1") in engine.calls)
+        store.want(u2=Wish())
+        await plant.runs(2)
+
+
 async def test_a_clock_that_is_set_back_makes_no_old_knowledge_new(
     plant: Plant, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from typing import Any
 
 import pytest
 
@@ -269,6 +270,27 @@ async def test_figures_of_every_kind_are_told_as_data(shared: Session, code: str
     assert not figure["too_large"]
     assert sorted({trace["type"] for trace in figure["data"]}) == kinds
     assert "<b>t</b>" in [a["text"] for a in figure["layout"]["annotations"]]
+
+
+async def test_axes_come_as_octave_draws_them(shared: Session) -> None:
+    peer = await shared.connect()
+
+    async def drawn(code: str) -> dict[str, Any]:
+        await peer.eval(f"clf; {code};")
+        return await peer.call("figure.data", number=1)
+
+    polar = await drawn("polar(0:.1:6, 0:.1:6)")
+    assert {"0", "90", "270"} <= {a["text"] for a in polar["layout"]["annotations"]}
+    assert (await drawn("bar([1 2; 3 4])"))["layout"]["xaxis"]["tickvals"] == [1, 2]
+    assert (await drawn("pie([1 2 3])"))["layout"]["yaxis"]["scaleratio"] == 1
+    (ring,) = (await drawn("[x, y] = meshgrid(-2:.5:2); contour(x, y, x.^2 + y.^2, [1 1])"))["data"]
+    assert (ring["x"][0], ring["y"][0]) == (ring["x"][-1], ring["y"][-1])
+    legend = await drawn(
+        "plot(1:3, 1:3, 1:3, 3:-1:1); legend('a_1', 'b'); title('\\alpha^2'); set(gca, 'ydir', 'reverse')"
+    )
+    assert [t["name"] for t in legend["data"] if t["showlegend"]] == ["a<sub>1</sub>", "b"]
+    assert legend["layout"]["annotations"][0]["text"] == "<b>α<sup>2</sup></b>"
+    assert legend["layout"]["yaxis"]["range"] == [3, 1]
 
 
 async def test_a_figure_with_too_many_numbers_is_exported_instead(shared: Session) -> None:

@@ -15,8 +15,6 @@ from tests.browser import a_browser
 from tests.session.conftest import Session
 from tests.support import eventually
 
-expect.set_options(timeout=20_000)  # the machine may be busy with others
-
 
 @pytest.fixture
 async def browser() -> AsyncIterator[Browser]:

@@ -25,8 +25,9 @@ end
 
 function [a, count] = axes_of (ax, most)
   for name = {"position", "xlim", "ylim", "zlim", "clim", "view", "xscale", "yscale", "zscale", "xdir", "ydir", ...
-              "zdir", "xgrid", "ygrid", "zgrid", "visible", "xticklabelmode", "yticklabelmode", "xtick", "ytick", ...
-              "xticklabel", "yticklabel", "yaxislocation", "xaxislocation", "dataaspectratiomode"}
+              "zdir", "xgrid", "ygrid", "zgrid", "visible", "xticklabelmode", "yticklabelmode", "xtickmode", "ytickmode", "xtick", "ytick", ...
+              "xticklabel", "yticklabel", "yaxislocation", "xaxislocation", "dataaspectratiomode", ...
+              "plotboxaspectratiomode", "plotboxaspectratio"}
     a.(name{1}) = get (ax, name{1});
   end
   for name = {"xticklabel", "yticklabel"}
@@ -41,7 +42,8 @@ function [a, count] = axes_of (ax, most)
   a.legend = linked (ax, "__legend_handle__");
   a.parts = {};
   count = 0;
-  [a.parts, count] = collect (flipud (get (ax, "children"))', "", 0, most, a.parts, count);
+  labels = cellfun (@(name) get (ax, name), {"title", "xlabel", "ylabel", "zlabel"});
+  [a.parts, count] = collect (flipud (setdiff (allchild (ax), labels, "stable"))', "", 0, most, a.parts, count);
 end
 
 function yes = linked (ax, property)

@@ -5,7 +5,11 @@
 
 function list = __session_figures__ (option)
   persistent drawn_since = [];
+  list = {};
   figures = sort (get (0, "children"))';
+  if (isempty (figures))
+    return
+  end
   modified = arrayfun (@(h) strcmp (get (h, "__modified__"), "on"), figures);
   if (nargin == 1)
     drawn_since = [drawn_since, figures(modified)];
