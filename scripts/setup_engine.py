@@ -1,4 +1,4 @@
-"""The Docker engine, the images, and then what all this was for: the controller, or the tests.
+"""The Docker engine, the page, the images, and then what all this was for: the controller, or the tests.
 
 Run by setup_venv.py with the Python of .venv. Everything goes through the engine's API, so no `docker` command is
 needed. An engine that answers is used as it is; nothing of it but our own image is changed.
@@ -7,14 +7,12 @@ needed. An engine that answers is used as it is; nothing of it but our own image
 from __future__ import annotations
 
 import ctypes.util
-import hashlib
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
@@ -25,12 +23,14 @@ from docker.context import ContextAPI
 from docker.errors import APIError, DockerException, ImageNotFound
 from docker.utils.build import create_archive, exclude_paths
 from requests.exceptions import RequestException
+from setup_page import hash_of, page_is_built, provide_page
 from setup_steps import (
     ROOT,
     SetupFailed,
     Step,
     as_root,
     can_install,
+    follow_build,
     install,
     may_be_root,
     one_at_a_time,
@@ -79,17 +79,20 @@ def main(goal: str, arguments: list[str]) -> None:
 
 
 def provide(goal: str) -> None:
-    """The engine and the images."""
+    """The engine, the page and the images."""
     with step(goal, "Docker engine") as now:
         engine = provide_engine(now)
-    files = context_files()
-    context_hash = hash_of(files)
     tag, packages = (FULL_SESSION, PACKAGES) if goal == "image-full" else (SESSION, "")
-    current = image_label(engine, tag, CONTEXT_HASH) == context_hash
+    built_from = image_label(engine, tag, CONTEXT_HASH)
+    current = page_is_built() and built_from == hash_of(CONTEXT, context_files())
     with step(goal, "Base image") as now:
         provide_base(engine, now, needed=not current)
+    with step(goal, "Page") as now:
+        provide_page(engine, ":".join(BASE), now)
     with step(goal, "Session image") as now:
-        if current:
+        files = context_files()
+        context_hash = hash_of(CONTEXT, files)
+        if built_from == context_hash:
             now.done(f"{tag} is up to date")
         else:
             with tempfile.TemporaryFile() as archive:
@@ -315,16 +318,6 @@ def context_files() -> list[str]:
     return sorted(path for path in exclude_paths(str(CONTEXT), patterns, DOCKERFILE) if (CONTEXT / path).is_file())
 
 
-def hash_of(files: Iterable[str]) -> str:
-    """Of names, contents and the right to execute: what a build can see and git keeps."""
-    known = hashlib.sha256()
-    for name in files:
-        path = CONTEXT / name
-        known.update(f"{name} {os.access(path, os.X_OK)} ".encode())
-        known.update(hashlib.sha256(path.read_bytes()).digest())
-    return known.hexdigest()
-
-
 def build_session_image(engine: docker.DockerClient, now: Step, archive: IO[bytes], tag: str, **options: Any) -> None:
     """Build a session image, and drop those that it replaces unless a container still uses them.
 
@@ -346,20 +339,9 @@ def build_session_image(engine: docker.DockerClient, now: Step, archive: IO[byte
         **options,
     )
     for report in reports:
-        follow_build(report, printed, now)
+        follow_build(report, printed, now, "the session image cannot be built; the step above failed.")
     drop_replaced_images(engine)
     now.done(f"built {tag}, {engine.images.get(tag).attrs['Size'] / 1e6:.0f} MB")
-
-
-def follow_build(report: dict[str, Any], printed: list[str], now: Step) -> None:
-    text = str(report.get("stream") or report.get("error") or "").strip()
-    if not text:
-        return
-    printed.append(text)
-    if "error" in report:
-        raise SetupFailed("the session image cannot be built; the step above failed.", "\n".join(printed[-40:]))
-    tell: Callable[[str], None] = now.doing if text.startswith("Step ") else now.passing
-    tell(" ".join(text.splitlines()[-1].split())[:110])
 
 
 def drop_replaced_images(engine: docker.DockerClient) -> None:

@@ -12,19 +12,20 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 
 STEPS = {
     "dev": ("Python", "Packages"),
-    "image": ("Python", "Packages", "Docker engine", "Base image", "Session image"),
-    "image-full": ("Python", "Packages", "Docker engine", "Base image", "Session image"),
-    "run": ("Python", "Packages", "Docker engine", "Base image", "Session image", "Controller"),
-    "bench": ("Python", "Packages", "Docker engine", "Base image", "Session image", "Benchmark"),
-    "test": ("Python", "Packages", "Docker engine", "Base image", "Session image", "Test tools", "Tests"),
+    "image": ("Python", "Packages", "Docker engine", "Base image", "Page", "Session image"),
+    "image-full": ("Python", "Packages", "Docker engine", "Base image", "Page", "Session image"),
+    "run": ("Python", "Packages", "Docker engine", "Base image", "Page", "Session image", "Controller"),
+    "bench": ("Python", "Packages", "Docker engine", "Base image", "Page", "Session image", "Benchmark"),
+    "test": ("Python", "Packages", "Docker engine", "Base image", "Page", "Session image", "Test tools", "Tests"),
 }
 """What each goal goes through, in order."""
 
@@ -135,6 +136,22 @@ def run(at: Step, command: Sequence[str | Path], advice: str) -> None:
     if process.returncode != 0:
         shown = " ".join(str(word) for word in command)
         raise SetupFailed(advice, f"$ {shown}\n{''.join(printed)}(exit code {process.returncode})")
+
+
+def follow_build(report: dict[str, Any], printed: list[str], at: Step, advice: str) -> None:
+    """Tell of one report of the engine on an image that it builds; `printed` collects what it said.
+
+    Raises:
+        SetupFailed: it reports a failure; with the end of the output, and `advice`.
+    """
+    text = str(report.get("stream") or report.get("error") or "").strip()
+    if not text:
+        return
+    printed.append(text)
+    if "error" in report:
+        raise SetupFailed(advice, "\n".join(printed[-40:]))
+    tell: Callable[[str], None] = at.doing if text.startswith("Step ") else at.passing
+    tell(" ".join(text.splitlines()[-1].split())[:110])
 
 
 def may_be_root() -> bool:

@@ -13,27 +13,18 @@ import logging
 import os
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
-from . import limits, protocol, rpc
+from . import limits, protocol, rpc, site
 from .files import FileFault, Files
 from .hub import Client, Hub
 from .methods import Methods
 from .session import Session
 
 log = logging.getLogger(__name__)
-
-PAGE = Path(__file__).with_name("page")
-PAGE_FILES = {"/": "index.html", "/page.js": "page.js", "/page.css": "page.css", "/icon.svg": "icon.svg"}
-PAGE_HEADERS = {
-    "Cache-Control": "no-cache",
-    "Content-Security-Policy": "default-src 'self'; connect-src 'self' ws: wss:",
-    "X-Content-Type-Options": "nosniff",
-}
 
 DOWNLOAD_HEADERS = {
     "Cache-Control": "no-store",
@@ -70,8 +61,7 @@ class Server:
         app.router.add_get("/ws", self._websocket)
         app.router.add_get("/files/{path:.+}", self._download)
         app.router.add_put("/files/{path:.+}", self._upload)
-        for path in PAGE_FILES:
-            app.router.add_get(path, _page)
+        site.add_routes(app.router)
         return app
 
     def websocket_app(self) -> web.Application:
@@ -208,10 +198,6 @@ async def _write(socket: web.WebSocketResponse, client: Client) -> None:
         await socket.close(code=WSCloseCode.TRY_AGAIN_LATER, message=b"too far behind")
     except ConnectionError:
         pass  # the reader notices, too, and ends the connection
-
-
-async def _page(request: web.Request) -> web.StreamResponse:
-    return web.FileResponse(PAGE / PAGE_FILES[request.path], headers=PAGE_HEADERS)
 
 
 @web.middleware

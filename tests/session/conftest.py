@@ -24,7 +24,7 @@ from tests.support import eventually
 IMAGE = os.environ.get("MCM_TEST_SESSION_IMAGE", "matlab-session:octave")
 """Another one for those who work on the image while others use it."""
 FULL_IMAGE = os.environ.get("MCM_TEST_FULL_IMAGE", "matlab-session:octave-full")
-CONTEXT = Path(__file__).parents[2] / "matlab"
+ROOT = Path(__file__).parents[2]
 START_SECONDS = 30.0
 """Generous: the machine may be busy with others. How fast it is, the benchmark tells."""
 HTTP, WEBSOCKET = "8888/tcp", "8889/tcp"
@@ -33,8 +33,7 @@ HTTP, WEBSOCKET = "8888/tcp", "8889/tcp"
 @pytest.fixture(scope="session")
 def session_image() -> str:
     if subprocess.run(["docker", "image", "inspect", IMAGE], capture_output=True, check=False).returncode != 0:
-        dockerfile = str(CONTEXT / "Dockerfile.octave")
-        subprocess.run(["docker", "build", "--quiet", "--tag", IMAGE, "--file", dockerfile, str(CONTEXT)], check=True)
+        subprocess.run([ROOT / "scripts" / "setup", "image"], check=True)
     return IMAGE
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import os
+import re
 import time
 
 import aiohttp
@@ -356,11 +357,19 @@ async def test_the_page_is_served_and_nothing_else(session: Session) -> None:
     async with session.http.get(session.page) as answer:
         assert answer.status == 200
         assert answer.content_type == "text/html"
-        assert "page.js" in await answer.text()
-    for path in ("/page.js", "/page.css", "/icon.svg"):
-        async with session.http.get(session.page + path) as answer:
+        assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+        parts = re.findall(r'(?:src|href)="\./([^"]+)"', await answer.text())
+    assert len(parts) >= 3
+    for path in parts:
+        async with session.http.get(f"{session.page}/{path}") as answer:
             assert answer.status == 200
-    for path in ("/nothing", "/../octave.py", "/%2e%2e/octave.py", "/page.js/../../octave.py"):
+    for path in (
+        "/nothing",
+        "/../octave.py",
+        "/%2e%2e/octave.py",
+        "/assets/..%2f..%2fstartup.m",
+        "/assets/../../octave/startup.m",
+    ):
         async with session.http.get(URL(session.page + path, encoded=True)) as answer:
             assert answer.status == 404
             assert (await answer.json())["code"] == "not_found"

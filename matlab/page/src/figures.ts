@@ -1,0 +1,151 @@
+// The session's figures: one tab each, zoomed and rotated on the page, exported by the session.
+import { openMenu } from "./dialog";
+import { $, drawn, h, iconButton } from "./dom";
+import type { Connection } from "./connection";
+import { Drawing, kindOf } from "./drawing";
+import { saveAs } from "./files";
+import type { Figure, FigureData, Format } from "./protocol";
+import { onTheme } from "./theme";
+import { speak, words } from "./words";
+
+const FORMATS: Record<Format, string> = { png: "image/png", svg: "image/svg+xml", pdf: "application/pdf" };
+const RESIZED_AFTER = 120; // ms
+
+interface Surroundings {
+  run(code: string): void;
+  fail(error: unknown): void;
+}
+
+export class Figures {
+  private figures: Figure[] = [];
+  private current = 0;
+  private data: FigureData | null = null;
+  private asked = 0;
+  private resizeTimer = 0;
+  private readonly body = $("figure");
+  private readonly place = h("div", { id: "plot" });
+  private readonly note = h("p", { class: "caption" });
+  private readonly drawing = new Drawing(this.place);
+
+  constructor(private readonly connection: Connection, private readonly around: Surroundings) {
+    speak(() => this.draw());
+    onTheme(() => void this.render());
+    new ResizeObserver(() => {
+      clearTimeout(this.resizeTimer);
+      this.resizeTimer = setTimeout(() => void this.render(), RESIZED_AFTER);
+    }).observe(this.body);
+    $("figure-tabs").addEventListener("keydown", (event) => {
+      const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+      if (!step) return;
+      const place = this.figures.findIndex(({ number }) => number === this.current) + step;
+      this.choose(this.figures[(place + this.figures.length) % this.figures.length]!.number);
+      $("figure-tabs").querySelector<HTMLElement>("[aria-selected=true]")?.focus();
+    });
+  }
+
+  show(figures: Figure[]): void {
+    const known = new Map(this.figures.map(({ number, revision }) => [number, revision]));
+    const changed = figures.filter(({ number, revision }) => known.get(number) !== revision);
+    this.figures = figures;
+    if (!figures.some(({ number }) => number === this.current)) this.current = 0;
+    this.current = changed.at(-1)?.number ?? (this.current || figures.at(-1)?.number || 0);
+    this.draw();
+    if (this.revision !== this.data?.revision || this.data?.number !== this.current) void this.fetch();
+  }
+
+  private get revision(): number | undefined { return this.figures.find(({ number }) => number === this.current)?.revision; }
+
+  private choose(number: number): void {
+    this.current = number;
+    this.draw();
+    void this.fetch();
+  }
+
+  private async fetch(): Promise<void> {
+    const { current: number } = this;
+    if (!number) return;
+    const asked = ++this.asked;
+    try {
+      const data = await this.connection.call("figure.data", { number });
+      if (asked !== this.asked) return;
+      this.data = data;
+      await this.render();
+    } catch (error) {
+      if (asked === this.asked && this.figures.some((figure) => figure.number === number)) this.around.fail(error);
+    }
+  }
+
+  private async render(): Promise<void> {
+    const { data } = this;
+    if (!data || data.number !== this.current || !this.place.isConnected || !this.place.clientWidth) return;
+    const kind = kindOf(data);
+    this.note.textContent = kind === "solid" ? words().rotateHint : kind === "flat" ? words().zoomHint
+      : words().asPicture;
+    this.place.dataset.kind = kind;
+    if (kind === "picture") await this.picture(data);
+    else await this.drawing.draw(data, kind);
+    this.place.dataset.drawn = `${data.number}.${data.revision}`;
+  }
+
+  /** What the page cannot draw, the session does. */
+  private async picture(data: FigureData): Promise<void> {
+    const { number } = data;
+    const [width, height] = [Math.max(200, this.place.clientWidth), Math.max(150, this.place.clientHeight)];
+    const { content } = await this.connection.call("figure.export", { number, format: "png", width, height });
+    if (this.data !== data) return;
+    this.drawing.clear();
+    this.place.append(h("img", { src: `data:image/png;base64,${content}`, alt: words().figure(number) }));
+  }
+
+  private draw(): void {
+    const tabs = this.figures.map(({ number, name }) => {
+      const chosen = number === this.current;
+      const close = h("button", {
+        type: "button", class: "icon", tabindex: -1, title: words().closeFigure, "aria-label": `${words().closeFigure} ${number}`,
+        onpointerdown: (event: Event) => event.stopPropagation(), onclick: () => this.around.run(`close (${number})`),
+      });
+      close.append(drawn("close"));
+      return h("div", {
+        class: "tab", role: "tab", "aria-selected": String(chosen), tabindex: chosen ? 0 : -1,
+        title: name ? `${words().figure(number)}: ${name}` : words().figure(number),
+        onpointerdown: () => this.choose(number),
+      }, h("span", {}, name || (this.figures.length > 2 ? String(number) : words().figure(number))), close);
+    });
+    $("figure-tabs").replaceChildren(...tabs);
+    const some = this.figures.length > 0;
+    const enlarge = iconButton("enlarge", words().enlarge, () => $("desk").classList.toggle("enlarged"));
+    enlarge.id = "enlarge";
+    const save = iconButton("download", words().exportFigure, (event) => openMenu(event.clientX, event.clientY, (
+      (["png", "svg", "pdf"] as const).map((format) => ({
+        label: words().exportAs(format.toUpperCase()), choose: () => void this.export(format),
+      }))
+    )));
+    save.id = "export-figure";
+    $("figure-tools").replaceChildren(...(some
+      ? [iconButton("reset", words().resetView, () => void this.drawing.resetView()), save, enlarge] : []));
+    if (some) {
+      if (!this.place.isConnected) this.body.replaceChildren(this.place, this.note);
+      return;
+    }
+    this.data = null;
+    this.drawing.clear();
+    $("desk").classList.remove("enlarged");
+    this.body.replaceChildren(h(
+      "div", { class: "empty" }, h("strong", {}, words().noFigures),
+      h("span", {}, words().noFiguresHint, " ", h("code", {}, "surf(peaks)")),
+    ));
+  }
+
+  private async export(format: Format): Promise<void> {
+    const { current: number } = this;
+    try {
+      const { encoding, content } = await this.connection.call("figure.export", { number, format });
+      const bytes = encoding === "text" ? content : Uint8Array.from(atob(content), (c) => c.charCodeAt(0));
+      const address = URL.createObjectURL(new Blob([bytes], { type: FORMATS[format] }));
+      saveAs(address, `figure${number}.${format}`);
+      setTimeout(() => URL.revokeObjectURL(address), 60_000);
+    } catch (error) {
+      this.around.fail(error);
+    }
+  }
+}

@@ -1,0 +1,175 @@
+// Puts the parts of the page together.
+import { CommandLine } from "./commandline";
+import { CommandWindow } from "./commandwindow";
+import { Completion } from "./completion";
+import { Connection, NotConnected, Refused } from "./connection";
+import { Documents } from "./documents";
+import { $ } from "./dom";
+import { Editor } from "./editor";
+import { Figures } from "./figures";
+import { Files, relative } from "./files";
+import { Folder } from "./folder";
+import { layOut } from "./layout";
+import { followTheme } from "./theme";
+import { Toolbar } from "./toolbar";
+import { Transcript } from "./transcript";
+import { Viewer } from "./viewer";
+import { translateDocument, words } from "./words";
+import { Workspace } from "./workspace";
+
+const NOTICE_SECONDS = 5;
+const NO_SUCH_METHOD = -32601;
+const LOOK_EVERY = 4000; // ms between looks at memory and processors
+
+translateDocument();
+followTheme();
+layOut();
+
+const connection = new Connection();
+const files = new Files(connection);
+const completion = new Completion(connection);
+const documents = new Documents(() => editor.newScript());
+const folder = new Folder(files, {
+  run, say, fail,
+  open: (path) => void editor.openFile(path),
+  runFile: (path) => void files.read(path).then(({ text }) => editor.runFile(path, text), fail),
+  renamed: (from, to) => editor.renamed(from, to),
+  busy: () => toolbar.busy,
+});
+const editor = new Editor(documents, {
+  files, completion, run, say, fail, folder: () => folder.current, here: () => folder.here,
+});
+const workspace = new Workspace({ run, open: openVariable });
+const figures = new Figures(connection, { run, fail });
+const transcript = new Transcript((file, line) => {
+  const path = relative(file);
+  if (path) void editor.openFile(path, line);
+});
+const line = new CommandLine($("command-line"), completion, run);
+const commandWindow = new CommandWindow(connection, transcript, line);
+const toolbar = new Toolbar(connection, say);
+const viewers = new Set<Viewer>();
+
+/** What was typed, or a file, a section, a selection; false if it was not taken. */
+function run(code: string): boolean {
+  if (!connection.open) {
+    say(words().notConnected);
+    return false;
+  }
+  transcript.follow();
+  if (toolbar.asking) {
+    connection.call("input", { text: code }).catch(fail);
+    toolbar.ask(null);
+    return true;
+  }
+  line.remember(code);
+  if (/^\s*clc\s*;?\s*$/.test(code)) transcript.clear();
+  else if (!code.trim()) transcript.command("");
+  else connection.call("eval", { code }).catch(fail);
+  return true;
+}
+
+function openVariable(name: string): void {
+  const open = documents.find(`variable:${name}`);
+  if (open) return documents.show(open);
+  const viewer = new Viewer(name, connection, () => viewers.delete(viewer));
+  viewers.add(viewer);
+  documents.add(viewer);
+}
+
+let noticeTimer = 0;
+
+function say(text: string, stays = false): void {
+  const notice = $("notice");
+  clearTimeout(noticeTimer);
+  notice.textContent = text;
+  notice.hidden = !text;
+  if (!stays) noticeTimer = setTimeout(() => { notice.hidden = true; }, NOTICE_SECONDS * 1000);
+}
+
+function fail(error: unknown): void {
+  if (error instanceof NotConnected) say(words().notConnected);
+  else if (error instanceof Refused && error.code === NO_SUCH_METHOD) say(words().noSuchMethod);
+  else say(error instanceof Error ? error.message : String(error));
+}
+
+let wasLost = false;
+connection.onLost(() => {
+  wasLost = true;
+  toolbar.lost();
+  say(words().lost, true);
+});
+connection.on("hello", ({ figures: open, status }) => {
+  if (wasLost) say(words().back);
+  wasLost = false;
+  figures.show(open);
+  void folder.refresh();
+  if (status.state === "idle") void lookAround();
+});
+connection.on("figures", ({ figures: open }) => figures.show(open));
+connection.on("idle", () => void lookAround());
+connection.on("exited", () => {
+  workspace.show([]);
+  figures.show([]);
+});
+
+let looking = false;
+let lookAgain = false;
+
+/** After a command: what it may have changed. One look at a time, and one more if there was another command. */
+async function lookAround(): Promise<void> {
+  lookAgain = true;
+  if (looking) return;
+  looking = true;
+  try {
+    while (lookAgain) {
+      lookAgain = false;
+      const [{ variables }] = await Promise.all([connection.call("whos", {}), look(), folder.refresh(), editor.refresh()]);
+      workspace.show(variables);
+      for (const viewer of viewers) void viewer.refresh();
+    }
+  } catch {
+    // the connection is lost or the interpreter ended: there is another look when it is back
+  } finally {
+    looking = false;
+  }
+}
+
+async function look(): Promise<void> {
+  const status = await connection.call("status", {});
+  toolbar.showUsage(status.usage);
+  folder.follow(status.folder);
+}
+
+setInterval(() => { if (connection.open && !document.hidden) look().catch(() => {}); }, LOOK_EVERY);
+addEventListener("online", () => connection.hurry());
+document.addEventListener("visibilitychange", () => { if (!document.hidden) connection.hurry(); });
+
+$("new-script").onclick = () => editor.newScript();
+$("save").onclick = () => { if (editor.active) void editor.save(editor.active); };
+$("run").onclick = () => void editor.run();
+$("run-section").onclick = () => editor.runSection();
+$("run-selection").onclick = () => editor.runSelection();
+
+document.addEventListener("keydown", (event) => {
+  if (document.querySelector("dialog[open]")) return;
+  const { key, ctrlKey, metaKey, altKey, shiftKey } = event;
+  const control = (ctrlKey || metaKey) && !shiftKey;
+  if (key === "F5" && !control && !shiftKey) void editor.run();
+  else if (key === "F9" && !control && !shiftKey) editor.runSelection();
+  else if (key === "Enter" && control) editor.runSection();
+  else if (key === "s" && control && !altKey) { if (editor.active) void editor.save(editor.active); }
+  else if (key === "n" && control && altKey) editor.newScript();
+  else if (key === "c" && ctrlKey && !metaKey && !altKey && !shiftKey && !String(getSelection())) { // with a selection it copies
+    if (toolbar.busy) toolbar.interrupt();
+    else if (line.view.hasFocus) line.clear();
+    else return;
+  } else if (key === "l" && ctrlKey && !altKey && !shiftKey && line.view.hasFocus) commandWindow.clear();
+  else return;
+  event.preventDefault();
+  event.stopPropagation();
+}, { capture: true });
+
+void editor.bringBack();
+connection.connect();
+line.focus();

@@ -1,0 +1,122 @@
+// What the command window shows: commands, what they printed, errors and notes. Old text leaves it.
+import { $, h } from "./dom";
+import type { CodeError, Ending } from "./protocol";
+import { words } from "./words";
+
+const MOST_CHARACTERS = 1_500_000;
+const MOST_ELEMENTS = 4000;
+const PIECE = 32 * 1024; // characters of printed text in one element
+const COMMAND_LINES = 14; // of a longer command this many are shown
+const NEAR_THE_END = 40; // pixels
+
+type Kind = "command" | "error" | "note" | "hint";
+type OpenFile = (file: string, line: number) => void;
+
+export class Transcript {
+  private readonly pane = $("window");
+  private readonly list = $("transcript");
+  private output: { element: HTMLElement; line: Text; raw: string; size: number } | null = null;
+  private size = 0;
+  private following = true;
+  private scrolling = false;
+
+  constructor(private readonly openFile: OpenFile) {
+    this.pane.addEventListener("scroll", () => {
+      this.following = this.pane.scrollHeight - this.pane.scrollTop - this.pane.clientHeight < NEAR_THE_END;
+    });
+    new ResizeObserver(() => this.scroll()).observe(this.pane);
+  }
+
+  command(code: string): void {
+    const lines = code.replace(/\n+$/, "").split("\n");
+    const shown = lines.length > COMMAND_LINES ? lines.slice(0, COMMAND_LINES - 2) : lines;
+    const element = this.add("command", shown.join("\n"));
+    if (shown !== lines) element.append(h("i", {}, `\n${words().moreLines(lines.length - shown.length)}`));
+  }
+
+  note(text: string): void { this.add("note", text); }
+  hint(text: string): void { this.add("hint", text); }
+
+  error(status: Ending, error: CodeError): void {
+    const element = this.add("error", (status === "aborted" ? words().notRun : "") + error.message);
+    for (const { file, name, line } of error.stack) {
+      if (!file && !name && line === 1) continue; // of a command that can be seen just above
+      const text = name || file ? words().inFile(name || file!, line) : words().inLine(line);
+      const place = file
+        ? h("button", { type: "button", class: "place", onclick: () => this.openFile(file, line) }, text)
+        : h("span", { class: "place" }, text);
+      element.append("\n    ", place);
+    }
+    this.scroll();
+  }
+
+  print(text: string): void {
+    let output = this.output ??= this.openOutput("");
+    const whole = output.raw + text.replace(/\x1b\[[0-9;?]*[A-Za-z]/g, "");
+    const cut = whole.lastIndexOf("\n") + 1;
+    output.line.before(written(whole.slice(0, cut)));
+    output.raw = withoutOverwritten(whole.slice(cut));
+    output.line.data = written(output.raw);
+    output.size += text.length;
+    this.size += text.length;
+    if (cut && output.size > PIECE) { // go on in a new element, so that old text can leave the window
+      output.line.remove();
+      output = this.output = this.openOutput(output.raw);
+    }
+    this.scroll();
+  }
+
+  /** What is printed next belongs to something else. */
+  endOutput(): void { this.output = null; }
+
+  clear(): void {
+    this.list.replaceChildren();
+    this.output = null;
+    this.size = 0;
+  }
+
+  /** The person did something here, and wants to see what comes of it. */
+  follow(): void {
+    this.following = true;
+    this.scroll();
+  }
+
+  private add(kind: Kind, text: string): HTMLElement {
+    this.output = null;
+    const element = h("div", { class: kind }, text);
+    this.size += text.length;
+    this.append(element);
+    return element;
+  }
+
+  private openOutput(raw: string) {
+    const element = h("div", { class: "output" });
+    const line = element.appendChild(document.createTextNode(written(raw)));
+    this.append(element);
+    return { element, line, raw, size: 0 };
+  }
+
+  private append(element: HTMLElement): void {
+    this.list.append(element);
+    while (this.size > MOST_CHARACTERS || this.list.childElementCount > MOST_ELEMENTS) {
+      const oldest = this.list.firstElementChild;
+      if (!oldest || oldest === element) break;
+      this.size -= oldest.textContent!.length;
+      oldest.remove();
+    }
+    this.scroll();
+  }
+
+  private scroll(): void {
+    if (!this.following || this.scrolling) return;
+    this.scrolling = true;
+    requestAnimationFrame(() => {
+      this.scrolling = false;
+      this.pane.scrollTop = this.pane.scrollHeight;
+    });
+  }
+}
+
+// A carriage return begins the line anew, but only what comes next takes the old text away: so do progress bars.
+function withoutOverwritten(text: string): string { return text.replace(/[^\n]*\r(?=[^\r\n])/g, ""); }
+function written(text: string): string { return withoutOverwritten(text).replace(/\r/g, "").replace(/[^\n]\x08/g, ""); }
