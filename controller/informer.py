@@ -162,7 +162,7 @@ class Informer:
         if not _same_run(before.container, container):
             view = replace(view, probe=None, ready_since=None, usage=None)
             if container is not None and container.phase is Phase.RUNNING:
-                self._due.add(user_id)
+                self._due.add_after(user_id, self._times.until_ready)  # no session is up in less
         self._put(view)
 
     def report(self, user_id: int, progress: Progress) -> None:
