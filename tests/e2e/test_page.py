@@ -15,12 +15,14 @@ async def test_the_page_evaluates_remembers_and_comes_back(rig: Rig, lab: Lab) -
     async with a_browser() as browser:
         page = await browser.new_page(locale="en-GB")
         await page.goto(f"http://127.0.0.1:{lab.http_base + 1}/")
+        await expect(page.locator("#state")).to_have_text("Ready")  # the page is there before its connection is
         await page.locator("#command").fill("A = magic(4)")
         await page.keyboard.press("Enter")
         transcript = page.locator("#transcript")
         await expect(transcript).to_contain_text("16    2    3   13")
         await expect(transcript).to_contain_text("4   14   15    1")
         await page.reload()
+        await expect(page.locator("#state")).to_have_text("Ready")
         await page.locator("#command").fill("sum(A(:))")
         await page.keyboard.press("Enter")
         await expect(transcript).to_contain_text("ans = 136")
