@@ -14,6 +14,7 @@ from aiohttp import web
 from . import folder, log
 from .files import Files
 from .hub import Hub
+from .octave import Octave
 from .server import Server
 from .session import Session
 
@@ -37,7 +38,7 @@ async def serve() -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     folder.lay_out(HOME)
     hub = Hub()
-    session = Session(HOME, hub.publish)
+    session = Session(Octave, HOME, hub.publish)
     who = {name: os.environ[variable] for name, variable in WHO.items() if os.environ.get(variable)}
     server = Server(session, hub, Files(HOME), who, frozenset(os.environ.get("MCM_ALLOWED_ORIGINS", "").split()))
     web_runner = web.AppRunner(server.web_app(), access_log=None)

@@ -28,7 +28,7 @@ MOST_NUMBERS = 200_000
 """In one figure; one with more is shown as a picture."""
 
 WORD = re.compile(r"(?<![\w.])[A-Za-z_][A-Za-z0-9_.]*\Z")
-"""What is to be completed: a name, or a path of fields. It goes into Octave's code as it is."""
+"""What is to be completed: a name, or a path of fields. It goes into the interpreter's code as it is."""
 
 
 class Methods:
@@ -84,24 +84,24 @@ class Methods:
     def _question(self, call: rpc.Call, answer: Answer, refuse: Refuse) -> None:
         params = call.params
 
-        def ask(function: str, params: Json, read: Callable[[Any], Json], given: str = "") -> None:
+        def ask(question: str, params: Json, read: Callable[[Any], Json]) -> None:
             def failed(message: str) -> None:
                 refuse(rpc.Fault(rpc.NOT_ANSWERED, message, call.id))
 
-            self._session.ask(Question(function, params, given, lambda raw: answer(read(raw)), failed))
+            self._session.ask(Question(question, params, lambda raw: answer(read(raw)), failed))
 
         match call.method:
             case "whos":
-                ask("__session_whos__", {}, _variables, given="whos")
+                ask("whos", {}, _variables)
             case "value":
-                ask("__session_value__", value_params(params), read_value, given="who")
+                ask("value", value_params(params), read_value)
             case "complete":
                 self._complete(params["code"], params.get("cursor"), answer, ask)
             case "figure.data":
-                ask("__session_figure__", {**params, "most": MOST_NUMBERS}, lambda raw: self._figure(params, raw))
+                ask("figure", {**params, "most": MOST_NUMBERS}, lambda raw: self._figure(params, raw))
             case "figure.export":
                 wanted = {"width": 0, "height": 0, "folder": str(EXPORTS), **params}
-                ask("__session_export__", wanted, lambda raw: _exported(params, Path(raw["file"])))
+                ask("export", wanted, lambda raw: _exported(params, Path(raw["file"])))
             case other:
                 raise AssertionError(f"{other} is documented and does not exist")
 
@@ -115,8 +115,7 @@ class Methods:
         elif word is None:
             answer({"start": len(before), "matches": []})
         else:
-            given = f'completion_matches ("{word[0]}")'
-            ask("__session_complete__", {"most": MOST_MATCHES}, lambda raw: _matches(word.start(), raw), given=given)
+            ask("complete", {"word": word[0], "most": MOST_MATCHES}, lambda raw: _matches(word.start(), raw))
 
     def _figure(self, params: Json, raw: Json) -> Json:
         number = params["number"]

@@ -39,11 +39,13 @@ class CodeError:
         return {"identifier": self.identifier, "message": self.message, "stack": stack}
 
 
-def read_error(raw: Mapping[str, Any], command_file: str) -> CodeError:
-    """From what `__session_describe_error__` sent; our own frames and file names are taken out."""
+def read_error(raw: Mapping[str, Any], command_file: str | None) -> CodeError:
+    """From what the interpreter sent; our own frames and file names are taken out."""
     stack = raw.get("stack") or []
     frames = [stack] if isinstance(stack, dict) else stack  # jsonencode writes an array of one without its brackets
-    message = re.sub(rf" of file {re.escape(command_file)}", "", str(raw.get("message", "")))
+    message = str(raw.get("message", ""))
+    if command_file is not None:
+        message = re.sub(rf" of file {re.escape(command_file)}", "", message)
     return CodeError(
         str(raw.get("identifier", "")),
         message.strip("\n"),
@@ -51,9 +53,9 @@ def read_error(raw: Mapping[str, Any], command_file: str) -> CodeError:
     )
 
 
-def _frame(raw: Mapping[str, Any], command_file: str) -> StackFrame:
+def _frame(raw: Mapping[str, Any], command_file: str | None) -> StackFrame:
     file, name = str(raw.get("file", "")), str(raw.get("name", ""))
-    in_command = file == command_file
+    in_command = file in ("", command_file)
     return StackFrame(
         None if in_command else file, "" if name == file else name, int(raw.get("line", 0)), int(raw.get("column", 0))
     )

@@ -21,7 +21,7 @@ from typing import Any
 
 from .figures import Album
 from .frames import Frame
-from .octave import COMMAND_FILE, Octave
+from .interpreter import Interpreter, Interpreters
 from .outcome import CodeError, Ending, read_error
 from .recovery import Recovery
 
@@ -91,10 +91,9 @@ class Question:
     """What a client wants to know of the interpreter. It waits its turn among the commands, but nobody else hears of
     it, and it is no activity."""
 
-    function: str
+    name: str
+    """`whos`, `value`, `complete`, `figure` or `export`."""
     params: Json
-    given: str
-    """Octave's code for what is to be evaluated at the prompt, where the user's variables are; may be empty."""
     done: Done
     failed: Callable[[str], None]
     number: int = 0
@@ -104,11 +103,12 @@ class Question:
 class Session:
     """`run` keeps it going until it is cancelled; `ready` is set once an interpreter said so for the first time."""
 
-    def __init__(self, folder: Path, publish: Publish) -> None:
+    def __init__(self, interpreters: Interpreters, folder: Path, publish: Publish) -> None:
         self.ready = asyncio.Event()
+        self._interpreters = interpreters
         self._folder = folder
         self._publish = publish
-        self._octave: Octave | None = None
+        self._interpreter: Interpreter | None = None
         self._version = ""
         self._starts = 0
         self._recovery = Recovery()
@@ -167,13 +167,13 @@ class Session:
         Raises:
             NothingAsks: no command waits for input.
         """
-        if self._octave is None or self._input_request is None:
+        if self._interpreter is None or self._input_request is None:
             raise NothingAsks
         self.touch()
         self._input_request = None
         self._hear_text(f"{text}\n")
         self._flush()
-        self._octave.type(text)
+        self._interpreter.type(text)
 
     def touch(self) -> None:
         """Somebody does something with the session."""
@@ -182,34 +182,34 @@ class Session:
     def interrupt(self) -> bool:
         """Ctrl-C; false if nothing runs."""
         self.touch()
-        if self._octave is None or self._state is not State.BUSY:
+        if self._interpreter is None or self._state is not State.BUSY:
             return False
         self._interrupted = True
-        self._octave.interrupt()
+        self._interpreter.interrupt()
         return True
 
     def restart(self, done: Done) -> None:
         """End the interpreter, whatever it does, and start a new one, safe mode or not; `done` at its first prompt."""
         self.touch()
         self._restarting.append(done)
-        if self._octave is not None:
+        if self._interpreter is not None:
             self._asked = True
-            self._octave.kill()
+            self._interpreter.kill()
         self._wake.set()
 
     def status(self) -> Json:
-        octave = self._octave
+        interpreter = self._interpreter
         return {
             "state": self._state,
             "since": _iso(self._since),
             "last_activity": _iso(self._last_activity),
             "waiting": sum(isinstance(w, Evaluation) for w in self._waiting),
             "asks": self._input_request,
-            "folder": octave.folder() if octave is not None else None,
+            "folder": interpreter.folder() if interpreter is not None else None,
             "interpreter": {
-                "name": "octave",
+                "name": self._interpreters.name,
                 "version": self._version,
-                "pid": octave.pid if octave is not None else None,
+                "pid": interpreter.pid if interpreter is not None else None,
                 "restarts": max(0, self._starts - 1),
                 "safe_mode": self._recovery.safe_mode,
             },
@@ -248,14 +248,15 @@ class Session:
         self._enter(State.STARTING)
         log.info("interpreter starting", extra={"start": self._starts, "safe_mode": self._recovery.safe_mode})
         try:
-            self._octave = await Octave.start(self._folder, self._hear, safe_mode=self._recovery.safe_mode)
+            started = self._interpreters.start(self._folder, self._hear, safe_mode=self._recovery.safe_mode)
+            self._interpreter = await started
         except OSError as error:  # no more processes, no memory
             log.error("interpreter could not be started", extra={"reason": str(error)})
             return os.EX_OSERR
         try:
-            return await self._octave.wait()
+            return await self._interpreter.wait()
         finally:
-            self._octave = None
+            self._interpreter = None
 
     def _bury(self, code: int, asked: bool) -> None:
         self._flush()
@@ -369,7 +370,7 @@ class Session:
             self._run_next()
             return
         if self._running is not None:
-            self._finish(self._running, *_ending(self._running, interrupted=self._interrupted))
+            self._finish(self._running, *self._ending(self._running))
         if self._interrupted:
             self._interrupted = self._settled = False
             self._settle()
@@ -382,14 +383,14 @@ class Session:
 
     def _settle(self) -> None:
         """Ask for a sign that the Ctrl-C is used up, and again in case that it was used up by the question."""
-        if self._octave is None:
+        if self._interpreter is None:
             return
         self._settling += 1
-        self._octave.settle(self._settling)
-        asyncio.get_running_loop().call_later(SETTLE_SECONDS, self._settle_again, self._octave, self._settling)
+        self._interpreter.settle(self._settling)
+        asyncio.get_running_loop().call_later(SETTLE_SECONDS, self._settle_again, self._interpreter, self._settling)
 
-    def _settle_again(self, octave: Octave, number: int) -> None:
-        if octave is self._octave and number == self._settling and not self._settled:
+    def _settle_again(self, interpreter: Interpreter, number: int) -> None:
+        if interpreter is self._interpreter and number == self._settling and not self._settled:
             self._settle()
 
     # ------------------------------------------------------------ evaluations and questions
@@ -399,17 +400,17 @@ class Session:
             raise TooManyWaiting
 
     def _run_next(self) -> None:
-        if self._state is not State.IDLE or self._octave is None or self._asking is not None or not self._waiting:
+        if self._state is not State.IDLE or self._interpreter is None or self._asking is not None or not self._waiting:
             return
         waiting = self._waiting.popleft()
         if isinstance(waiting, Question):
             self._asking = waiting
             self._questions += 1
             waiting.number = self._questions
-            self._octave.ask(waiting.number, waiting.function, waiting.given, waiting.params)
+            self._interpreter.ask(waiting.number, waiting.name, waiting.params)
         else:
             self._begin(waiting)
-            self._octave.evaluate(waiting.number, waiting.code)
+            self._interpreter.evaluate(waiting.number, waiting.code)
 
     def _answer(self, question: Question) -> None:
         self._asking = None
@@ -435,6 +436,19 @@ class Session:
         self._publish("idle", {k: v for k, v in outcome.items() if k not in ("output", "output_truncated")})
         evaluation.done(outcome)
 
+    def _ending(self, evaluation: Evaluation) -> tuple[Ending, CodeError | None]:
+        end = evaluation.end
+        if end is None and self._interrupted:
+            return Ending.INTERRUPTED, None
+        if end is None and evaluation.number != STARTUP:
+            message = "The command's end was not reported: the session's own functions are gone. Restart the session."
+            return Ending.ERROR, CodeError("Session:Broken", message)
+        if end is None or end.get("status") == "ok":
+            return Ending.OK, None
+        if end.get("status") == "error":
+            return Ending.ERROR, read_error(end.get("error") or {}, self._interpreters.command_file)
+        return Ending.INTERRUPTED, None
+
     def _outcome(self, evaluation: Evaluation, ending: Ending, error: CodeError | None) -> Json:
         elapsed = asyncio.get_running_loop().time() - evaluation.began if evaluation.began else 0.0
         return {
@@ -449,20 +463,6 @@ class Session:
     def _enter(self, state: State) -> None:
         self._state = state
         self._since = datetime.now(UTC)
-
-
-def _ending(evaluation: Evaluation, *, interrupted: bool) -> tuple[Ending, CodeError | None]:
-    end = evaluation.end
-    if end is None and interrupted:
-        return Ending.INTERRUPTED, None
-    if end is None and evaluation.number != STARTUP:
-        message = "The command's end was not reported: the session's own functions are gone. Restart the session."
-        return Ending.ERROR, CodeError("Session:Broken", message)
-    if end is None or end.get("status") == "ok":
-        return Ending.OK, None
-    if end.get("status") == "error":
-        return Ending.ERROR, read_error(end.get("error") or {}, COMMAND_FILE)
-    return Ending.INTERRUPTED, None
 
 
 def _obituary(code: int, asked: bool) -> str:

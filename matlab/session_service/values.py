@@ -20,7 +20,7 @@ def value_params(params: Json) -> Json:
 
 
 def read_value(raw: Json) -> Json:
-    """From what `__session_value__` sent."""
+    """From what the interpreter sent."""
     value = dict(raw)
     shape = value.pop("shape", None)
     if shape is not None:
