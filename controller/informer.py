@@ -252,7 +252,9 @@ class Informer:
         asked = self.view(user_id).container
         if asked is None or asked.phase is not Phase.RUNNING:
             return
+        began = time.monotonic()
         probe = await self._prober.probe(self._ports.http_base + user_id, self._ports.ws_base + user_id)
+        took = time.monotonic() - began
         view = self.view(user_id)
         if not _same_run(asked, view.container):
             return
@@ -262,11 +264,15 @@ class Informer:
             pairs = {"user": user_id, "container": asked.id[:12], "reason": probe.detail or "both services answer"}
             log.info("session ready" if probe.ready else "session not ready", extra={"pairs": pairs})
             self._queue.add(user_id)
-        self._due.add_after(user_id, self._until_next_round() if probe.ready else self._times.until_ready)
+        self._due.add_after(user_id, self._until_next_round() if probe.ready else self._until_next_try(took))
 
     def _until_next_round(self) -> float:
         """Seconds. Ready sessions are asked together: a hundred wake-ups one by one cost three times the CPU."""
         return self._times.once_ready - asyncio.get_running_loop().time() % self._times.once_ready
+
+    def _until_next_try(self, took: float) -> float:
+        """Seconds. Sessions that let us wait for their answer must not use up the probers that others need."""
+        return min(max(self._times.until_ready, 4 * took), self._times.once_ready)
 
     async def _measure(self, containers: Sequence[Container]) -> None:
         try:

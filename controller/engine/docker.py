@@ -21,13 +21,14 @@ import docker.errors
 import docker.tls
 import docker.types
 import docker.utils
+import requests
 import requests.exceptions
 import urllib3.exceptions
+from docker.transport import UnixHTTPAdapter
 
 from controller.engine import EngineEvent, EngineInfo
 from controller.engine.cgroups import CgroupReader
 from controller.engine.ports import listener
-from controller.engine.threads import Threads
 from controller.errors import (
     EngineError,
     EngineRefused,
@@ -39,6 +40,7 @@ from controller.errors import (
 )
 from controller.model import Container, Phase, SessionSpec, Usage
 from controller.spec import MAX_USER_ID, container_name, user_id_of
+from controller.threads import Threads
 
 LABEL_INSTANCE = "mcm.instance"
 LABEL_USER = "mcm.user-id"
@@ -161,7 +163,7 @@ class DockerEngine:
         found = []
         for id_or_name in ids:
             try:
-                found.append(self._container(client.inspect_container(id_or_name)))
+                found.append(self._container(_get(client, f"/containers/{id_or_name}/json")))
             except docker.errors.NotFound as error:
                 if not isinstance(_translated(error), NoSuchContainer):
                     raise
@@ -215,11 +217,7 @@ class DockerEngine:
 
         def post(client: docker.APIClient) -> None:  # the SDK's own update_container does not know NanoCpus
             url = f"{client.base_url}/v{client.api_version}/containers/{container_id}/update"
-            answer = client.post(url, json=limits, timeout=CHANGE_TIMEOUT)
-            try:
-                answer.raise_for_status()
-            except requests.exceptions.HTTPError as error:
-                docker.errors.create_api_error_from_http_exception(error)  # which raises
+            _accepted(client.post(url, json=limits, timeout=CHANGE_TIMEOUT))
 
         await self._change(post)
 
@@ -407,7 +405,42 @@ class _Lane:
                     max_pool_size=self._connections,
                 )
                 self._client.trust_env = False  # no proxy and no .netrc lead to an engine; a quarter of a call's CPU
+                given_adapter = self._client.get_adapter(self._client.base_url)
+                if isinstance(given_adapter, UnixHTTPAdapter):
+                    socket = given_adapter.socket_path
+                    self._client.mount("http+docker://", _OnePool(socket, max_pool_size=self._connections))
             return self._client
+
+
+class _OnePool(UnixHTTPAdapter):
+    """The SDK's own has a pool of connections for each URL: of 100 containers nearly every look opened a new one."""
+
+    def get_connection(self, url: str | bytes, proxies: object = None) -> Any:
+        return super().get_connection("", proxies)
+
+
+def _get(client: docker.APIClient, path: str) -> Any:
+    """Below the SDK's session: its bookkeeping costs as much as the request itself, and a resync looks at everything.
+
+    Raises:
+        docker.errors.APIError: as the SDK's own calls.
+    """
+    request = _GET.copy()
+    request.url = f"{client.base_url}/v{client.api_version}{path}"
+    adapter = client.get_adapter(request.url)
+    safely: dict[str, Any] = {"verify": client.verify, "cert": client.cert}
+    return _accepted(adapter.send(request, timeout=client.timeout, **safely)).json()
+
+
+_GET = requests.Request("GET", "http://engine/").prepare()
+
+
+def _accepted(answer: requests.Response) -> requests.Response:
+    try:
+        answer.raise_for_status()
+    except requests.exceptions.HTTPError as error:
+        docker.errors.create_api_error_from_http_exception(error)  # which raises
+    return answer
 
 
 def _translated(error: docker.errors.APIError) -> EngineError:
