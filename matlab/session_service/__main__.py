@@ -13,6 +13,7 @@ from aiohttp import web
 
 from . import folder, log
 from .files import Files
+from .guard import guard_of
 from .hub import Hub
 from .octave import Octave
 from .server import Server
@@ -40,8 +41,8 @@ async def serve() -> None:
     hub = Hub()
     session = Session(Octave, HOME, hub.publish)
     who = {name: os.environ[variable] for name, variable in WHO.items() if os.environ.get(variable)}
-    server = Server(session, hub, Files(HOME), who, frozenset(os.environ.get("MCM_ALLOWED_ORIGINS", "").split()))
-    web_runner = web.AppRunner(server.web_app(), access_log=None)
+    server = Server(session, hub, Files(HOME), who, guard_of(os.environ))
+    web_runner = web.AppRunner(server.web_app(os.environ.get("MCM_FRAME_ANCESTORS", "")), access_log=None)
     websocket_runner = web.AppRunner(server.websocket_app(), access_log=None)
     logging.getLogger(__name__).info("session service starting", extra=who)
     try:

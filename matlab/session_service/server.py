@@ -3,6 +3,9 @@ docs/session-protocol.md; what a call does is `methods.py`'s.
 
 Both ports are asked every few seconds whether they answer. So a connection costs nothing until it says something, is
 never logged, and is no activity.
+
+Whoever is let in may do everything; `guard.py` decides who is. Open to all are the parts that the page is made of, the
+same in every session, and the little of `/healthz` that tells whether the session lives.
 """
 
 from __future__ import annotations
@@ -11,15 +14,17 @@ import asyncio
 import contextlib
 import logging
 import os
+import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from . import limits, protocol, rpc, site
 from .files import FileFault, Files
+from .guard import Guard
 from .hub import Client, Hub
 from .methods import Methods
 from .session import Session
@@ -32,7 +37,19 @@ DOWNLOAD_HEADERS = {
     "X-Content-Type-Options": "nosniff",
 }
 
+OPEN = re.compile(r"/healthz|/icon\.svg|/assets/[^/]+")
+"""Paths that need no token, and that pages of other sites may ask for."""
+
+LIVENESS = ("state", "since", "last_activity", "interpreter", "process")
+"""What `/healthz` tells those who have no token: whether the session lives, and nothing of what is done in it."""
+
 FILE_STATUS = {"not_found": 404, "exists": 409, "changed": 409, "too_large": 413, "outside": 403}
+
+BY_NAME = "use an address or `localhost`, or have the operator name it in `session_url` (MCM_ALLOWED_HOSTS)."
+LOCKED_OUT = (
+    "This session asks for its token, and there was none or another one. `access_url` and `ws_url` of "
+    "GET /v1/users/<n> have it; programs may also send it as `Authorization: Bearer <token>`."
+)
 
 LARGEST_FRAME = 16 * 1024 * 1024
 """Bytes after which a connection is closed (1009). Below it a message that is too long gets an answer that says so."""
@@ -40,32 +57,35 @@ LARGEST_FRAME = 16 * 1024 * 1024
 HEARTBEAT_SECONDS = 30.0
 
 
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
 class Server:
     """`who`: what tells this session from others, passed on to clients in `hello`."""
 
-    def __init__(
-        self, session: Session, hub: Hub, files: Files, who: Mapping[str, str], allowed_origins: frozenset[str]
-    ) -> None:
+    def __init__(self, session: Session, hub: Hub, files: Files, who: Mapping[str, str], guard: Guard) -> None:
         self._session = session
         self._hub = hub
         self._files = files
         self._methods = Methods(session, files, self._status)
         self._who = who
-        self._allowed_origins = allowed_origins
+        self._guard = guard
         self._started_at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         self._sockets: set[web.WebSocketResponse] = set()
 
-    def web_app(self) -> web.Application:
-        app = web.Application(middlewares=[_json_errors])
+    def web_app(self, frame_ancestors: str) -> web.Application:
+        """`frame_ancestors`: which sites may show the page in a frame, in CSP's words; empty: any."""
+        page = site.Page(frame_ancestors)
+        app = web.Application(middlewares=[_json_errors, page.ask_for_token, self._let_in])
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/ws", self._websocket)
         app.router.add_get("/files/{path:.+}", self._download)
         app.router.add_put("/files/{path:.+}", self._upload)
-        site.add_routes(app.router)
+        page.add_routes(app.router)
         return app
 
     def websocket_app(self) -> web.Application:
-        app = web.Application(middlewares=[_json_errors])
+        app = web.Application(middlewares=[_json_errors, self._let_in])
         app.router.add_get("/", self._websocket)
         return app
 
@@ -74,30 +94,43 @@ class Server:
         sockets = tuple(self._sockets)
         await asyncio.gather(*(s.close(code=WSCloseCode.GOING_AWAY, message=b"the session ends") for s in sockets))
 
-    async def _healthz(self, _: web.Request) -> web.Response:
-        return web.json_response(self._status())
+    @web.middleware
+    async def _let_in(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if not self._guard.knows(request.host):
+            log.warning("refused a name", extra={"host": request.host})
+            raise web.HTTPForbidden(text=f"This session does not answer to the name {request.host!r}: {BY_NAME}")
+        if OPEN.fullmatch(request.path) is None:
+            origin = request.headers.get("Origin")
+            if not self._guard.trusts(origin, request.host):
+                log.warning("refused a page of another site", extra={"origin": origin, "host": request.host})
+                raise web.HTTPForbidden(text="Pages of this origin may not talk to this session (MCM_ALLOWED_ORIGINS).")
+            if not self._has_token(request):
+                raise web.HTTPUnauthorized(text=LOCKED_OUT, headers={"WWW-Authenticate": "Bearer"})
+        return await handler(request)
+
+    def _has_token(self, request: web.Request) -> bool:
+        """Browsers can give a WebSocket, a download and a page nothing but an address; programs can send a header."""
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        return self._guard.opens(token.strip() if scheme.lower() == "bearer" else request.query.get("token"))
+
+    async def _healthz(self, request: web.Request) -> web.Response:
+        status = self._status()
+        return web.json_response(status if self._has_token(request) else {name: status[name] for name in LIVENESS})
 
     async def _download(self, request: web.Request) -> web.StreamResponse:
-        self._refuse_other_sites(request)
         with _told_by_http():
             file = await asyncio.to_thread(self._files.file, request.match_info["path"])
         return web.FileResponse(file, headers={"Content-Disposition": _attachment(file.name), **DOWNLOAD_HEADERS})
 
     async def _upload(self, request: web.Request) -> web.Response:
-        self._refuse_other_sites(request)
         self._session.touch()
         with _told_by_http():
             size = await self._files.receive(request.match_info["path"], request.content.iter_any())
         return web.json_response({"size": size})
 
-    def _refuse_other_sites(self, request: web.Request) -> None:
-        origin = request.headers.get("Origin")
-        if not origin_allowed(origin, request.host, self._allowed_origins):
-            log.warning("refused a page of another site", extra={"origin": origin, "host": request.host})
-            raise web.HTTPForbidden(text="Pages of this origin may not talk to this session (MCM_ALLOWED_ORIGINS).")
-
     async def _websocket(self, request: web.Request) -> web.StreamResponse:
-        self._refuse_other_sites(request)
+        if request.headers.get("Upgrade", "").lower() != "websocket":
+            raise web.HTTPUpgradeRequired(text="This address speaks WebSocket only.", headers={"Upgrade": "websocket"})
         socket = web.WebSocketResponse(max_msg_size=LARGEST_FRAME, heartbeat=HEARTBEAT_SECONDS, compress=False)
         await socket.prepare(request)
         client = Client()
@@ -162,16 +195,6 @@ class Server:
         return {**self._session.status(), "process": process, "usage": usage, "clients": len(self._hub)}
 
 
-def origin_allowed(origin: str | None, host: str, allowed: frozenset[str]) -> bool:
-    """Browsers let any page open a WebSocket anywhere and say only where the page is from; programs say nothing."""
-    if origin is None or origin in allowed:
-        return True
-    try:
-        return urlsplit(origin).hostname == urlsplit(f"//{host}").hostname is not None
-    except ValueError:  # no address at all
-        return False
-
-
 @contextlib.contextmanager
 def _told_by_http() -> Iterator[None]:
     try:
@@ -201,9 +224,7 @@ async def _write(socket: web.WebSocketResponse, client: Client) -> None:
 
 
 @web.middleware
-async def _json_errors(
-    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-) -> web.StreamResponse:
+async def _json_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         return await handler(request)
     except _Refused as refused:
@@ -213,4 +234,6 @@ async def _json_errors(
         if error.status < 400:
             raise
         code = error.reason.lower().replace(" ", "_")
-        return web.json_response({"error": error.text or error.reason, "code": code}, status=error.status)
+        content = {"error": error.text or error.reason, "code": code}
+        kept = {name: error.headers[name] for name in ("Allow", "Upgrade", "WWW-Authenticate") if name in error.headers}
+        return web.json_response(content, status=error.status, headers=kept)

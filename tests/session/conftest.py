@@ -44,6 +44,7 @@ class Session:
     container: Container
     folder: Path
     http: aiohttp.ClientSession
+    token: str = ""
 
     @property
     def page(self) -> str:
@@ -54,14 +55,14 @@ class Session:
         return f"ws://127.0.0.1:{self._port(WEBSOCKET)}/"
 
     async def health(self) -> dict[str, Any]:
-        async with self.http.get(f"{self.page}/healthz") as answer:
+        async with self.http.get(f"{self.page}/healthz", headers=self._headers) as answer:
             assert answer.status == 200
             health: dict[str, Any] = await answer.json()
             return health
 
     async def connect(self, query: str = "", **options: Any) -> Peer:
         """A client that has read its `hello`."""
-        peer = Peer(await self.http.ws_connect(self.websocket + query, **options))
+        peer = Peer(await self.http.ws_connect(self.websocket + query, headers=self._headers, **options))
         await peer.until("hello")
         return peer
 
@@ -73,7 +74,7 @@ class Session:
 
     async def is_open(self) -> bool:
         with contextlib.suppress(aiohttp.ClientError):
-            async with self.http.ws_connect(self.websocket):
+            async with self.http.ws_connect(self.websocket, headers=self._headers):
                 return True
         return False
 
@@ -85,6 +86,10 @@ class Session:
 
     async def _is_idle(self) -> bool:
         return bool((await self.health())["state"] == "idle")
+
+    @property
+    def _headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token}"} if self.token else {}
 
     def _port(self, inside: str) -> str:
         self.container.reload()
@@ -107,7 +112,7 @@ async def start(session_image: str, http: aiohttp.ClientSession) -> AsyncIterato
     with contextlib.ExitStack() as clean_up:
 
         def run(files: dict[str, str] | None = None, **options: Any) -> Session:
-            container, folder = clean_up.enter_context(_a_container(session_image, files or {}, options))
+            container, folder = clean_up.enter_context(a_container(session_image, files or {}, options))
             return Session(container, folder, http)
 
         yield run
@@ -121,7 +126,7 @@ async def session(start: Start) -> Session:
 
 @pytest.fixture(scope="session")
 def shared_container(session_image: str) -> Iterator[tuple[Container, Path]]:
-    with _a_container(session_image, {}, {}) as made:
+    with a_container(session_image, {}, {}) as made:
         yield made
 
 
@@ -136,7 +141,7 @@ async def shared(shared_container: tuple[Container, Path], http: aiohttp.ClientS
 
 
 @contextlib.contextmanager
-def _a_container(image: str, files: dict[str, str], options: dict[str, Any]) -> Iterator[tuple[Container, Path]]:
+def a_container(image: str, files: dict[str, str], options: dict[str, Any]) -> Iterator[tuple[Container, Path]]:
     user = f"{os.getuid()}:{os.getgid()}" if os.getuid() else "1000:1000"
     client = docker.from_env()
     try:
@@ -165,7 +170,12 @@ def _as_the_controller(folder: Path, user: str) -> dict[str, Any]:
         "nano_cpus": 2_000_000_000,
         "pids_limit": 256,
         "shm_size": "64m",
-        "environment": {"MCM_USER_ID": "7", "MCM_SESSION_ID": "test-1"},
+        "environment": {
+            "MCM_USER_ID": "7",
+            "MCM_SESSION_ID": "test-1",
+            "MCM_HTTP_PORT": "30007",
+            "MCM_WS_PORT": "31007",
+        },
         "volumes": {str(folder): {"bind": "/home/matlab/shared", "mode": "rw"}},
         "ports": {HTTP: ("127.0.0.1", None), WEBSOCKET: ("127.0.0.1", None)},
     }

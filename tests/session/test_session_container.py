@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import os
 import re
 import time
@@ -13,7 +14,9 @@ import pytest
 from aiohttp import WSMsgType
 from yarl import URL
 
+from matlab.session_service.server import LARGEST_FRAME
 from tests.session.conftest import IMAGE, Session, Start
+from tests.session.peer import Peer
 from tests.support import eventually
 
 MIB = 2**20
@@ -301,18 +304,53 @@ async def test_a_client_that_does_not_read_holds_up_nobody_and_is_told_what_it_m
 # ---------------------------------------------------------------- bad input
 
 
-async def test_bad_messages_get_a_clear_error_and_the_session_is_unharmed(session: Session) -> None:
-    peer = await session.connect(max_msg_size=0)
-    await peer.eval("x = 1;")
-    assert (await peer.send_raw("{"))["error"]["code"] == -32700
-    assert (await peer.send_raw("[]"))["error"]["code"] == -32600
-    assert "characters" in (await peer.send_raw("x" * 10_000_000))["error"]["message"]
-    await peer.socket.send_bytes(b"\x00\x01")
-    assert "text frames" in (await peer.answer(None))["error"]["message"]
-    assert (await peer.answer(await peer.send("format_disk")))["error"]["code"] == -32601
-    assert (await peer.answer(await peer.send("eval", code=1)))["error"]["code"] == -32602
-    assert (await peer.answer(await peer.send("eval", code="1", no="2")))["error"]["code"] == -32602
-    assert (await peer.eval("x"))["output"] == "x = 1\n"
+def both_ports(session: Session) -> tuple[str, str]:
+    return session.websocket, f"{session.page}/ws"
+
+
+async def test_bad_messages_get_a_clear_error_and_the_session_is_unharmed(shared: Session) -> None:
+    await (await shared.connect()).eval("x = 1;")
+    for address in both_ports(shared):
+        peer = Peer(await shared.http.ws_connect(address, max_msg_size=0))
+        assert (await peer.send_raw("{"))["error"]["code"] == -32700
+        assert (await peer.send_raw("[]"))["error"]["code"] == -32600
+        assert (await peer.send_raw('{"jsonrpc": "2.0", "id": [], "method": "eval"}'))["error"]["code"] == -32600
+        assert "characters" in (await peer.send_raw("x" * 10_000_000))["error"]["message"]
+        await peer.socket.send_bytes(b"\x00\x01")
+        assert "text frames" in (await peer.answer(None))["error"]["message"]
+        await peer.socket.send_bytes(b"\x00" * 10_000_000)
+        assert "text frames" in (await peer.answer(None))["error"]["message"]
+        assert (await peer.refused("format_disk"))["code"] == -32601
+        assert (await peer.refused("eval", code=1))["code"] == -32602
+        assert (await peer.refused("eval", code="1", no="2"))["code"] == -32602
+        assert (await peer.refused("files.read", path="../../../etc/passwd"))["data"]["reason"] == "outside"
+        assert (await peer.eval("x"))["output"] == "x = 1\n"
+        await peer.socket.close()
+
+
+async def test_a_frame_beyond_all_bounds_ends_its_connection_and_nothing_else(shared: Session) -> None:
+    other = await shared.connect()
+    for address in both_ports(shared):
+        peer = Peer(await shared.http.ws_connect(address))
+        await peer.until("hello")
+        with contextlib.suppress(ConnectionError):  # it may hang up before all of it was sent
+            await peer.socket.send_str("x" * (LARGEST_FRAME + 1))
+        assert (await peer.socket.receive()).type in (WSMsgType.CLOSE, WSMsgType.CLOSED, WSMsgType.ERROR)
+    assert (await other.eval("1+1"))["output"] == "ans = 2\n"
+
+
+async def test_what_is_no_websocket_is_told_so(shared: Session) -> None:
+    for address in both_ports(shared):
+        async with shared.http.get(address.replace("ws://", "http://")) as answer:
+            assert answer.status == 426
+            assert "WebSocket" in (await answer.json())["error"]
+    for port in (shared.websocket, shared.page):
+        reader, writer = await asyncio.open_connection("127.0.0.1", URL(port).port)
+        writer.write(b"\x16\x03\x01\r\n\r\n")
+        assert b" 400 " in await reader.readline()
+        writer.close()
+        await writer.wait_closed()
+    assert (await shared.health())["state"] == "idle"
 
 
 async def test_too_many_waiting_commands_are_refused(session: Session) -> None:
@@ -326,14 +364,14 @@ async def test_too_many_waiting_commands_are_refused(session: Session) -> None:
     assert (await peer.answer(calls[-2]))["result"]["status"] == "ok"
 
 
-@pytest.mark.parametrize("port", ["page", "websocket"])
-async def test_a_page_of_another_site_is_refused_on_both_ports(session: Session, port: str) -> None:
-    address = session.websocket if port == "websocket" else f"{session.page}/ws"
-    with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
-        await session.http.ws_connect(address, headers={"Origin": "https://evil.example"})
-    assert caught.value.status == 403
-    async with session.http.ws_connect(address, headers={"Origin": "http://127.0.0.1:30001"}) as socket:
-        assert (await socket.receive()).type is WSMsgType.TEXT
+async def test_a_page_of_another_site_is_refused_on_both_ports(shared: Session) -> None:
+    for address in both_ports(shared):
+        for origin in ("https://evil.example", "http://127.0.0.1:30008", "null"):
+            with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
+                await shared.http.ws_connect(address, headers={"Origin": origin})
+            assert caught.value.status == 403
+        async with shared.http.ws_connect(address, headers={"Origin": "http://127.0.0.1:30007"}) as socket:
+            assert (await socket.receive()).type is WSMsgType.TEXT
 
 
 # ---------------------------------------------------------------- seen from outside

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 from pathlib import Path
 
@@ -150,9 +151,14 @@ async def test_files_are_uploaded_and_downloaded(shared: Session) -> None:
         ("/files/%2Fetc%2Fpasswd", 403),
         ("/files/a%00b", 403),
         ("/files/scripts", 400),
+        ("/files/out/passwd", 403),
+        ("/files/%6fut/passwd", 403),
+        ("/files/scripts/..%2f..%2f..%2fetc/passwd", 403),
     ],
 )
 async def test_paths_that_lead_elsewhere_are_refused(shared: Session, path: str, status: int) -> None:
+    with contextlib.suppress(FileExistsError):
+        (shared.folder / "out").symlink_to("/etc")
     for method in ("GET", "PUT"):
         async with shared.http.request(method, URL(shared.page + path, encoded=True)) as answer:
             assert answer.status in (status, 404)

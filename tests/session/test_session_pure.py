@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 from pathlib import Path
@@ -13,10 +14,10 @@ from hypothesis import strategies as st
 
 from matlab.session_service import folder, limits, protocol, rpc
 from matlab.session_service.frames import LONGEST_FRAME, Frame, FrameReader, frame_prefix
+from matlab.session_service.guard import guard_of
 from matlab.session_service.hub import BACKLOG, LARGEST_BACKLOG, TRANSCRIPT, Client, Hub
 from matlab.session_service.outcome import read_error
 from matlab.session_service.recovery import LONGEST_DELAY_SECONDS, QUICK_DEATH_SECONDS, Recovery
-from matlab.session_service.server import origin_allowed
 
 PREFIX = frame_prefix("n0nce")
 
@@ -245,9 +246,12 @@ def test_the_transcript_is_bounded() -> None:
     ("origin", "host", "allowed", "may"),
     [
         (None, "localhost:31001", "", True),
+        ("http://localhost:9007", "localhost:9007", "", True),
         ("http://localhost:30001", "localhost:31001", "", True),
         ("http://[::1]:30001", "[::1]:31001", "", True),
-        ("https://lab.example.edu", "lab.example.edu:31001", "", True),
+        ("https://lab.example.edu", "lab.example.edu", "", True),
+        ("http://localhost:30008", "localhost:31001", "", False),  # another user's session
+        ("https://lab.example.edu", "lab.example.edu:31001", "", False),
         ("http://evil.example", "localhost:31001", "", False),
         ("http://localhost.evil.example", "localhost:31001", "", False),
         ("null", "localhost:31001", "", False),
@@ -255,10 +259,40 @@ def test_the_transcript_is_bounded() -> None:
         ("https://platform.example", "localhost:31001", "https://platform.example", True),
         ("http://platform.example", "localhost:31001", "https://platform.example", False),
         ("http://[", "localhost:31001", "", False),
+        ("http://localhost:99999", "localhost:31001", "", False),
     ],
 )
 def test_which_pages_may_talk_to_a_session(origin: str | None, host: str, allowed: str, may: bool) -> None:
-    assert origin_allowed(origin, host, frozenset(allowed.split())) is may
+    guard = guard_of({"MCM_ALLOWED_ORIGINS": allowed, "MCM_HTTP_PORT": "30001", "MCM_WS_PORT": "31001"})
+    assert guard.trusts(origin, host) is may
+
+
+@pytest.mark.parametrize(
+    ("host", "known"),
+    [
+        ("localhost:30001", True),
+        ("127.0.0.1:30001", True),
+        ("[::1]:30001", True),
+        ("10.1.2.3", True),
+        ("labserver:30001", True),
+        ("matlab.localhost", True),
+        ("lab.example.edu:30001", True),
+        ("rebound.evil.example:30001", False),
+        ("127.0.0.1.evil.example", False),
+        ("localhost.evil.example", False),
+        ("localhost.", False),
+        ("", False),
+        ("[", False),
+    ],
+)
+def test_a_session_does_not_answer_to_names_that_a_stranger_could_own(host: str, known: bool) -> None:
+    assert guard_of({"MCM_ALLOWED_HOSTS": "lab.example.edu"}).knows(host) is known
+
+
+def test_a_token_is_known_by_its_digest() -> None:
+    guard = guard_of({"MCM_TOKEN_CHECK": "salt:" + hashlib.sha256(b"right").hexdigest()})
+    assert [guard.opens(each) for each in ("right", "wrong", "", None, "\ud800")] == [True, False, False, False, False]
+    assert guard_of({}).opens(None)
 
 
 @pytest.mark.parametrize(

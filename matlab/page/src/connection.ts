@@ -2,6 +2,7 @@
 // It goes to `ws` beside the page, so that it works wherever the page does (another host port, a reverse proxy, a path
 // prefix, an iframe) without being told an address.
 import type { Calls, Notifications } from "./protocol";
+import { checkToken, withToken } from "./token";
 
 const LONGEST_RETRY = 5000; // ms between attempts to connect
 const SILENCE = 10_000; // ms that an attempt may take
@@ -45,17 +46,22 @@ export class Connection {
 
   connect(): void {
     clearTimeout(this.timer);
-    const address = new URL("ws?transcript=1", location.href);
+    const address = withToken("ws?transcript=1");
     address.protocol = address.protocol.replace("http", "ws");
     const socket = this.socket = new WebSocket(address);
     const patience = setTimeout(() => socket.close(), SILENCE);
-    socket.onopen = () => clearTimeout(patience);
+    let opened = false;
+    socket.onopen = () => {
+      clearTimeout(patience);
+      opened = true;
+    };
     socket.onmessage = ({ data }) => this.take(JSON.parse(data));
     socket.onclose = () => {
       clearTimeout(patience);
       for (const { failed } of this.waiting.values()) failed(new NotConnected());
       this.waiting.clear();
       this.lost();
+      if (!opened) checkToken().catch(() => {}); // the session is away
       this.timer = setTimeout(() => this.connect(), Math.min(LONGEST_RETRY, 250 * 2 ** this.attempts++));
     };
   }

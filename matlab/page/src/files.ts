@@ -2,6 +2,7 @@
 // Paths are relative to the user's folder, with "/" between their parts; "" is that folder itself.
 import { Refused, type Connection } from "./connection";
 import type { Entry } from "./protocol";
+import { tokenHeaders, withToken } from "./token";
 
 export const HOME = "/home/matlab/shared";
 
@@ -46,7 +47,8 @@ export class Files {
   upload(path: string, file: File, progress: (share: number) => void): Promise<void> {
     return new Promise((done, failed) => {
       const request = new XMLHttpRequest(); // fetch does not tell how far it is
-      request.open("PUT", address(path));
+      request.open("PUT", new URL(below(path), location.href));
+      for (const [name, value] of Object.entries(tokenHeaders())) request.setRequestHeader(name, value);
       request.upload.onprogress = ({ loaded, total }) => progress(total ? loaded / total : 1);
       request.onerror = () => failed(new Error("…"));
       request.onload = () => {
@@ -60,7 +62,7 @@ export class Files {
     });
   }
 
-  download(path: string): void { saveAs(address(path), nameOf(path)); }
+  download(path: string): void { saveAs(withToken(below(path)).href, nameOf(path)); }
 
   private tell(): void { this.changed.forEach((listener) => listener()); }
 }
@@ -88,9 +90,8 @@ export function relative(path: string): string | null {
 /** As a string of MATLAB's language. */
 export function quoted(text: string): string { return `'${text.replaceAll("'", "''")}'`; }
 
-function address(path: string): string {
-  return new URL(`files/${path.split("/").map(encodeURIComponent).join("/")}`, location.href).href;
-}
+/** Where the session's service has it, beside the page. */
+function below(path: string): string { return `files/${path.split("/").map(encodeURIComponent).join("/")}`; }
 
 function refusal(request: XMLHttpRequest): Refused {
   try {
