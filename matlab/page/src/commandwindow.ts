@@ -2,6 +2,7 @@
 import type { CommandLine } from "./commandline";
 import type { Connection } from "./connection";
 import { $, iconButton } from "./dom";
+import type { Past } from "./protocol";
 import type { Transcript } from "./transcript";
 import { speak, words } from "./words";
 
@@ -20,12 +21,10 @@ export class CommandWindow {
       if (this.service && this.service !== started_at) transcript.note(words().renewed); // its past is gone, ours need not be
       else {
         transcript.clear();
-        if (!past.some(({ method }) => method === "busy")) transcript.hint(words().welcome);
-        const fresh = line.remembersNothing;
-        for (const { method, params } of past) {
-          if (method === "busy" && fresh) line.remember((params as { code: string }).code);
-          connection.hear(method, params);
-        }
+        const commands = past.filter(isCommand).map(({ params }) => (params as { code: string }).code);
+        if (!commands.length) transcript.hint(words().welcome);
+        if (line.remembersNothing) commands.forEach((code) => line.remember(code));
+        for (const { method, params } of past) connection.hear(method, params);
       }
       this.service = started_at;
     });
@@ -49,3 +48,5 @@ export class CommandWindow {
     this.line.focus();
   }
 }
+
+function isCommand({ method, params }: Past): boolean { return method === "busy" && (params as { eval_id: number }).eval_id > 0; }

@@ -5,7 +5,7 @@ import type { Calls, Notifications } from "./protocol";
 import { checkToken, withToken } from "./token";
 
 const LONGEST_RETRY = 5000; // ms between attempts to connect
-const SILENCE = 10_000; // ms that an attempt may take
+const SILENCE = 10_000; // ms that an attempt to connect, or the answer to `status`, may take
 
 export class NotConnected extends Error {}
 
@@ -32,6 +32,7 @@ export class Connection {
   private waiting = new Map<number, Waiting>();
   private hearers = new Map<string, Hearer<never>[]>();
   private timer = 0;
+  private patience = 0;
   private lost: () => void = () => {};
 
   on<M extends keyof Notifications>(method: M, hear: Hearer<M>): void {
@@ -49,26 +50,19 @@ export class Connection {
     const address = withToken("ws?transcript=1");
     address.protocol = address.protocol.replace("http", "ws");
     const socket = this.socket = new WebSocket(address);
-    const patience = setTimeout(() => socket.close(), SILENCE);
     let opened = false;
-    socket.onopen = () => {
-      clearTimeout(patience);
-      opened = true;
-    };
+    this.awaitSign();
+    socket.onopen = () => { opened = true; };
     socket.onmessage = ({ data }) => this.take(JSON.parse(data));
     socket.onclose = () => {
-      clearTimeout(patience);
-      for (const { failed } of this.waiting.values()) failed(new NotConnected());
-      this.waiting.clear();
-      this.lost();
+      this.lose();
       if (!opened) checkToken().catch(() => {}); // the session is away
-      this.timer = setTimeout(() => this.connect(), Math.min(LONGEST_RETRY, 250 * 2 ** this.attempts++));
     };
   }
 
   /** Whoever comes back to the page, or to the network, need not wait for the next attempt. */
   hurry(): void {
-    if (this.socket?.readyState !== WebSocket.CLOSED) return;
+    if (this.socket) return;
     this.attempts = 0;
     this.connect();
   }
@@ -80,11 +74,37 @@ export class Connection {
       if (!this.open) throw new NotConnected();
       const id = this.nextId++;
       this.waiting.set(id, { answered, failed });
+      if (method === "status") this.awaitSign(); // it is answered at once, whatever the session does
       this.socket!.send(JSON.stringify({ jsonrpc: "2.0", id, method, params }));
     });
   }
 
+  /** A machine that went away does not say so: a connection on which nothing comes, though it should, is lost. */
+  private awaitSign(): void {
+    this.patience ||= setTimeout(() => {
+      const { socket } = this;
+      if (socket) socket.onopen = socket.onmessage = socket.onclose = null; // it may take its time to close
+      socket?.close();
+      this.lose();
+    }, SILENCE);
+  }
+
+  private lose(): void {
+    this.heardSomething();
+    this.socket = undefined;
+    for (const { failed } of this.waiting.values()) failed(new NotConnected());
+    this.waiting.clear();
+    this.lost();
+    this.timer = setTimeout(() => this.connect(), Math.min(LONGEST_RETRY, 250 * 2 ** this.attempts++));
+  }
+
+  private heardSomething(): void {
+    clearTimeout(this.patience);
+    this.patience = 0;
+  }
+
   private take(message: Message): void {
+    this.heardSomething();
     if (message.method) {
       this.attempts = 0;
       this.hear(message.method, message.params);

@@ -41,8 +41,8 @@ function show<T>(title: string, body: HTMLElement, yes: string, dangerous: boole
 
 export interface Choice { label: string; danger?: boolean; choose: () => void }
 
-/** A menu at a place of the page; it goes away with the next click, Escape or a choice. */
-export function openMenu(x: number, y: number, choices: Choice[]): void {
+/** A menu where the mouse is, or below `element` where none was used; it goes with the next click, Escape or a choice. */
+export function openMenu(event: MouseEvent, element: Element, choices: Choice[]): void {
   const before = document.activeElement as HTMLElement | null;
   const menu = h("div", { class: "menu", role: "menu", tabindex: -1 });
   const away = (event: Event) => { if (!menu.contains(event.target as Node)) close(); };
@@ -67,10 +67,15 @@ export function openMenu(x: number, y: number, choices: Choice[]): void {
     event.preventDefault();
     event.stopPropagation();
   });
-  document.body.append(menu);
+  document.querySelector("main")!.append(menu);
+  const { left, bottom } = element.getBoundingClientRect();
+  const [x, y] = byMouse(event) ? [event.clientX, event.clientY] : [left, bottom];
   menu.style.left = `${Math.max(0, Math.min(x, innerWidth - menu.offsetWidth - 4))}px`;
   menu.style.top = `${Math.max(0, Math.min(y, innerHeight - menu.offsetHeight - 4))}px`;
   menu.querySelector("button")?.focus({ preventScroll: true });
   document.addEventListener("pointerdown", away, true);
   addEventListener("blur", close);
 }
+
+/** Whether a click or a wish for a menu came from the mouse: keys report a place, too, but not where anybody looks. */
+export function byMouse(event: MouseEvent): boolean { return event.type === "contextmenu" ? event.button === 2 : event.detail > 0; }

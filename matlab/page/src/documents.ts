@@ -1,6 +1,7 @@
 // The area above the command window: a row of tabs, each with a file or a variable behind it.
 import { confirmed } from "./dialog";
-import { $, h, drawn } from "./dom";
+import { $, h } from "./dom";
+import { showTabs } from "./tabs";
 import { speak, words } from "./words";
 
 export interface Document {
@@ -17,10 +18,9 @@ export interface Document {
 export class Documents {
   private readonly open: Document[] = [];
   private current: Document | null = null;
-  private readonly tabs = $("tabs");
   private readonly area = $("document");
   private readonly empty = h("div", { class: "empty" });
-  private changed: () => void = () => {};
+  private readonly changed: (() => void)[] = [];
 
   constructor(private readonly newScript: () => void) {
     speak(() => {
@@ -30,15 +30,9 @@ export class Documents {
       );
       this.draw();
     });
-    this.tabs.addEventListener("keydown", (event) => {
-      const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-      if (!step || !this.current) return;
-      this.show(this.open[(this.open.indexOf(this.current) + step + this.open.length) % this.open.length]!);
-      this.tabs.querySelector<HTMLElement>("[aria-selected=true]")?.focus();
-    });
   }
 
-  onChange(changed: () => void): void { this.changed = changed; }
+  onChange(changed: () => void): void { this.changed.push(changed); }
 
   get all(): readonly Document[] { return this.open; }
   get active(): Document | null { return this.current; }
@@ -79,26 +73,20 @@ export class Documents {
 
   /** Titles, or what is unsaved, may have changed. */
   draw(): void {
-    const tabs = this.open.map((document) => {
-      const selected = document === this.current;
-      const tab = h("div", {
-        class: "tab", role: "tab", "aria-selected": String(selected), tabindex: selected ? 0 : -1, title: document.hint(),
-        onpointerdown: (event: PointerEvent) => { if (event.button === 0) this.show(document); },
-        onauxclick: (event: MouseEvent) => { if (event.button === 1) void this.close(document); },
-      }, h("span", {}, document.title()));
-      if (document.unsaved()) tab.append(h("i", { class: "unsaved", title: words().unsaved, "aria-label": words().unsaved }));
-      const close = h("button", {
-        type: "button", class: "icon", tabindex: -1, title: words().close, "aria-label": `${words().close} ${document.title()}`,
-        onpointerdown: (event: Event) => event.stopPropagation(), onclick: () => void this.close(document),
-      });
-      close.append(drawn("close"));
-      tab.append(close);
-      return tab;
-    });
-    this.tabs.replaceChildren(...tabs);
-    this.tabs.querySelector("[aria-selected=true]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
+    showTabs($("tabs"), this.open.map((document) => {
+      const title = document.element.ariaLabel = document.title();
+      return {
+        title,
+        hint: document.hint(),
+        mark: document.unsaved() ? h("i", { class: "unsaved", role: "img", title: words().unsaved, "aria-label": words().unsaved }) : undefined,
+        closeHint: words().close,
+        selected: document === this.current,
+        choose: () => this.show(document),
+        close: () => void this.close(document),
+      };
+    }));
     if (this.open.length) this.empty.remove();
     else this.area.append(this.empty);
-    this.changed();
+    this.changed.forEach((changed) => changed());
   }
 }

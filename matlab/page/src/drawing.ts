@@ -56,17 +56,19 @@ export class Drawing {
 }
 
 /** The figure in the size of its place and the colours of the theme; white paper only is recoloured. */
-function suited({ data, layout }: FigureData, width: number, height: number, dark: boolean): { data: Json[]; layout: Json } {
+function suited({ number, revision, data, layout }: FigureData, width: number, height: number, dark: boolean): { data: Json[]; layout: Json } {
   const turned = dark && layout.paper_bgcolor === WHITE;
   const [paper, ink, grid, box] = turned ? ["#16191f", "#cfd6e0", "#333a45", "#1c2027"] : [layout.paper_bgcolor as string, "#1b2230", "#dfe3e8", WHITE];
   const font = { family: "system-ui, sans-serif", size: width < SMALL ? 10 : 12, color: ink };
   const axis = (given: Json): Json => ({ ...given, linecolor: ink, tickcolor: ink, gridcolor: grid });
   const suitedLayout: Json = { ...layout, width, height, autosize: false, paper_bgcolor: paper, plot_bgcolor: paper, font, dragmode: "zoom" };
+  // how far somebody zoomed is theirs until the figure changes, how they turned it until `view` says otherwise
+  suitedLayout.uirevision = `${number}.${revision}`;
   for (const [name, part] of Object.entries(layout as Record<string, Json>)) {
     if (/^[xy]axis/.test(name)) suitedLayout[name] = axis(part);
     else if (name.startsWith("scene")) {
       suitedLayout[name] = {
-        ...part, domain: withRoom(part.domain as Domain), bgcolor: paper, dragmode: "turntable",
+        ...part, uirevision: number, domain: withRoom(part.domain as Domain), bgcolor: paper, dragmode: "turntable",
         xaxis: axis(part.xaxis as Json), yaxis: axis(part.yaxis as Json), zaxis: axis(part.zaxis as Json),
       };
     } else if (name === "legend") suitedLayout[name] = { ...part, bgcolor: box, bordercolor: grid };

@@ -30,7 +30,8 @@ interface Surroundings {
   folder(): string;
   /** The interpreter's current folder. */
   here(): string | null;
-  run(code: string): void;
+  /** `recalled`: the arrow keys of the command line bring it back. */
+  run(code: string, recalled: boolean): void;
   say(text: string): void;
   fail(error: unknown): void;
 }
@@ -88,7 +89,10 @@ export class Editor {
         return false;
       }
     }
-    if (!await confirmed(words().changedOnDisk(nameOf(path)), "", words().overwrite)) return false;
+    const agreed = document.path === null
+      ? confirmed(words().replaceFile(nameOf(path)), "", words().replace)
+      : confirmed(words().changedOnDisk(nameOf(path)), "", words().overwrite);
+    if (!await agreed) return false;
     try {
       await this.write(document, path, undefined);
       return true;
@@ -109,13 +113,13 @@ export class Editor {
     const isName = /^[A-Za-z]\w*$/.test(name);
     const here = folderOf(path) === this.around.here();
     const isFunction = /^(\s*([%#].*)?\n)*\s*function\b/.test(text);
-    if (isName && here) this.around.run(name);
-    else if (isName && isFunction) this.around.run(`addpath (${quoted(absolute(folderOf(path)))}); ${name}`);
-    else this.around.run(`run (${quoted(absolute(path))})`);
+    if (isName && here) this.around.run(name, true);
+    else if (isName && isFunction) this.around.run(`addpath (${quoted(absolute(folderOf(path)))}); ${name}`, true);
+    else this.around.run(`run (${quoted(absolute(path))})`, true);
   }
 
-  runSection(): void { this.runText(this.active?.section()); }
-  runSelection(): void { this.runText(this.active?.selection()); }
+  runSection(): void { this.runText(this.active?.section(), false); }
+  runSelection(): void { this.runText(this.active?.selection(), true); }
 
   renamed(from: string, to: string): void {
     for (const document of this.open) {
@@ -154,14 +158,12 @@ export class Editor {
     }
   }
 
-  private runText(text: string | undefined): void { if (text?.trim()) this.around.run(text); }
+  private runText(text: string | undefined, recalled: boolean): void { if (text?.trim()) this.around.run(text, recalled); }
 
   private async write(document: FileDocument, path: string, revision: string | null | undefined): Promise<void> {
     const { text } = document;
     const written = await this.around.files.write(path, text, revision);
-    document.path = path;
-    document.revision = written;
-    document.saved = text;
+    document.keptAs(path, text, written);
     this.documents.draw();
     this.rememberSoon();
   }
@@ -270,6 +272,15 @@ export class FileDocument implements Document {
     this.view.focus();
   }
 
+  /** The file has this text now; what was typed meanwhile is unsaved. */
+  keptAs(path: string, text: string, revision: string): void {
+    this.path = path;
+    this.saved = text;
+    this.revision = revision;
+    this.wasUnsaved = this.unsaved();
+  }
+
+  /** Others gave the file this text. */
   replace(text: string, revision: string): void {
     this.saved = text;
     this.revision = revision;

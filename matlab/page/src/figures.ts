@@ -1,10 +1,11 @@
 // The session's figures: one tab each, zoomed and rotated on the page, exported by the session.
 import { openMenu } from "./dialog";
-import { $, drawn, h, iconButton } from "./dom";
+import { $, h, iconButton } from "./dom";
 import type { Connection } from "./connection";
 import { Drawing, kindOf } from "./drawing";
 import { saveAs } from "./files";
 import type { Figure, FigureData, Format } from "./protocol";
+import { showTabs } from "./tabs";
 import { onTheme } from "./theme";
 import { speak, words } from "./words";
 
@@ -34,13 +35,6 @@ export class Figures {
       clearTimeout(this.resizeTimer);
       this.resizeTimer = setTimeout(() => void this.render(), RESIZED_AFTER);
     }).observe(this.body);
-    $("figure-tabs").addEventListener("keydown", (event) => {
-      const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-      if (!step) return;
-      const place = this.figures.findIndex(({ number }) => number === this.current) + step;
-      this.choose(this.figures[(place + this.figures.length) % this.figures.length]!.number);
-      $("figure-tabs").querySelector<HTMLElement>("[aria-selected=true]")?.focus();
-    });
   }
 
   show(figures: Figure[]): void {
@@ -98,24 +92,18 @@ export class Figures {
   }
 
   private draw(): void {
-    const tabs = this.figures.map(({ number, name }) => {
-      const chosen = number === this.current;
-      const close = h("button", {
-        type: "button", class: "icon", tabindex: -1, title: words().closeFigure, "aria-label": `${words().closeFigure} ${number}`,
-        onpointerdown: (event: Event) => event.stopPropagation(), onclick: () => this.around.run(`close (${number})`),
-      });
-      close.append(drawn("close"));
-      return h("div", {
-        class: "tab", role: "tab", "aria-selected": String(chosen), tabindex: chosen ? 0 : -1,
-        title: name ? `${words().figure(number)}: ${name}` : words().figure(number),
-        onpointerdown: () => this.choose(number),
-      }, h("span", {}, name || (this.figures.length > 2 ? String(number) : words().figure(number))), close);
-    });
-    $("figure-tabs").replaceChildren(...tabs);
+    showTabs($("figure-tabs"), this.figures.map(({ number, name }) => ({
+      title: name || (this.figures.length > 2 ? String(number) : words().figure(number)),
+      hint: name ? `${words().figure(number)}: ${name}` : words().figure(number),
+      closeHint: words().closeFigure,
+      selected: number === this.current,
+      choose: () => this.choose(number),
+      close: () => this.around.run(`close (${number})`),
+    })));
     const some = this.figures.length > 0;
     const enlarge = iconButton("enlarge", words().enlarge, () => $("desk").classList.toggle("enlarged"));
     enlarge.id = "enlarge";
-    const save = iconButton("download", words().exportFigure, (event) => openMenu(event.clientX, event.clientY, (
+    const save = iconButton("download", words().exportFigure, (event) => openMenu(event, save, (
       (["png", "svg", "pdf"] as const).map((format) => ({
         label: words().exportAs(format.toUpperCase()), choose: () => void this.export(format),
       }))

@@ -1,8 +1,9 @@
 // The user's files, as the session's service hands them out: texts over the WebSocket, everything else over HTTP.
 // Paths are relative to the user's folder, with "/" between their parts; "" is that folder itself.
-import { Refused, type Connection } from "./connection";
+import { NotConnected, Refused, type Connection } from "./connection";
 import type { Entry } from "./protocol";
 import { tokenHeaders, withToken } from "./token";
+import { words } from "./words";
 
 export const HOME = "/home/matlab/shared";
 
@@ -50,7 +51,7 @@ export class Files {
       request.open("PUT", new URL(below(path), location.href));
       for (const [name, value] of Object.entries(tokenHeaders())) request.setRequestHeader(name, value);
       request.upload.onprogress = ({ loaded, total }) => progress(total ? loaded / total : 1);
-      request.onerror = () => failed(new Error("…"));
+      request.onerror = () => failed(new NotConnected(words().lostMeanwhile));
       request.onload = () => {
         if (request.status >= 400) failed(refusal(request));
         else {

@@ -1,5 +1,5 @@
 // Current Folder: what is in it, and everything one does with files. It follows the interpreter's current folder.
-import { askName, confirmed, openMenu, type Choice } from "./dialog";
+import { askName, byMouse, confirmed, openMenu, type Choice } from "./dialog";
 import { $, drawn, h, iconButton, type Icon } from "./dom";
 import { absolute, folderOf, joined, nameOf, quoted, relative, type Files } from "./files";
 import type { Entry } from "./protocol";
@@ -22,6 +22,7 @@ interface Surroundings {
 export class Folder {
   private path = "";
   private entries: Entry[] = [];
+  private drawn: string | null = null; // whose entries those are
   private selected: string | null = null;
   private interpreter: string | null = null;
   private readonly list = $("file-list");
@@ -34,7 +35,7 @@ export class Folder {
     };
     document.body.append(this.chooser);
     this.list.addEventListener("keydown", (event) => this.key(event));
-    this.list.addEventListener("contextmenu", (event) => this.menu(event, null));
+    this.list.addEventListener("contextmenu", (event) => this.menu(event, byMouse(event) ? null : this.chosen));
     this.acceptDrops();
     speak(() => {
       $("files-tools").replaceChildren(
@@ -63,8 +64,10 @@ export class Folder {
     const { path } = this;
     try {
       const { entries } = await this.files.list(path);
-      if (path !== this.path) return;
-      this.entries = entries.filter(({ name }) => !name.startsWith("."));
+      const shown = entries.filter(({ name }) => !name.startsWith("."));
+      if (path !== this.path || (path === this.drawn && JSON.stringify(shown) === JSON.stringify(this.entries))) return;
+      this.entries = shown;
+      this.drawn = path;
     } catch {
       if (path && path === this.path) await this.show(folderOf(path)); // it is gone, or was renamed
       return;
@@ -87,7 +90,7 @@ export class Folder {
 
   private draw(): void {
     this.drawPath();
-    const rows = this.entries.map((entry) => this.row(entry));
+    const rows = this.entries.map((entry, place) => this.row(entry, place));
     const nothing = h("div", { class: "empty" }, h("strong", {}, words().folderEmpty), h("span", {}, words().folderEmptyHint));
     this.list.replaceChildren(...(rows.length ? rows : [nothing]));
     this.select(this.selected);
@@ -106,30 +109,34 @@ export class Folder {
     $("path").replaceChildren(...crumbs);
   }
 
-  private row(entry: Entry): HTMLElement {
+  private row(entry: Entry, place: number): HTMLElement {
     const { name, kind, size } = entry;
     const icon = kind === "folder" ? "folder" : ICONS.find(([pattern]) => pattern.test(name))?.[1] ?? "file";
-    const more = iconButton("more", `${words().more}: ${name}`, (event) => this.menu(event, entry));
-    more.tabIndex = -1;
-    const row = h("div", {
-      class: `entry ${kind === "folder" ? "folder" : /\.m$/.test(name) ? "m" : ""}`, role: "option", id: `entry-${name}`,
+    // for the mouse and fingers only; keys have their own way to the menu
+    const more = h("span", {
+      class: "icon", title: words().more, "aria-hidden": "true",
+      onclick: (event: MouseEvent) => this.menu(event, entry), ondblclick: (event: Event) => event.stopPropagation(),
+    }, drawn("more"));
+    return h("div", {
+      class: `entry ${kind === "folder" ? "folder" : /\.m$/.test(name) ? "m" : ""}`, role: "option", id: `entry-${place}`,
       "data-name": name, "aria-selected": "false", title: name,
       onclick: () => this.select(name),
       ondblclick: () => this.open(entry),
       oncontextmenu: (event: MouseEvent) => { event.stopPropagation(); this.menu(event, entry); },
     }, drawn(icon), h("span", {}, name), kind === "file" && h("small", {}, readable(size)), more);
-    more.ondblclick = (event) => event.stopPropagation();
-    return row;
   }
 
   private select(name: string | null): void {
     this.selected = name;
+    this.list.removeAttribute("aria-activedescendant");
     for (const row of this.list.querySelectorAll<HTMLElement>(".entry")) {
       const chosen = row.dataset.name === name;
       row.ariaSelected = String(chosen);
       if (chosen) this.list.setAttribute("aria-activedescendant", row.id);
     }
   }
+
+  private get chosen(): Entry | null { return this.entries.find(({ name }) => name === this.selected) ?? null; }
 
   private open(entry: Entry): void {
     const path = joined(this.path, entry.name);
@@ -159,12 +166,12 @@ export class Folder {
         { label: words().refresh, choose: () => void this.refresh() },
       );
     }
-    openMenu(event.clientX, event.clientY, choices);
+    openMenu(event, this.list.querySelector("[aria-selected=true]") ?? this.list, choices);
   }
 
   private key(event: KeyboardEvent): void {
     const place = this.entries.findIndex(({ name }) => name === this.selected);
-    const entry = this.entries[place];
+    const entry = this.chosen;
     if (event.key === "ArrowDown" || event.key === "ArrowUp") {
       const next = this.entries[Math.max(0, Math.min(this.entries.length - 1, place + (event.key === "ArrowDown" ? 1 : -1)))];
       this.select(next?.name ?? null);

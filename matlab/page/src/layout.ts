@@ -43,15 +43,16 @@ function makeSplit({ id, property, pane, side, least, spare }: Split): void {
   const across = splitter.classList.contains("vertical");
   const area = $(pane);
   const size = () => (across ? area.offsetWidth : area.offsetHeight);
+  const room = () => (across ? desk.clientWidth : area.parentElement!.clientHeight);
   const resize = (wanted: number) => {
-    const room = across ? desk.clientWidth : area.parentElement!.clientHeight;
     // as a share of the room, so that a smaller window has smaller panes
-    const share = Math.max(least, Math.min(room - spare, wanted)) / room;
+    const share = Math.max(least, Math.min(room() - spare, wanted)) / room();
     desk.style.setProperty(property, `${(share * 100).toFixed(2)}%`);
     keep(property, share);
   };
   const share = kept(property, 0);
   if (share) desk.style.setProperty(property, `${(share * 100).toFixed(2)}%`);
+  new ResizeObserver(() => { splitter.ariaValueNow = String(Math.round((100 * size()) / room())); }).observe(area);
 
   splitter.onpointerdown = (down) => {
     down.preventDefault();

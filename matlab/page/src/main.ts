@@ -10,6 +10,7 @@ import { Figures } from "./figures";
 import { Files, relative } from "./files";
 import { Folder } from "./folder";
 import { layOut } from "./layout";
+import type { Variable } from "./protocol";
 import { followTheme } from "./theme";
 import { Toolbar } from "./toolbar";
 import { Transcript } from "./transcript";
@@ -45,13 +46,13 @@ const transcript = new Transcript((file, line) => {
   const path = relative(file);
   if (path) void editor.openFile(path, line);
 });
-const line = new CommandLine($("command-line"), completion, run);
+const line = new CommandLine($("command-line"), completion, enter);
 const commandWindow = new CommandWindow(connection, transcript, line);
-const toolbar = new Toolbar(connection, say);
+const toolbar = new Toolbar(connection, say, () => transcript.unfinished);
 const viewers = new Set<Viewer>();
 
-/** What was typed, or a file, a section, a selection; false if it was not taken. */
-function run(code: string): boolean {
+/** What was typed: a command, or the answer to one that asks. False if it was not taken. */
+function enter(code: string): boolean {
   if (!connection.open) {
     say(words().notConnected);
     return false;
@@ -63,10 +64,21 @@ function run(code: string): boolean {
     return true;
   }
   line.remember(code);
-  if (/^\s*clc\s*;?\s*$/.test(code)) transcript.clear();
-  else if (!code.trim()) transcript.command("");
-  else connection.call("eval", { code }).catch(fail);
+  if (code.trim()) connection.call("eval", { code }).catch(fail);
+  else transcript.command("");
   return true;
+}
+
+/** What was chosen somewhere on the page. A debugger takes it as if it was typed; it is no answer to other questions. */
+function run(code: string, recalled = false): void {
+  if (toolbar.asking?.kind === "debugger") enter(code);
+  else if (toolbar.asking) say(words().answerFirst);
+  else if (!connection.open) say(words().notConnected);
+  else {
+    transcript.follow();
+    if (recalled) line.remember(code);
+    connection.call("eval", { code }).catch(fail);
+  }
 }
 
 function openVariable(name: string): void {
@@ -109,7 +121,7 @@ connection.on("hello", ({ figures: open, status }) => {
 connection.on("figures", ({ figures: open }) => figures.show(open));
 connection.on("idle", () => void lookAround());
 connection.on("exited", () => {
-  workspace.show([]);
+  showVariables([]);
   figures.show([]);
 });
 
@@ -125,14 +137,18 @@ async function lookAround(): Promise<void> {
     while (lookAgain) {
       lookAgain = false;
       const [{ variables }] = await Promise.all([connection.call("whos", {}), look(), folder.refresh(), editor.refresh()]);
-      workspace.show(variables);
-      for (const viewer of viewers) void viewer.refresh();
+      showVariables(variables);
     }
   } catch {
     // the connection is lost or the interpreter ended: there is another look when it is back
   } finally {
     looking = false;
   }
+}
+
+function showVariables(variables: Variable[]): void {
+  workspace.show(variables);
+  for (const viewer of viewers) viewer.follow(variables.some(({ name }) => name === viewer.name));
 }
 
 async function look(): Promise<void> {
@@ -144,6 +160,12 @@ async function look(): Promise<void> {
 setInterval(() => { if (connection.open && !document.hidden) look().catch(() => {}); }, LOOK_EVERY);
 addEventListener("online", () => connection.hurry());
 document.addEventListener("visibilitychange", () => { if (!document.hidden) connection.hurry(); });
+
+function offerWhatCanBeDone(): void {
+  for (const id of ["save", "run", "run-section", "run-selection"]) $<HTMLButtonElement>(id).disabled = !editor.active;
+}
+documents.onChange(offerWhatCanBeDone);
+offerWhatCanBeDone();
 
 $("new-script").onclick = () => editor.newScript();
 $("save").onclick = () => { if (editor.active) void editor.save(editor.active); };

@@ -22,7 +22,10 @@ export class Toolbar {
   private readonly stop = $<HTMLButtonElement>("stop");
   private readonly restart = $<HTMLButtonElement>("restart");
 
-  constructor(private readonly connection: Connection, private readonly say: (text: string) => void) {
+  /** `prompt`: what a command that asks has printed last. */
+  constructor(
+    private readonly connection: Connection, private readonly say: (text: string) => void, private readonly prompt: () => string,
+  ) {
     connection.on("hello", ({ session, status }) => {
       this.owner = session;
       this.interpreter = status.interpreter;
@@ -31,6 +34,7 @@ export class Toolbar {
     });
     connection.on("busy", () => this.enter("busy", Date.now()));
     connection.on("input_request", (asking) => this.ask(asking));
+    connection.on("output", () => { if (this.asks) this.ask(null); }); // someone answered: all see the answer
     connection.on("idle", () => this.enter("idle"));
     connection.on("exited", () => this.enter("down"));
     connection.on("ready", (interpreter) => {
@@ -116,8 +120,9 @@ export class Toolbar {
   private draw(): void {
     document.body.dataset.state = this.asks ? "asking" : this.state;
     document.title = this.busy ? `● ${words().title}` : words().title;
-    $("state").textContent = this.asks ? words().waitingForInput : words()[this.state];
-    $("prompt").textContent = this.asks ? (this.asks.kind === "debugger" ? "K>>" : "?") : ">>";
+    $("state").textContent = !this.asks ? words()[this.state]
+      : this.asks.kind === "key" ? words().waitingForKey : words().waitingForInput;
+    $("prompt").textContent = this.asks ? this.prompt() : ">>";
     this.stop.disabled = !this.busy;
     this.stop.title = this.forcing ? words().forceHint : words().stopHint;
     this.stop.classList.toggle("force", this.forcing);

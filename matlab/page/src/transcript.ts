@@ -8,6 +8,7 @@ const MOST_ELEMENTS = 4000;
 const PIECE = 32 * 1024; // characters of printed text in one element
 const COMMAND_LINES = 14; // of a longer command this many are shown
 const NEAR_THE_END = 40; // pixels
+const CLEAR = "\x1b[2J"; // what `clc` prints, as on a terminal
 
 type Kind = "command" | "error" | "note" | "hint";
 type OpenFile = (file: string, line: number) => void;
@@ -15,7 +16,7 @@ type OpenFile = (file: string, line: number) => void;
 export class Transcript {
   private readonly pane = $("window");
   private readonly list = $("transcript");
-  private output: { element: HTMLElement; line: Text; raw: string; size: number } | null = null;
+  private output: { element: HTMLElement; line: HTMLElement; raw: string; size: number } | null = null;
   private size = 0;
   private following = true;
   private scrolling = false;
@@ -30,33 +31,32 @@ export class Transcript {
   command(code: string): void {
     const lines = code.replace(/\n+$/, "").split("\n");
     const shown = lines.length > COMMAND_LINES ? lines.slice(0, COMMAND_LINES - 2) : lines;
-    const element = this.add("command", shown.join("\n"));
-    if (shown !== lines) element.append(h("i", {}, `\n${words().moreLines(lines.length - shown.length)}`));
+    const more = shown === lines ? "" : h("i", {}, `\n${words().moreLines(lines.length - shown.length)}`);
+    this.add("command", shown.join("\n"), more);
   }
 
   note(text: string): void { this.add("note", text); }
   hint(text: string): void { this.add("hint", text); }
 
   error(status: Ending, error: CodeError): void {
-    const element = this.add("error", (status === "aborted" ? words().notRun : "") + error.message);
+    const parts: (string | Node)[] = [status === "aborted" ? words().notRun : "", ...this.linked(error.message)];
     for (const { file, name, line } of error.stack) {
       if (!file && !name && line === 1) continue; // of a command that can be seen just above
       const text = name || file ? words().inFile(name || file!, line) : words().inLine(line);
-      const place = file
-        ? h("button", { type: "button", class: "place", onclick: () => this.openFile(file, line) }, text)
-        : h("span", { class: "place" }, text);
-      element.append("\n    ", place);
+      parts.push("\n    ", file ? this.place(file, line, text) : text);
     }
-    this.scroll();
+    this.add("error", ...parts);
   }
 
   print(text: string): void {
+    const parts = text.split(CLEAR);
+    if (parts.length > 1) this.clear();
     let output = this.output ??= this.openOutput("");
-    const whole = output.raw + text.replace(/\x1b\[[0-9;?]*[A-Za-z]/g, "");
+    const whole = output.raw + parts.at(-1)!.replace(/\x1b\[[0-9;?]*[A-Za-z]/g, "");
     const cut = whole.lastIndexOf("\n") + 1;
     output.line.before(written(whole.slice(0, cut)));
     output.raw = withoutOverwritten(whole.slice(cut));
-    output.line.data = written(output.raw);
+    output.line.textContent = written(output.raw);
     output.size += text.length;
     this.size += text.length;
     if (cut && output.size > PIECE) { // go on in a new element, so that old text can leave the window
@@ -68,6 +68,9 @@ export class Transcript {
 
   /** What is printed next belongs to something else. */
   endOutput(): void { this.output = null; }
+
+  /** The last line, if what is printed next goes on with it. */
+  get unfinished(): string { return this.output?.line.textContent ?? ""; }
 
   clear(): void {
     this.list.replaceChildren();
@@ -81,17 +84,28 @@ export class Transcript {
     this.scroll();
   }
 
-  private add(kind: Kind, text: string): HTMLElement {
+  /** A message with the place that it names, if it names one, to be clicked. */
+  private linked(message: string): (string | Node)[] {
+    const [named, line, file] = /line (\d+) of file (\/\S+)/.exec(message) ?? [];
+    if (!named || !file) return [message];
+    const [before, after] = message.split(named, 2);
+    return [before!, this.place(file, Number(line), named), after!];
+  }
+
+  private place(file: string, line: number, text: string): HTMLElement {
+    return h("button", { type: "button", class: "place", onclick: () => this.openFile(file, line) }, text);
+  }
+
+  private add(kind: Kind, ...parts: (string | Node)[]): void {
     this.output = null;
-    const element = h("div", { class: kind }, text);
-    this.size += text.length;
+    const element = h("div", { class: kind }, ...parts);
+    this.size += element.textContent!.length;
     this.append(element);
-    return element;
   }
 
   private openOutput(raw: string) {
     const element = h("div", { class: "output" });
-    const line = element.appendChild(document.createTextNode(written(raw)));
+    const line = element.appendChild(h("span", { class: "unfinished" }, written(raw)));
     this.append(element);
     return { element, line, raw, size: 0 };
   }

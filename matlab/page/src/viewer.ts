@@ -19,9 +19,10 @@ export class Viewer implements Document {
   private page = 1;
   private value: Value | null = null;
   private problem = "";
+  private exists = true;
   private visible = false;
 
-  constructor(private readonly name: string, private readonly connection: Connection, private readonly gone: () => void) {
+  constructor(readonly name: string, private readonly connection: Connection, private readonly gone: () => void) {
     this.key = `variable:${name}`;
     speak(() => this.draw());
   }
@@ -36,7 +37,14 @@ export class Viewer implements Document {
     void this.refresh();
   }
 
-  async refresh(): Promise<void> {
+  /** A command is over: the variable may have another value, or be gone. */
+  follow(exists: boolean): void {
+    this.exists = exists;
+    if (exists) void this.refresh();
+    else this.draw();
+  }
+
+  private async refresh(): Promise<void> {
     if (this.element.hidden && this.visible) return;
     const { name, path, row, column, page } = this;
     try {
@@ -62,13 +70,14 @@ export class Viewer implements Document {
 
   private draw(): void {
     const { value } = this;
-    if (this.problem || !value) {
+    const problem = this.exists ? this.problem : words().variableGone(this.name);
+    if (problem || !value) {
       const back = this.path.length > 0
         && h("button", { type: "button", onclick: () => this.goTo([]) }, this.name);
-      this.element.replaceChildren(h("div", { class: "empty" }, h("strong", {}, this.problem), back));
+      this.element.replaceChildren(h("div", { class: "empty" }, h("strong", {}, problem), back));
       return;
     }
-    const scroller = h("div", { class: "contents", tabindex: 0 }, this.body(value));
+    const scroller = h("div", { class: "contents", tabindex: 0, role: "group", "aria-label": this.hint() }, this.body(value));
     const before = this.element.querySelector(".contents");
     const [top, left] = [before?.scrollTop ?? 0, before?.scrollLeft ?? 0];
     this.element.replaceChildren(this.head(value), scroller);
@@ -84,7 +93,7 @@ export class Viewer implements Document {
       ...this.path.map((step, i) => crumb(typeof step === "string" ? `.${step}` : this.bracketed(step), i + 1)),
     ];
     return h(
-      "header", {}, h("nav", {}, ...crumbs),
+      "header", {}, h("nav", { "aria-label": this.hint() }, ...crumbs),
       h("span", { class: "what" }, `${sizeText(value.size)} ${classText(value)}`), ...this.turners(value),
     );
   }

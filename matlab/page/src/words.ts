@@ -4,7 +4,7 @@ import { keep, kept } from "./memory";
 const en = {
   title: "MATLAB session",
   connecting: "Connecting…", starting: "Starting…", idle: "Ready", busy: "Busy", down: "Restarting…",
-  waitingForInput: "Waiting for input",
+  waitingForInput: "Waiting for input", waitingForKey: "Paused: press Enter",
   user: "User", safeMode: "safe mode",
   newScript: "New", newScriptHint: "New script (Ctrl-Alt-N)",
   save: "Save", saveHint: "Save the file (Ctrl-S)",
@@ -22,10 +22,12 @@ const en = {
   toggleLeft: "Show or hide Current Folder", toggleRight: "Show or hide Workspace and Figures",
   toolbar: "Commands",
 
+  lostMeanwhile: "the connection was lost.",
   lost: "The connection is lost. Trying again…",
   back: "Connected again.",
   renewed: "The session's container was started anew. All variables are gone.",
   stuck: "The command does not react to Stop. A forced restart ends it, and all variables with it.",
+  answerFirst: "The running command waits for an answer in the Command Window.",
   notConnected: "There is no connection to the session at the moment.",
   noSuchMethod: "This session's service is older than the page and cannot do that.",
 
@@ -54,26 +56,22 @@ const en = {
   unsaved: "not saved",
   line: "Ln", column: "Col",
   changedOnDisk: (name: string) => `${name} was changed by someone else since you opened it.`,
-  overwrite: "Save mine", reload: "Take theirs",
+  overwrite: "Save mine",
   saveAs: "Save as",
-  saved: (name: string) => `${name} is saved.`,
   notText: (name: string) => `${name} is not a text file. Download it to look at it.`,
 
   currentFolder: "Current Folder",
-  home: "Home", up: "Up one folder",
+  home: "Home",
   newFile: "New file", newFolder: "New folder", upload: "Upload", refresh: "Refresh",
   folderEmpty: "This folder is empty",
   folderEmptyHint: "Drop files here to upload them.",
-  dropHere: (name: string) => `Upload to ${name}`,
   open: "Open", runFile: "Run", rename: "Rename", download: "Download", remove: "Delete",
-  goThere: "Make it the current folder",
   reallyRemove: (name: string) => `Delete ${name}?`,
   reallyRemoveHint: "It cannot be brought back.",
   cancel: "Cancel", ok: "OK",
   uploading: (name: string, percent: number) => `Uploading ${name}: ${percent} %`,
   uploaded: (n: number) => (n === 1 ? "1 file is uploaded." : `${n} files are uploaded.`),
   notUploaded: (name: string, why: string) => `${name} could not be uploaded: ${why}`,
-  nameOf: "Name",
   replaceFile: (name: string) => `${name} is there already. Replace it?`, replace: "Replace",
   folderOnly: "Only files can be uploaded, not folders.",
   more: "More",
@@ -83,12 +81,10 @@ const en = {
   noVariablesHint: "They appear here as soon as a command makes one.",
   name: "Name", value: "Value", size: "Size", class: "Class", bytes: "Bytes",
   attributes: (words: string) => ` (${words})`,
-  global: "global", complex: "complex", sparse: "sparse", persistent: "persistent",
+  global: "global", complex: "complex", sparse: "sparse",
   variable: "Variable",
   variableGone: (name: string) => `There is no variable ${name} any more.`,
-  partOf: (rows: number, columns: number) => `The first ${rows} rows and ${columns} columns are shown.`,
   rows: "Rows", columns: "Columns", page: "Page", items: "Elements",
-  notShown: "A value of this class cannot be shown here. Use the command window.",
   emptyValue: "This value is empty.",
   plotVariable: "Plot", clearVariable: "Clear",
   field: "Field",
@@ -105,9 +101,6 @@ const en = {
   rotateHint: "Drag to rotate, scroll to zoom",
   zoomHint: "Drag to zoom, double-click for the original view",
   asPicture: "This figure is shown as a picture: it has parts that the page cannot draw.",
-  drawing: "Drawing…",
-  figureEmpty: "This figure is empty.",
-  noWebgl: "This browser cannot draw in three dimensions, so the figure is shown as a picture.",
 
   splitter: "Resize",
 };
@@ -117,7 +110,7 @@ export type Words = typeof en;
 const zh: Words = {
   title: "MATLAB 会话",
   connecting: "正在连接…", starting: "正在启动…", idle: "就绪", busy: "忙", down: "正在重启…",
-  waitingForInput: "等待输入",
+  waitingForInput: "等待输入", waitingForKey: "已暂停：按 Enter 继续",
   user: "用户", safeMode: "安全模式",
   newScript: "新建", newScriptHint: "新建脚本 (Ctrl-Alt-N)",
   save: "保存", saveHint: "保存文件 (Ctrl-S)",
@@ -135,10 +128,12 @@ const zh: Words = {
   toggleLeft: "显示或隐藏当前文件夹", toggleRight: "显示或隐藏工作区和图窗",
   toolbar: "命令",
 
+  lostMeanwhile: "连接已断开。",
   lost: "连接已断开，正在重试…",
   back: "已重新连接。",
   renewed: "会话容器已重新启动，所有变量已清除。",
   stuck: "命令没有响应“停止”。强制重启会结束它，所有变量也会丢失。",
+  answerFirst: "正在运行的命令在命令行窗口中等待您的输入。",
   notConnected: "当前未连接到会话。",
   noSuchMethod: "会话服务的版本比页面旧，不支持此操作。",
 
@@ -167,26 +162,22 @@ const zh: Words = {
   unsaved: "未保存",
   line: "行", column: "列",
   changedOnDisk: (name) => `${name} 在您打开后已被他人修改。`,
-  overwrite: "保存我的版本", reload: "采用新版本",
+  overwrite: "保存我的版本",
   saveAs: "另存为",
-  saved: (name) => `${name} 已保存。`,
   notText: (name) => `${name} 不是文本文件，请下载后查看。`,
 
   currentFolder: "当前文件夹",
-  home: "主文件夹", up: "上一级",
+  home: "主文件夹",
   newFile: "新建文件", newFolder: "新建文件夹", upload: "上传", refresh: "刷新",
   folderEmpty: "此文件夹为空",
   folderEmptyHint: "将文件拖放到此处即可上传。",
-  dropHere: (name) => `上传到 ${name}`,
   open: "打开", runFile: "运行", rename: "重命名", download: "下载", remove: "删除",
-  goThere: "设为当前文件夹",
   reallyRemove: (name) => `删除 ${name}？`,
   reallyRemoveHint: "删除后无法恢复。",
   cancel: "取消", ok: "确定",
   uploading: (name, percent) => `正在上传 ${name}：${percent}%`,
   uploaded: (n) => `已上传 ${n} 个文件。`,
   notUploaded: (name, why) => `无法上传 ${name}：${why}`,
-  nameOf: "名称",
   replaceFile: (name) => `${name} 已存在，要替换吗？`, replace: "替换",
   folderOnly: "只能上传文件，不能上传文件夹。",
   more: "更多",
@@ -196,12 +187,10 @@ const zh: Words = {
   noVariablesHint: "命令创建的变量会显示在这里。",
   name: "名称", value: "值", size: "大小", class: "类", bytes: "字节",
   attributes: (words) => `（${words}）`,
-  global: "全局", complex: "复数", sparse: "稀疏", persistent: "持久",
+  global: "全局", complex: "复数", sparse: "稀疏",
   variable: "变量",
   variableGone: (name) => `变量 ${name} 已不存在。`,
-  partOf: (rows, columns) => `仅显示前 ${rows} 行、${columns} 列。`,
   rows: "行", columns: "列", page: "页", items: "元素",
-  notShown: "此类的值无法在这里显示，请使用命令行窗口。",
   emptyValue: "此值为空。",
   plotVariable: "绘图", clearVariable: "清除",
   field: "字段",
@@ -218,9 +207,6 @@ const zh: Words = {
   rotateHint: "拖动旋转，滚轮缩放",
   zoomHint: "拖动缩放，双击恢复原始视图",
   asPicture: "此图窗以图片显示：其中有页面无法绘制的部分。",
-  drawing: "正在绘制…",
-  figureEmpty: "此图窗为空。",
-  noWebgl: "此浏览器无法绘制三维图形，图窗以图片显示。",
 
   splitter: "调整大小",
 };
@@ -252,10 +238,10 @@ export function otherLanguage(): void {
 export function translateDocument(): void {
   document.documentElement.lang = language === "zh" ? "zh-CN" : "en";
   for (const element of document.querySelectorAll<HTMLElement>("[data-t], [data-title], [data-label]")) {
-    const { t, title, label } = element.dataset;
-    if (t) element.textContent = plain(t);
-    if (title) element.title = plain(title);
-    if (label) element.ariaLabel = plain(label);
+  const { t, title, label } = element.dataset;
+  if (t) element.textContent = plain(t);
+  if (title) element.title = plain(title);
+  if (label) element.ariaLabel = plain(label);
   }
 }
 

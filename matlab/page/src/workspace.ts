@@ -23,6 +23,7 @@ export class Workspace {
   constructor(private readonly around: Surroundings) { speak(() => this.draw()); }
 
   show(variables: Variable[]): void {
+    if (JSON.stringify(variables) === JSON.stringify(this.variables)) return; // somebody may be clicking there
     this.variables = variables;
     this.draw();
   }
@@ -38,21 +39,21 @@ export class Workspace {
       scope: "col", class: column, "aria-sort": this.order.by !== column ? "none" : this.order.down ? "descending" : "ascending",
     }, h("button", { type: "button", onclick: () => this.sortBy(column) }, words()[column])));
     const table = h(
-      "table", { class: "grid variables" },
+      "table", { class: "grid variables", role: "grid", "aria-labelledby": "workspace-title" },
       h("thead", {}, h("tr", {}, ...heads)),
       h("tbody", {}, ...this.sorted().map((variable) => this.row(variable))),
     );
-    const hadFocus = this.pane.contains(document.activeElement);
+    const hadFocus = this.pane.querySelector("tbody")?.contains(document.activeElement);
     this.pane.replaceChildren(table);
-    if (hadFocus) this.pane.querySelector<HTMLElement>("tr[aria-selected=true]")?.focus();
+    this.select(this.selected);
+    if (hadFocus) this.pane.querySelector<HTMLElement>("tbody tr[tabindex='0']")?.focus();
   }
 
   private row(variable: Variable): HTMLElement {
     const { name } = variable;
-    const chosen = name === this.selected;
     return h(
       "tr", {
-        "data-name": name, tabindex: 0, "aria-selected": String(chosen), title: `${name}: ${words().bytes} ${readable(variable.bytes)}`,
+        "data-name": name, tabindex: -1, title: `${name}: ${words().bytes} ${readable(variable.bytes)}`,
         onclick: () => this.select(name),
         onfocus: () => this.select(name),
         ondblclick: () => this.around.open(name),
@@ -64,9 +65,14 @@ export class Workspace {
     );
   }
 
-  private select(name: string): void {
+  private select(name: string | null): void {
     this.selected = name;
-    for (const row of this.pane.querySelectorAll<HTMLElement>("tbody tr")) row.ariaSelected = String(row.dataset.name === name);
+    const rows = [...this.pane.querySelectorAll<HTMLElement>("tbody tr")];
+    const chosen = rows.find((row) => row.dataset.name === name);
+    for (const row of rows) {
+      row.ariaSelected = String(row === chosen);
+      row.tabIndex = row === (chosen ?? rows[0]) ? 0 : -1; // Tab comes here once, arrow keys go on
+    }
   }
 
   private key(event: KeyboardEvent, name: string): void {
@@ -86,7 +92,7 @@ export class Workspace {
     const choices: Choice[] = [{ label: words().open, choose: () => this.around.open(name) }];
     if (isNumeric(variable)) choices.push({ label: words().plotVariable, choose: () => this.around.run(`plot (${name})`) });
     choices.push({ label: words().clearVariable, danger: true, choose: () => this.around.run(`clear ${name}`) });
-    openMenu(event.clientX, event.clientY, choices);
+    openMenu(event, event.currentTarget as Element, choices);
   }
 
   private sortBy(column: Column): void {
