@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
+from dataclasses import replace
 from pathlib import Path
 from typing import assert_never
 
 from controller import datafolder
+from controller.access import Access
 from controller.engine import Engine
 from controller.model import Action, Create, Remove, Rename, Restart, Start, Stop, Unpause, Update
 
 
 class Executor:
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, access: Access) -> None:
         self._engine = engine
+        self._access = access
 
     async def execute(self, action: Action) -> None:
         """Raises: any EngineError, as the engine's method says."""
         match action:
             case Create(spec):
                 await asyncio.to_thread(datafolder.prepare, Path(spec.data_folder), spec.run_as)
-                await self._engine.create(spec)
+                await self._engine.create(replace(spec, token_check=self._access.check(secrets.token_hex(16))))
             case Start(container_id):
                 await self._engine.start(container_id)
             case Stop(container_id):

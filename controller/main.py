@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
+import ipaddress
 import logging
 import os
 import signal
+import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
@@ -15,6 +17,8 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from controller import secretfile
+from controller.access import Access
 from controller.api import Terms, build_app
 from controller.engine.docker import DockerEngine
 from controller.errors import AlreadyRunning, SettingsInvalid
@@ -73,7 +77,7 @@ def _only_one(state_dir: Path) -> Iterator[None]:
 
 
 async def _serve(settings: Settings, greet: Callable[[], None]) -> None:
-    site = _site(settings)
+    site = _site(settings, secretfile.load(settings.state_dir))
     store = YamlFileStore(
         settings.desired_state,
         settings.state_dir,
@@ -146,7 +150,7 @@ async def _listening(app: web.Application, settings: Settings) -> AsyncIterator[
         await runner.cleanup()
 
 
-def _site(settings: Settings) -> Site:
+def _site(settings: Settings, secret: bytes) -> Site:
     return Site(
         instance=settings.instance,
         container_prefix=settings.container_prefix,
@@ -157,13 +161,25 @@ def _site(settings: Settings) -> Site:
         run_as=settings.session_user,
         default_profile=settings.default_profile,
         profiles={name: Profile(**dict(profile)) for name, profile in settings.profiles.items()},
+        access=Access(_browsed_at(settings), settings.session_url, settings.sessions_locked, secret),
+        frame_ancestors=settings.frame_ancestors,
     )
 
 
 def _reached_at(settings: Settings) -> str:
     """Where this process reaches the ports that the engine publishes."""
-    host = settings.docker_host or os.environ.get("DOCKER_HOST", "")
-    address = urlsplit(host)
-    if address.scheme in ("tcp", "ssh", "http", "https") and address.hostname:
-        return address.hostname
-    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.bind_address, settings.bind_address)  # noqa: S104
+    bound = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.bind_address, settings.bind_address)  # noqa: S104
+    return _far_engine(settings) or bound
+
+
+def _browsed_at(settings: Settings) -> str:
+    """Where browsers reach them, as far as can be known: where they are on every address, this machine's name."""
+    everywhere = ipaddress.ip_address(settings.bind_address).is_unspecified
+    host = _far_engine(settings) or (socket.gethostname() if everywhere else settings.bind_address)
+    return f"[{host}]" if ":" in host else host
+
+
+def _far_engine(settings: Settings) -> str:
+    """The host of an engine that is not this machine's own; empty if it is."""
+    address = urlsplit(settings.docker_host or os.environ.get("DOCKER_HOST", ""))
+    return (address.hostname or "") if address.scheme in ("tcp", "ssh", "http", "https") else ""

@@ -80,6 +80,8 @@ class SessionSpec:
     """Of every field above but cpus and memory, which can change under a running session."""
     profile: str
     session_id: str | None
+    token_check: str = ""
+    """What the container is to know its session's token by; empty: it asks for none. Each one made gets its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +123,8 @@ class Container:
     memory: int
     spec_hash: str
     session_id: str | None
+    token_check: str = ""
+    """As in the spec that it was made from."""
 
 
 @dataclass(frozen=True, slots=True)

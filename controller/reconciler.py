@@ -71,7 +71,7 @@ class Reconciler:
         self, engine: Engine, store: Store, informer: Informer, queue: WorkQueue, site: Site, pace: Pace
     ) -> None:
         self._engine = engine
-        self._executor = Executor(engine)
+        self._executor = Executor(engine, site.access)
         self._store = store
         self._informer = informer
         self._queue = queue

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 import yaml
 from pydantic import (
@@ -62,6 +63,21 @@ def _number_only(value: object) -> object:
     if isinstance(value, bool):
         raise ValueError(value)
     return value
+
+
+def _on_or_off(value: object) -> object:
+    """YAML reads `on` and `off` as true and false."""
+    return {True: "on", False: "off"}[value] if isinstance(value, bool) else value
+
+
+def _page_address(value: object) -> str:
+    """With something in it that tells one user from another."""
+    text = str(value)
+    page = text.replace("{user_id}", "1").replace("{http_port}", "1")
+    form = r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?/([\w.~/-]*/)?"
+    if text and (page == text or re.fullmatch(form, page, re.ASCII) is None):
+        raise ValueError(value)
+    return text
 
 
 def _absolute_path(value: object) -> Path:
@@ -139,7 +155,8 @@ class Settings(BaseModel):
     api_port: Whole = _whole(8080, "TCP port that the API listens on.", 1, 65535)
     insecure: bool = _setting(
         False,
-        "Allow `api_host` and `bind_address` to be reachable from other machines, though nobody is asked who they are.",
+        "Allow what other machines can reach to ask nobody who they are: the API on such an `api_host`, sessions on "
+        "such a `bind_address` without `session_tokens`.",
         "true or false",
     )
     desired_state: Folder = _setting(
@@ -159,6 +176,25 @@ class Settings(BaseModel):
     )
     bind_address: str = _setting(
         "127.0.0.1", "Address of the engine's host that session ports are published on.", "an IP address"
+    )
+    session_tokens: Annotated[Literal["auto", "on", "off"], BeforeValidator(_on_or_off)] = _setting(
+        "auto",
+        "Whether a session opens only with a token of its own, which `GET /v1/users/<n>` tells: `auto` is on where "
+        "`bind_address` or `session_url` leads other machines there. It holds for containers made from then on.",
+        "`auto`, `on` or `off`",
+    )
+    session_url: Annotated[str, BeforeValidator(_page_address)] = _setting(
+        "",
+        "Where browsers find a session's page if not on its port: the address under which a proxy passes on all of "
+        "that port, its WebSocket `ws` included. A change makes sessions anew.",
+        "empty, or an address such as `https://lab.example.org/{user_id}/` or `http://lab.example.org:{http_port}/`",
+    )
+    frame_ancestors: str = _setting(
+        "",
+        "Sites that may show a session's page in a frame, as in `frame-ancestors` of a Content-Security-Policy; empty "
+        "means any. A change makes sessions anew.",
+        "empty, or sources with spaces between them, such as `'self' https://platform.example.org`",
+        pattern=r"^[^\p{C},;]*$",
     )
     container_prefix: str = _setting(
         "matlab-user-",
@@ -222,19 +258,27 @@ class Settings(BaseModel):
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.api_host, self.api_host)  # noqa: S104
         return f"http://[{host}]:{self.api_port}" if ":" in host else f"http://{host}:{self.api_port}"
 
+    @property
+    def sessions_locked(self) -> bool:
+        """Whether sessions that are made now ask for a token."""
+        if self.session_tokens != "auto":
+            return self.session_tokens == "on"
+        proxied = urlsplit(self.session_url).hostname
+        return not (_is_loopback(self.bind_address) and (proxied is None or _is_loopback(proxied)))
+
     @model_validator(mode="after")
     def _addresses_are_safe(self) -> Self:
         for name, host in (("api_host", self.api_host), ("bind_address", self.bind_address)):
-            try:
-                loopback = (host == "localhost" and name == "api_host") or ipaddress.ip_address(host).is_loopback
-            except ValueError as error:
-                raise _clash(f"{name} cannot be '{host}': it must be {allowed_text(_field((name,)))}", name) from error
-            if not (loopback or self.insecure):
-                raise _clash(
-                    f"{name} {host} would let other machines in without asking who they are; "
-                    "use a loopback address, or set insecure if that is what you want",
-                    name,
-                )
+            if not (_is_address(host) or (host == "localhost" and name == "api_host")):
+                raise _clash(f"{name} cannot be '{host}': it must be {allowed_text(_field((name,)))}", name)
+            if _is_loopback(host) or self.insecure or (name == "bind_address" and self.sessions_locked):
+                continue
+            tokens = ", session_tokens" if name == "bind_address" else ""
+            raise _clash(
+                f"{name} {host} would let other machines in without asking who they are; "
+                f"use a loopback address{tokens}, or set insecure if that is what you want",
+                name,
+            )
         return self
 
     @model_validator(mode="after")
@@ -405,6 +449,18 @@ def _clash(sentence: str, *settings: str) -> PydanticCustomError:
 def _did_you_mean(word: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(word, list(known), n=1)
     return f"; did you mean {close[0]}?" if close else ""
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_loopback(host: str) -> bool:
+    return ipaddress.ip_address(host).is_loopback if _is_address(host) else host == "localhost"
 
 
 def _quote(value: object) -> str:

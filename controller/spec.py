@@ -24,6 +24,7 @@ from pydantic_core import core_schema
 from typing_extensions import TypedDict  # pydantic's: the one of Python 3.11 does not tell which keys are required
 
 from controller import yamltext
+from controller.access import ON_THIS_MACHINE, Access
 from controller.errors import Problem, WishInvalid
 from controller.model import DesiredState, RunState, SessionSpec, Target, Wish
 
@@ -66,6 +67,9 @@ class Site:
     """`uid:gid`."""
     default_profile: str
     profiles: Mapping[str, Profile]
+    access: Access = ON_THIS_MACHINE
+    frame_ancestors: str = ""
+    """Which sites may show a session's page in a frame, in CSP's words; empty: any."""
 
 
 # ---------------------------------------------------------------- names and numbers
@@ -594,6 +598,9 @@ def resolve(wish: Wish, user_id: int, generation: int, default_profile: str | No
     env = dict(profile.env)
     if profile.licence is not None:
         env["MLM_LICENSE_FILE"] = profile.licence
+    env |= _joined(env, site.access.environment(user_id, http_port))
+    if site.frame_ancestors:
+        env["MCM_FRAME_ANCESTORS"] = site.frame_ancestors
     env |= {
         "MCM_USER_ID": str(user_id),
         "MCM_CONTAINER": container,
@@ -626,6 +633,11 @@ def resolve(wish: Wish, user_id: int, generation: int, default_profile: str | No
         restart_at=wish.restart_at,
         generation=generation,
     )
+
+
+def _joined(env: Mapping[str, str], more: Mapping[str, str]) -> dict[str, str]:
+    """`more`, each behind what the profile says under the same name: lists of words."""
+    return {name: f"{env[name]} {value}" if name in env else value for name, value in more.items()}
 
 
 def _hash(made_from: Mapping[str, Any]) -> str:

@@ -311,6 +311,7 @@ def user_document(site: Site, state: DesiredState, view: UserView, now: datetime
         "user_id": view.user_id,
         "container_id": there["container_id"],
         "addresses": {"host": site.bind_address, "http_port": there["http_port"], "ws_port": there["ws_port"]},
+        **_opening(site, there, own(view), view.user_id),
         "desired": None if wish is None else _desired(site, wish, state.default_profile),
         "observed": _observed(view, now),
         "progress": plain(asdict(view.progress)),
@@ -318,6 +319,13 @@ def user_document(site: Site, state: DesiredState, view: UserView, now: datetime
         "why": why(wish, view, now),
         "generation": state.generation,
     }
+
+
+def _opening(site: Site, there: Json, container: Container | None, user_id: int) -> Json:
+    """The addresses that open the session as its container was made, with the token where it asks for one."""
+    check = container.token_check if container else ""
+    found = container and site.access.addresses(user_id, there["http_port"], there["ws_port"], check)
+    return {"access_url": found.page if found else None, "ws_url": found.websocket if found else None}
 
 
 def wish_document(wish: WishHealth) -> Json:
@@ -373,7 +381,8 @@ def _observed(view: UserView, now: datetime) -> Json:
 
 def _inspected(container: Container) -> Json:
     """What a reader does not know already."""
-    return {name: value for name, value in asdict(container).items() if name not in ("user_id", "ours", "pid")}
+    left_out = ("user_id", "ours", "pid", "token_check")
+    return {name: value for name, value in asdict(container).items() if name not in left_out}
 
 
 # ---------------------------------------------------------------- units

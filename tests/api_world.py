@@ -98,17 +98,16 @@ class ApiWorld:
 
 
 @asynccontextmanager
-async def api_world(create_timeout: float = 10) -> AsyncIterator[ApiWorld]:
+async def api_world(create_timeout: float = 10, site: Site = SITE) -> AsyncIterator[ApiWorld]:
     engine, store, services, queue = FakeEngine(), FakeStore(), Services(), WorkQueue()
     store.current = DesiredState(generation=1)
     prober: Any = services
     informer = Informer(engine, queue, prober, Ports(30000, 31000), ProbeTimes(0.02, 10))
-    loop = Reconciler(engine, store, informer, queue, SITE, Pace(10, 30))
-    app = build_app(store, informer, loop, SITE, Terms(100, create_timeout, "1.0"))
+    loop = Reconciler(engine, store, informer, queue, site, Pace(10, 30))
+    app = build_app(store, informer, loop, site, Terms(100, create_timeout, "1.0"))
     runner = Runner(app, shutdown_timeout=1)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
     port = runner.addresses[0][1]
     try:
         async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as http, asyncio.TaskGroup() as tasks:

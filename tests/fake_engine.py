@@ -263,6 +263,7 @@ class FakeEngine:
             memory=spec.memory if spec else 0,
             spec_hash=spec.spec_hash if spec else "",
             session_id=spec.session_id if spec else None,
+            token_check=spec.token_check if spec else "",
         )
         ports = frozenset((spec.http_port, spec.ws_port)) if spec else frozenset[int]()
         self._boxes[container_id] = Box(container, ports, ["made"])

@@ -46,6 +46,7 @@ LABEL_INSTANCE = "mcm.instance"
 LABEL_USER = "mcm.user-id"
 LABEL_SPEC = "mcm.spec-hash"
 LABEL_SESSION = "mcm.session-id"
+LABEL_TOKEN = "mcm.token-check"  # noqa: S105 - no secret: what a token is known by
 
 HTTP_PORT = 8888
 WS_PORT = 8889
@@ -287,18 +288,20 @@ class DockerEngine:
 
     def _create(self, client: docker.APIClient, spec: SessionSpec) -> str:
         session = {} if spec.session_id is None else {"MCM_SESSION_ID": spec.session_id}
+        token = {"MCM_TOKEN_CHECK": spec.token_check} if spec.token_check else {}
         made = client.create_container(
             name=spec.name,
             image=spec.image,
             hostname=spec.name,
             user=spec.run_as,
-            environment={**dict(spec.env), **session},
+            environment={**dict(spec.env), **session, **token},
             ports=[HTTP_PORT, WS_PORT],
             labels={
                 LABEL_INSTANCE: self._instance,
                 LABEL_USER: str(spec.user_id),
                 LABEL_SPEC: spec.spec_hash,
                 **({} if spec.session_id is None else {LABEL_SESSION: spec.session_id}),
+                **({LABEL_TOKEN: spec.token_check} if spec.token_check else {}),
             },
             host_config=client.create_host_config(
                 init=True,
@@ -349,6 +352,7 @@ class DockerEngine:
                 memory=host["Memory"],
                 spec_hash=labels.get(LABEL_SPEC, ""),
                 session_id=labels.get(LABEL_SESSION),
+                token_check=labels.get(LABEL_TOKEN, ""),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise EngineUnavailable(f"The Docker engine's answer about a container is garbled: {error!r}") from error

@@ -69,14 +69,14 @@ async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
 
 
 async def test_what_is_created_is_found_as_it_was_asked_for(world: World) -> None:
-    spec = world.spec(7, session_id="abc-123")
+    spec = world.spec(7, session_id="abc-123", token_check="5a17:d1ge57")
     container_id = await world.engine.create(spec)
     (found,) = await world.engine.find(7)
     assert found.id == container_id
     assert (found.ours, found.user_id, found.name) == (True, 7, spec.name)
     assert (found.phase, found.started_at, found.pid) == (Phase.CREATED, None, 0)
     assert (found.image, found.cpus, found.memory) == (spec.image, spec.cpus, spec.memory)
-    assert (found.spec_hash, found.session_id) == (spec.spec_hash, "abc-123")
+    assert (found.spec_hash, found.session_id, found.token_check) == (spec.spec_hash, "abc-123", "5a17:d1ge57")
 
 
 async def test_a_session_starts_stops_and_starts_again(world: World) -> None:

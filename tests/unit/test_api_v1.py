@@ -8,9 +8,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from yarl import URL
 
+from controller.access import Access
 from controller.model import RunState, Wish
-from tests.api_world import ApiWorld, api_world
+from tests.api_world import SITE, ApiWorld, api_world
 from tests.support import eventually
 
 
@@ -35,6 +37,32 @@ async def test_put_declares_and_tells_all(world: ApiWorld) -> None:
     assert body["addresses"] == {"host": "127.0.0.1", "http_port": 30007, "ws_port": 31007}
     assert (await world.call("PUT", "/v1/users/7", json={}))[0] == 200
     assert world.wish(7) == Wish()
+
+
+async def test_the_addresses_that_open_a_session_are_told_of_one_that_is_there() -> None:
+    locked = replace(SITE, access=Access("lab", locked=True, secret=b"s" * 32))
+    async with api_world(site=locked) as world:
+        await world.call("PUT", "/v1/users/2", json={"state": "stopped"})
+        await world.create(7)
+        await world.create(8)
+        _, body = await world.call("GET", "/v1/users")
+        nowhere, seven, eight = ((each["access_url"], each["ws_url"]) for each in body["users"])
+        assert nowhere == (None, None)
+        assert len({seven, eight}) == 2
+        _, one = await world.call("GET", "/v1/users/7")
+        assert (one["access_url"], one["ws_url"]) == seven
+        token = URL(one["access_url"]).query["token"]
+        assert seven == (f"http://lab:30007/?token={token}", f"ws://lab:31007/?token={token}")
+        for path in ("/list", "/health/matlab-user-7", "/v1/users/7/logs", "/v1/status"):
+            assert token not in str(await world.call("GET", path))
+        assert token not in str(await world.create(7))
+        assert token not in str([record.__dict__ for record in world.log])
+
+
+async def test_the_address_is_that_of_the_container_as_it_was_made(world: ApiWorld) -> None:
+    await world.create(7)
+    _, body = await world.call("GET", "/v1/users/7")
+    assert (body["access_url"], body["ws_url"]) == ("http://127.0.0.1:30007/", "ws://127.0.0.1:31007/")
 
 
 async def test_get_shows_conditions_and_why(world: ApiWorld) -> None:

@@ -176,8 +176,14 @@ def test_a_file_that_is_named_must_be_readable(tmp_path: Path) -> None:
         ("MCM_WS_PORT_BASE", "65500", "ws_port_base leaves no ports for 100 users: the last would be 65600"),
         ("MCM_API_HOST", "example.org", "api_host cannot be 'example.org': it must be `localhost` or an IP address"),
         ("MCM_API_HOST", "0.0.0.0", "api_host 0.0.0.0 would let other machines in"),
-        ("MCM_BIND_ADDRESS", "::", "bind_address :: would let other machines in"),
         ("MCM_BIND_ADDRESS", "localhost", "bind_address cannot be 'localhost': it must be an IP address"),
+        ("MCM_SESSION_TOKENS", "yes", "session_tokens cannot be 'yes': it must be `auto`, `on` or `off`"),
+        ("MCM_SESSION_URL", "https://lab.example.org/", "session_url cannot be 'https://lab.example.org/'"),
+        ("MCM_SESSION_URL", "https://lab/{user_id}", "session_url cannot be 'https://lab/{user_id}'"),
+        ("MCM_SESSION_URL", "https://lab/{user}/{user_id}/", "session_url cannot be"),
+        ("MCM_SESSION_URL", "javascript://lab/{user_id}/", "session_url cannot be"),
+        ("MCM_FRAME_ANCESTORS", "'self'; script-src *", "frame_ancestors cannot be ''self'; script-src *'"),
+        ("MCM_FRAME_ANCESTORS", "'self'\r\nX: y", "frame_ancestors cannot be"),
         ("MCM_RESYNC_SECONDS", "nan", "resync_seconds cannot be 'nan'"),
         ("MCM_DEFAULT_PROFILE", "larg", "did you mean large?"),
         ("DOCKER_HOST", "somewhere", "environment DOCKER_HOST: docker_host cannot be 'somewhere'"),
@@ -206,6 +212,35 @@ def test_the_variables_of_tests_are_left_alone() -> None:
 def test_other_machines_are_let_in_only_on_request() -> None:
     settings = load(None, {"MCM_API_HOST": "0.0.0.0", "MCM_BIND_ADDRESS": "::", "MCM_INSECURE": "true"}, {}).settings
     assert settings.api_url == "http://127.0.0.1:8080", "a client on this machine goes by loopback"
+
+
+@pytest.mark.parametrize(
+    ("env", "locked"),
+    [
+        ({}, False),
+        ({"MCM_BIND_ADDRESS": "::1"}, False),
+        ({"MCM_SESSION_URL": "http://localhost:{http_port}/"}, False),
+        ({"MCM_BIND_ADDRESS": "0.0.0.0"}, True),
+        ({"MCM_BIND_ADDRESS": "10.0.0.5"}, True),
+        ({"MCM_SESSION_URL": "https://lab.example.org/{user_id}/"}, True),
+        ({"MCM_SESSION_TOKENS": "on"}, True),
+        ({"MCM_SESSION_TOKENS": "off", "MCM_SESSION_URL": "https://lab.example.org/{user_id}/"}, False),
+        ({"MCM_SESSION_TOKENS": "off", "MCM_BIND_ADDRESS": "::", "MCM_INSECURE": "true"}, False),
+    ],
+)
+def test_sessions_that_others_can_reach_ask_for_a_token(env: dict[str, str], locked: bool) -> None:
+    assert load(None, env, {}).settings.sessions_locked is locked
+
+
+def test_sessions_that_others_can_reach_ask_for_none_only_on_request() -> None:
+    told = refusal(env={"MCM_BIND_ADDRESS": "::", "MCM_SESSION_TOKENS": "off"})
+    assert "bind_address :: would let other machines in" in told
+    assert "session_tokens" in told
+
+
+def test_yaml_reads_on_and_off_as_truth(file: Path) -> None:
+    file.write_text("session_tokens: on\n")
+    assert load(file, {}, {}).settings.session_tokens == "on"
 
 
 def test_the_two_port_ranges_may_touch() -> None:

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from controller import spec
+from controller.access import Access
 from controller.errors import WishInvalid
 from controller.model import DesiredState, RunState, Target, Wish
 
@@ -362,6 +363,23 @@ SITE = spec.Site(
 
 def resolve(wish: Wish, default: str | None = None, site: spec.Site = SITE) -> Target:
     return spec.resolve(wish, 7, 3, default, site)
+
+
+def test_what_the_operator_does_not_set_about_access_changes_no_container() -> None:
+    """The hash of a container made by an earlier version, which knew nothing of it."""
+    assert resolve(NOTHING_SAID).spec.spec_hash == "f9c7e251027fcfc1"
+    locked = replace(SITE, access=replace(SITE.access, locked=True, secret=b"s"))
+    assert resolve(NOTHING_SAID, site=locked).spec == resolve(NOTHING_SAID).spec
+
+
+def test_a_session_is_told_of_the_operators_address_and_of_who_may_frame_it() -> None:
+    profile = replace(PROFILE, env={"MCM_ALLOWED_ORIGINS": "https://platform.example"})
+    access = Access("lab", session_url="https://lab.example.org/{user_id}/")
+    site = replace(SITE, profiles={"standard": profile}, access=access, frame_ancestors="'self'")
+    env = dict(resolve(NOTHING_SAID, site=site).spec.env)
+    assert env["MCM_ALLOWED_HOSTS"] == "lab.example.org"
+    assert env["MCM_ALLOWED_ORIGINS"] == "https://platform.example https://lab.example.org"
+    assert env["MCM_FRAME_ANCESTORS"] == "'self'"
 
 
 def test_a_wish_with_its_defaults_filled_in() -> None:
