@@ -271,7 +271,7 @@ class Informer:
         return self._times.once_ready - asyncio.get_running_loop().time() % self._times.once_ready
 
     def _until_next_try(self, took: float) -> float:
-        """Seconds. Sessions that let us wait for their answer must not use up the probers that others need."""
+        """Seconds. Sessions that let us wait for their answer must not take all probers from the others."""
         return min(max(self._times.until_ready, 4 * took), self._times.once_ready)
 
     async def _measure(self, containers: Sequence[Container]) -> None:

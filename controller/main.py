@@ -94,11 +94,10 @@ async def _serve(settings: Settings, greet: Callable[[], None]) -> None:
         settings.max_concurrent_starts + CHANGES_BESIDE_STARTS,
     )
     queue = WorkQueue()
-    prober = Prober(_reached_at(settings))
     informer = Informer(
         engine,
         queue,
-        prober,
+        Prober(_reached_at(settings)),
         Ports(settings.http_port_base, settings.ws_port_base),
         ProbeTimes(settings.probe_starting_seconds, settings.probe_ready_seconds),
     )
@@ -111,7 +110,6 @@ async def _serve(settings: Settings, greet: Callable[[], None]) -> None:
             greet()
             await _until_told_to_stop(store, informer, reconciler)
     finally:
-        prober.close()
         await engine.close()
         await store.close()
 

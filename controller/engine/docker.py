@@ -29,6 +29,7 @@ from docker.transport import UnixHTTPAdapter
 from controller.engine import EngineEvent, EngineInfo
 from controller.engine.cgroups import CgroupReader
 from controller.engine.ports import listener
+from controller.engine.threads import Threads
 from controller.errors import (
     EngineError,
     EngineRefused,
@@ -40,7 +41,6 @@ from controller.errors import (
 )
 from controller.model import Container, Phase, SessionSpec, Usage
 from controller.spec import MAX_USER_ID, container_name, user_id_of
-from controller.threads import Threads
 
 LABEL_INSTANCE = "mcm.instance"
 LABEL_USER = "mcm.user-id"

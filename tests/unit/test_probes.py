@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import errno
 import hashlib
 import re
 import socket
@@ -87,3 +88,37 @@ async def test_nobody_listens_and_a_port_that_no_host_has() -> None:
         unused.bind(("127.0.0.1", 0))
         probe = await Prober("127.0.0.1").probe(unused.getsockname()[1], 65_999)
     assert probe.detail == "the web service does not answer yet; the WebSocket service does not answer yet"
+
+
+async def test_a_connection_that_takes_its_time_is_waited_for() -> None:
+    """As to another machine: here the queue of those who want to be connected is full at first."""
+    loop = asyncio.get_running_loop()
+
+    async def serve(connection: socket.socket) -> None:
+        with connection:
+            request = await loop.sock_recv(connection, 1000)
+            await loop.sock_sendall(connection, (handshake if b"Upgrade" in request else page)(request))
+
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listening:
+        listening.setblocking(False)
+        port = listening.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port)):
+            asking = asyncio.create_task(Prober("127.0.0.1", timeout=20).probe(port, port))
+            await asyncio.sleep(0.1)
+            waiting, _ = await loop.sock_accept(listening)
+            async with asyncio.TaskGroup() as serving:
+                for _ in range(2):
+                    connection, _ = await loop.sock_accept(listening)
+                    serving.create_task(serve(connection))
+            probe = await asking
+            waiting.close()
+    assert probe.ready, probe.detail
+
+
+async def test_without_descriptors_nobody_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(socket, "socket", refuse)
+    probe = await Prober("127.0.0.1").probe(1, 2)
+    assert probe.detail.startswith("the web service cannot be asked: Too many open files")

@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from controller.threads import Threads
+from controller.engine.threads import Threads
 
 
 async def test_what_a_call_returns_or_raises_comes_out() -> None:
@@ -44,7 +44,7 @@ async def test_as_many_run_at_a_time_as_there_are_threads() -> None:
 def test_the_process_ends_though_a_call_never_comes_back() -> None:
     program = """
 import asyncio, threading
-from controller.threads import Threads
+from controller.engine.threads import Threads
 
 async def main():
     threads = Threads("test", 2)
