@@ -10,7 +10,7 @@ Times are timezone-aware UTC. Sizes are bytes. CPUs are cores (1.5 is one and a 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
@@ -127,6 +127,34 @@ class Container:
     """As in the spec that it was made from."""
 
 
+class SessionState(StrEnum):
+    """What a session's interpreter is doing, in the words of `/healthz`."""
+
+    STARTING = "starting"
+    BUSY = "busy"
+    IDLE = "idle"
+    DOWN = "down"
+    """Waiting to be started again."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionHealth:
+    """What a session's service tells of itself on `/healthz`."""
+
+    state: SessionState
+    since: datetime
+    last_activity: datetime
+    """When somebody last did something with the session; watching it is nothing."""
+    interpreter: str
+    """Name and version; the latter comes with the first start."""
+    restarts: int
+    """Of the interpreter, since the service started."""
+    safe_mode: bool
+    """The interpreter runs without the user's startup.m, in which one before it died."""
+    started_at: datetime
+    """When the service started."""
+
+
 @dataclass(frozen=True, slots=True)
 class Probe:
     """What the two services of a session answered when they were really asked."""
@@ -136,10 +164,31 @@ class Probe:
     checked_at: datetime
     detail: str
     """Why not, when not; empty when both answered."""
+    session: SessionHealth | None = None
+    """`None` where the web service did not tell."""
+    web_since: datetime | None = None
+    """Since when `web` is as it is."""
+    session_since: datetime | None = None
+    """Since when `session_up` is as it is."""
 
     @property
     def ready(self) -> bool:
         return self.web and self.websocket
+
+    @property
+    def session_up(self) -> bool:
+        """Commands can be sent, and there is an interpreter that carries them out."""
+        told = self.session is None or self.session.state in (SessionState.BUSY, SessionState.IDLE)
+        return self.websocket and told
+
+    def after(self, before: Probe | None) -> Probe:
+        """The same, with since when things are so; `before` is the probe before it of the same run."""
+        web_since = session_since = self.checked_at
+        if before is not None and before.web is self.web:
+            web_since = before.web_since or web_since
+        if before is not None and before.session_up is self.session_up:
+            session_since = before.session_since or session_since
+        return replace(self, web_since=web_since, session_since=session_since)
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,7 +372,7 @@ class Truth(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One of `Ready`, `Reconciling`, `Stalled`, `Degraded`."""
+    """One of `Ready`, `Reconciling`, `Stalled`, `Degraded`, `WebReady`, `SessionReady`, `Busy`."""
 
     type: str
     status: Truth

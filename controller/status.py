@@ -17,8 +17,10 @@ from controller.model import (
     DesiredState,
     EngineView,
     Phase,
+    Probe,
     Progress,
     RunState,
+    SessionState,
     Truth,
     Usage,
     UserView,
@@ -34,6 +36,8 @@ STARTING = timedelta(seconds=60)
 FRESH = timedelta(seconds=5)
 """What was seen longer ago is not told as the present."""
 
+CONDITIONS = ("Ready", "Reconciling", "Stalled", "Degraded", "WebReady", "SessionReady", "Busy")
+
 Json = dict[str, Any]
 
 
@@ -41,15 +45,20 @@ Json = dict[str, Any]
 
 
 def conditions(wish: Wish | None, view: UserView, now: datetime) -> tuple[Condition, ...]:
-    """`Ready`, `Reconciling`, `Stalled` and `Degraded` of one user; `wish` is `None` when nothing is declared."""
-    standing = _standing(wish, view, now)
-    found = (standing, _reconciling(view.progress, now), _stalled(view.progress), _degraded(standing, view.progress))
+    """How one user stands, in the order of `CONDITIONS`; `wish` is `None` when nothing is declared."""
+    standing, progress = _standing(wish, view, now), view.progress
+    found: tuple[_Finding, ...] = (
+        standing,
+        _reconciling(progress, now),
+        _stalled(progress),
+        _degraded(standing, progress),
+        *_session(view),
+    )
     if not view.engine.reachable:
-        found = (standing, standing, standing, standing)
-    types = ("Ready", "Reconciling", "Stalled", "Degraded")
+        found = (standing,) * len(CONDITIONS)
     return tuple(
-        Condition(kind, each.status, each.reason, each.message, each.since, view.progress.generation)
-        for kind, each in zip(types, found, strict=True)
+        Condition(kind, each.status, each.reason, each.message, each.since, progress.generation)
+        for kind, each in zip(CONDITIONS, found, strict=True)
     )
 
 
@@ -151,6 +160,59 @@ def _degraded(standing: _Finding, progress: Progress) -> _Finding:
         times = "once" if progress.failures == 1 else f"{progress.failures} times in a row"
         return _Finding(Truth.TRUE, "Recovering", f"The session failed {times}", progress.failing_since)
     return _Finding(Truth.FALSE, "AsDeclared", "No fault is known")
+
+
+def _session(view: UserView) -> tuple[_Finding, _Finding, _Finding]:
+    """What was found inside the container: its page, its interpreter, and whether that works at something."""
+    container, probe = own(view), view.probe
+    if container is None or container.phase is not Phase.RUNNING:
+        return (_Finding(Truth.FALSE, "NotRunning", "No container of this user runs"),) * 3
+    if probe is None:
+        return (_Finding(Truth.UNKNOWN, "NotProbed", "The session was not asked yet", container.started_at),) * 3
+    return _web(probe), _interpreter(probe), _busy(probe)
+
+
+def _web(probe: Probe) -> _Finding:
+    if probe.web:
+        return _Finding(Truth.TRUE, "Answers", "The session's page answers", probe.web_since)
+    return _Finding(Truth.FALSE, "Silent", f"The session's page is not there: {_clause(probe.detail)}", probe.web_since)
+
+
+def _interpreter(probe: Probe) -> _Finding:
+    since, told = probe.session_since, probe.session
+    if not probe.websocket:
+        return _Finding(Truth.FALSE, "Silent", f"The session takes no commands: {_clause(probe.detail)}", since)
+    if told is None:
+        return _Finding(
+            Truth.TRUE, "Answers", "The session takes commands, and tells nothing of its interpreter", since
+        )
+    match told.state:
+        case SessionState.STARTING:
+            return _Finding(Truth.FALSE, "InterpreterStarting", "The interpreter is starting", since)
+        case SessionState.DOWN:
+            return _Finding(Truth.FALSE, "InterpreterDown", "The interpreter ended and waits for its next start", since)
+        case SessionState.BUSY | SessionState.IDLE if told.safe_mode:
+            message = "The interpreter is up, without the user's startup.m, in which it had died"
+            return _Finding(Truth.TRUE, "SafeMode", message, since)
+        case SessionState.BUSY | SessionState.IDLE:
+            return _Finding(Truth.TRUE, "InterpreterUp", "The interpreter is up and takes commands", since)
+        case _:
+            assert_never(told.state)
+
+
+def _busy(probe: Probe) -> _Finding:
+    told = probe.session
+    if told is None:
+        return _Finding(Truth.UNKNOWN, "NotTold", "The session does not tell what it is doing", probe.web_since)
+    match told.state:
+        case SessionState.BUSY:
+            return _Finding(Truth.TRUE, "Evaluating", "A command runs", told.since)
+        case SessionState.IDLE:
+            return _Finding(Truth.FALSE, "Idle", "No command runs", told.since)
+        case SessionState.STARTING | SessionState.DOWN:
+            return _Finding(Truth.FALSE, "NoInterpreter", "There is no interpreter that could be busy", told.since)
+        case _:
+            assert_never(told.state)
 
 
 def _next(wish: Wish | None, view: UserView, now: datetime) -> str:
@@ -375,6 +437,7 @@ def _observed(view: UserView, now: datetime) -> Json:
             "ready_since": timestamp(view.ready_since),
             "detail": probe.detail if probe else "",
         },
+        "session": plain(asdict(probe.session)) if probe and probe.session else None,
         "usage": plain(asdict(view.usage)) if view.usage else None,
     }
 

@@ -17,7 +17,7 @@ from aiohttp import web
 from controller.api import Terms, build_app
 from controller.http import Runner
 from controller.informer import Informer, Ports, ProbeTimes
-from controller.model import DesiredState, Probe, Wish
+from controller.model import DesiredState, Probe, SessionHealth, SessionState, Wish
 from controller.reconciler import Pace, Reconciler
 from controller.spec import Profile, Site
 from controller.workqueue import WorkQueue
@@ -26,6 +26,8 @@ from tests.fake_store import FakeStore
 from tests.support import eventually
 
 GIB = 2**30
+LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
+IDLE = SessionHealth(SessionState.IDLE, LONG_AGO, LONG_AGO, "octave 7.3.0", 0, False, LONG_AGO)
 SITE = Site(
     instance="test",
     container_prefix="matlab-user-",
@@ -48,10 +50,11 @@ class Services:
 
     web: bool = True
     websocket: bool = True
+    session: SessionHealth = IDLE
 
     async def probe(self, http_port: int, ws_port: int) -> Probe:
         silent = "" if self.web and self.websocket else "the web service does not answer yet"
-        return Probe(self.web, self.websocket, datetime.now(UTC), silent)
+        return Probe(self.web, self.websocket, datetime.now(UTC), silent, self.session if self.web else None)
 
 
 @dataclass(slots=True)

@@ -377,18 +377,40 @@ async def test_a_page_of_another_site_is_refused_on_both_ports(shared: Session) 
 # ---------------------------------------------------------------- seen from outside
 
 
-async def test_health_tells_what_is_up_and_looking_is_no_activity(session: Session) -> None:
+async def test_health_tells_what_is_up_and_watching_is_no_activity(session: Session) -> None:
+    peer = await session.connect()
+    await peer.eval("x = magic(3); plot(x); fid = fopen('results/seen.txt', 'w'); fputs(fid, 'x'); fclose(fid);")
     before = await session.health()
     assert (before["state"], before["interpreter"]["name"]) == ("idle", "octave")
     logged = session.container.logs()
     for _ in range(3):
         await _handshake_and_gone(session)
-    peer = await session.connect()
-    await peer.call("status")
+    for path in ("/", "/healthz", "/files/results/seen.txt", "/files/missing"):
+        async with session.http.get(f"{session.page}{path}") as answer:
+            await answer.read()
+    watcher = await session.connect("?transcript=1")
+    for method, params in WATCHING.items():
+        await watcher.call(method, **params)
+    with contextlib.suppress(AssertionError):
+        await watcher.call("no.such.method")
     assert (await session.health())["last_activity"] == before["last_activity"]
     assert session.container.logs() == logged
     await peer.eval("1;")
     assert (await session.health())["last_activity"] > before["last_activity"]
+
+
+WATCHING: dict[str, dict[str, object]] = {
+    "status": {},
+    "whos": {},
+    "value": {"name": "x"},
+    "complete": {"code": "mag"},
+    "figures": {},
+    "figure.data": {"number": 1},
+    "figure.export": {"number": 1, "format": "svg"},
+    "files.list": {},
+    "files.read": {"path": "results/seen.txt"},
+}
+"""All methods that only look."""
 
 
 async def test_the_page_is_served_and_nothing_else(session: Session) -> None:

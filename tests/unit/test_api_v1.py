@@ -75,12 +75,16 @@ async def test_get_shows_conditions_and_why(world: ApiWorld) -> None:
             "Reconciling": "False",
             "Stalled": "False",
             "Degraded": "False",
+            "WebReady": "True",
+            "SessionReady": "True",
+            "Busy": "False",
         }
 
     await eventually(ready)
     _, body = await world.call("GET", "/v1/users/7")
     assert body["why"] == "The session runs and both its services answer; nothing is left to do."
     assert body["observed"]["services"]["web"] == "healthy"
+    assert (body["observed"]["session"]["state"], body["observed"]["session"]["restarts"]) == ("idle", 0)
     (shown,) = (await world.call("GET", "/v1/users"))[1]["users"]
     assert shown["why"] == body["why"]
 

@@ -18,6 +18,8 @@ from controller.model import (
     Probe,
     Progress,
     RunState,
+    SessionHealth,
+    SessionState,
     Truth,
     Usage,
     UserView,
@@ -43,6 +45,12 @@ TAKEN = Progress(
     next_try=NOW + timedelta(seconds=4),
 )
 RUNS = a_container()
+EARLIER = NOW - timedelta(seconds=40)
+
+
+def a_session(state: SessionState = SessionState.IDLE, **changes: object) -> SessionHealth:
+    health = SessionHealth(state, EARLIER, EARLIER, "octave 7.3.0", 0, False, SINCE)
+    return replace(health, **changes)  # type: ignore[arg-type]
 
 
 def a_view(**changes: object) -> UserView:
@@ -159,14 +167,14 @@ STANDINGS = [
 
 @pytest.mark.parametrize(("wish", "view", "words", "sentence"), STANDINGS, ids=[row[3][:60] for row in STANDINGS])
 def test_where_it_stands(wish: Wish | None, view: UserView, words: tuple[str, str, str | None], sentence: str) -> None:
-    ready, _, _, degraded = status.conditions(wish, view, NOW)
+    ready, _, _, degraded, *_ = status.conditions(wish, view, NOW)
     assert (ready.status, ready.reason, degraded.reason if degraded.status == "True" else None) == words
     assert status.why(wish, view, NOW) == sentence
 
 
 def test_conditions_have_a_fixed_order_and_carry_the_generation() -> None:
     found = status.conditions(Wish(), a_view(), NOW)
-    assert [each.type for each in found] == ["Ready", "Reconciling", "Stalled", "Degraded"]
+    assert tuple(each.type for each in found) == status.CONDITIONS
     assert {each.observed_generation for each in found} == {5}
     assert found[0].since == SINCE
 
@@ -184,7 +192,7 @@ def test_conditions_have_a_fixed_order_and_carry_the_generation() -> None:
 def test_whether_it_is_worked_on(
     progress: Progress, reconciling: tuple[str, str, datetime | None], stalled: tuple[str, str]
 ) -> None:
-    _, first, second, _ = status.conditions(Wish(), a_view(progress=progress), NOW)
+    _, first, second, *_ = status.conditions(Wish(), a_view(progress=progress), NOW)
     assert (first.status, first.reason, first.since) == reconciling
     assert (second.status, second.reason) == stalled
 
@@ -195,13 +203,78 @@ def test_a_session_that_died_often_is_degraded_though_it_runs() -> None:
     assert (degraded.reason, degraded.message) == ("Recovering", "The session failed 4 times in a row")
 
 
+@pytest.mark.parametrize(
+    ("view", "web", "session", "busy"),
+    [
+        (a_view(container=None), ("False", "NotRunning"), ("False", "NotRunning"), ("False", "NotRunning")),
+        (phase(Phase.EXITED), ("False", "NotRunning"), ("False", "NotRunning"), ("False", "NotRunning")),
+        (a_view(container=a_container(ours=False)), *[("False", "NotRunning")] * 3),
+        (a_view(probe=None), *[("Unknown", "NotProbed")] * 3),
+        (a_view(engine=AWAY), *[("Unknown", "EngineUnreachable")] * 3),
+        (a_view(), ("True", "Answers"), ("True", "Answers"), ("Unknown", "NotTold")),
+        (a_view(probe=SILENT), ("False", "Silent"), ("True", "Answers"), ("Unknown", "NotTold")),
+        (
+            a_view(probe=replace(BOTH, websocket=False)),
+            ("True", "Answers"),
+            ("False", "Silent"),
+            ("Unknown", "NotTold"),
+        ),
+    ],
+)
+def test_what_is_known_from_outside(
+    view: UserView, web: tuple[str, str], session: tuple[str, str], busy: tuple[str, str]
+) -> None:
+    found = status.conditions(Wish(), view, NOW)[4:]
+    assert [(each.status.value, each.reason) for each in found] == [web, session, busy]
+
+
+@pytest.mark.parametrize(
+    ("told", "session", "busy"),
+    [
+        (a_session(SessionState.IDLE), ("True", "InterpreterUp"), ("False", "Idle")),
+        (a_session(SessionState.BUSY), ("True", "InterpreterUp"), ("True", "Evaluating")),
+        (a_session(SessionState.IDLE, safe_mode=True), ("True", "SafeMode"), ("False", "Idle")),
+        (a_session(SessionState.STARTING), ("False", "InterpreterStarting"), ("False", "NoInterpreter")),
+        (a_session(SessionState.DOWN), ("False", "InterpreterDown"), ("False", "NoInterpreter")),
+    ],
+)
+def test_what_a_session_tells_of_itself(told: SessionHealth, session: tuple[str, str], busy: tuple[str, str]) -> None:
+    probe = replace(BOTH, session=told, web_since=SINCE, session_since=SINCE)
+    _, *found = status.conditions(Wish(), a_view(probe=probe), NOW)[4:]
+    assert [(each.status.value, each.reason) for each in found] == [session, busy]
+    assert [each.since for each in found] == [SINCE, EARLIER]
+    users = {7: Wish()}
+    observed = status.user_document(SITE, DesiredState(5, None, users), a_view(probe=probe), NOW)["observed"]
+    assert observed["session"] == {
+        "state": told.state.value,
+        "since": "2026-11-22T11:59:20.000Z",
+        "last_activity": "2026-11-22T11:59:20.000Z",
+        "interpreter": "octave 7.3.0",
+        "restarts": 0,
+        "safe_mode": told.safe_mode,
+        "started_at": "2026-11-22T11:57:00.000Z",
+    }
+
+
+def test_a_probe_carries_on_since_when_things_are_so() -> None:
+    later = NOW + timedelta(seconds=10)
+    first = replace(BOTH, session=a_session(), checked_at=NOW).after(None)
+    assert (first.web_since, first.session_since) == (NOW, NOW)
+    busy = replace(BOTH, session=a_session(SessionState.BUSY), checked_at=later).after(first)
+    assert (busy.web_since, busy.session_since) == (NOW, NOW)
+    down = replace(BOTH, session=a_session(SessionState.DOWN), checked_at=later).after(first)
+    assert (down.web_since, down.session_since) == (NOW, later)
+    silent = replace(SILENT, checked_at=later).after(first)
+    assert (silent.web_since, silent.session_since) == (later, NOW)
+
+
 views = st.builds(
     UserView,
     st.integers(1, 100),
     st.sampled_from([THERE, AWAY, EngineView()]),
     st.one_of(st.none(), st.builds(lambda p, o: a_container(phase=p, ours=o), st.sampled_from(Phase), st.booleans())),
     st.sampled_from([None, NOW]),
-    st.sampled_from([None, BOTH, SILENT]),
+    st.sampled_from([None, BOTH, SILENT, *(replace(BOTH, session=a_session(state)) for state in SessionState)]),
     st.sampled_from([None, SINCE]),
     st.sampled_from([None, Usage(1.0, 2, 0, NOW)]),
     st.sampled_from([SETTLED, TAKEN, Progress(), replace(TAKEN, next_try=None, permanent=True)]),
@@ -213,7 +286,7 @@ wishes = st.one_of(
 
 @given(wishes, views)
 def test_the_words_agree_with_one_another(wish: Wish | None, view: UserView) -> None:
-    ready, reconciling, stalled, degraded = status.conditions(wish, view, NOW)
+    ready, reconciling, stalled, degraded, web, session, busy = status.conditions(wish, view, NOW)
     assert (ready.reason == "EngineUnreachable") == (not view.engine.reachable)
     if ready.status is Truth.TRUE:
         assert wish is not None
@@ -222,7 +295,14 @@ def test_the_words_agree_with_one_another(wish: Wish | None, view: UserView) -> 
         assert status.own(view) is not None
     assert not (stalled.status is Truth.TRUE and reconciling.status is Truth.TRUE)
     assert not (stalled.status is Truth.TRUE and degraded.status is Truth.FALSE)
-    assert all(each.reason.isalnum() and each.message for each in (ready, reconciling, stalled, degraded))
+    if ready.status is Truth.TRUE:
+        assert web.status is Truth.TRUE
+    if busy.status is Truth.TRUE and web.status is Truth.TRUE:
+        assert view.probe is not None
+        assert session.status is (Truth.TRUE if view.probe.websocket else Truth.FALSE)
+    assert all(
+        each.reason.isalnum() and each.message for each in (ready, reconciling, stalled, degraded, web, session, busy)
+    )
     assert ".." not in status.why(wish, view, NOW)
     users = {} if wish is None else {view.user_id: wish}
     assert status.user_document(SITE, DesiredState(5, None, users), view, NOW)["user_id"] == view.user_id
