@@ -85,6 +85,10 @@ class Terminal:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, number)
 
+    async def gone(self) -> None:
+        """Wait until the process is gone; there may still be something to hear."""
+        await self._process.wait()
+
     async def wait(self) -> int:
         """Wait until the process is gone and all that it said was heard; its exit code, or minus a signal's number.
 
