@@ -92,6 +92,7 @@ class Server:
         page = site.Page(frame_ancestors)
         app = web.Application(middlewares=[_json_errors, page.ask_for_token, self._let_in])
         app.router.add_get("/healthz", self._healthz)
+        app.router.add_get("/ws", self._websocket)  # behind a proxy there may be this port only
         app.router.add_get("/", gateway.enter)
         app.router.add_route("*", f"{gateway.path}/{{rest:.*}}", gateway.forward, name=KNOWN_BY_PATH)
         return app
