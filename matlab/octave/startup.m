@@ -7,7 +7,7 @@ page_screen_output (false);
 sighup_dumps_octave_core (false);           % no octave-workspace file in the user's folder when the session ends
 sigterm_dumps_octave_core (false);
 crash_dumps_octave_core (false);
-evalc ("graphics_toolkit gnuplot");         % evalc keeps its banner to itself
+[~] = evalc ("graphics_toolkit gnuplot");   % evalc keeps its banner to itself; no `ans`, which is the user's
 set (0, "defaultfigurevisible", "off");     % there is no screen
 setenv ("OCTAVE_LATEX_BINARY", "false");    % or the shell says that it has no `latex`
 

@@ -133,6 +133,12 @@ async def test_commands_are_completed_recalled_and_answered(page: Page) -> None:
     await expect(page.locator("#transcript")).to_have_text("late")
 
 
+async def test_long_output_is_followed_to_its_end(page: Page) -> None:
+    await run(page, "for k = 1:50000, printf('%d: a line\\n', k); end, disp('all of it')")
+    await printed(page, "all of it")
+    await expect(page.locator("#line")).to_be_in_viewport()
+
+
 async def test_a_command_asks_and_only_the_command_line_answers(page: Page) -> None:
     await run(page, "s = 1; surf(peaks(5)); name = input('Who? ', 's');")
     await state(page, "Waiting for input")
@@ -246,7 +252,7 @@ async def test_a_script_is_written_saved_and_run_whole_and_in_parts(page: Page, 
     await page.keyboard.press("F5")
     await printed(page, "42")
     assert "disp(a * b)" in (shared.folder / "answer.m").read_text()
-    await run(page, "clear")
+    await run(page, "clear; loaded = 1; save -v7 mine.mat loaded; clear")
     await page.locator(".file:visible .cm-line", has_text="a = 6;").click()
     await page.keyboard.press("Control+Enter")
     await expect(variable(page, "a")).to_be_visible()
@@ -254,6 +260,11 @@ async def test_a_script_is_written_saved_and_run_whole_and_in_parts(page: Page, 
     await page.locator(".file:visible .cm-line", has_text="b = 7;").click()
     await page.keyboard.press("F9")
     await expect(variable(page, "b")).to_contain_text("7")
+    await run(page, "edit other")
+    await page.get_by_role("dialog").get_by_role("button", name="Create").click()
+    await expect(page.get_by_role("tab", name="other.m")).to_have_attribute("aria-selected", "true")
+    await entry(page, "mine.mat").dblclick()  # is loaded
+    await expect(variable(page, "loaded")).to_be_visible()
 
 
 async def test_files_go_up_come_down_and_are_renamed_and_removed(page: Page, shared: Session, tmp_path: Path) -> None:
@@ -300,6 +311,7 @@ async def test_folders_are_made_dropped_into_and_entered(page: Page, shared: Ses
 async def test_stop_ends_a_loop_and_a_forced_restart_what_does_not_listen(own_page: Page) -> None:
     page = own_page
     await expect(page.locator("#transcript .hint")).to_contain_text("Type a command")  # nobody was here before
+    await expect(page.locator("#variables")).to_contain_text("No variables")
     await run(page, "disp('it loops'), while true, end")
     await printed(page, "it loops")
     await page.locator("#stop").click()
