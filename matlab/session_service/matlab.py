@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import secrets
 import signal
@@ -20,6 +21,8 @@ from .frames import Frame, frame_prefix
 from .interpreter import Hearer
 from .matlab_desktop import Desktop
 from .terminal import Terminal
+
+log = logging.getLogger(__name__)
 
 LINK = "session_service.matlab_link"
 LEAVE_SECONDS = 2.0
@@ -34,18 +37,16 @@ class Matlabs:
 
     def __init__(self, desktop: Desktop) -> None:
         self._desktop = desktop
-        self._first = True
 
     async def start(self, folder: Path, hear: Hearer, *, safe_mode: bool) -> Matlab:
-        if not self._first:  # matlab-proxy starts that one by itself, as soon as there is a licence
-            await self._desktop.begin_matlab()
-        self._first = False
+        await self._desktop.begin_matlab()
         prefix = frame_prefix(secrets.token_hex(8))
         environment = {
             **os.environ,
             "SESSION_FOLDER": str(folder),
             "SESSION_FRAME": prefix,
             "SESSION_SAFE_MODE": "1" if safe_mode else "",
+            "LD_LIBRARY_PATH": os.environ.get("SESSION_LIBRARIES", ""),  # for the link alone: MATLAB has its own of all
         }
         heard = _Heard(hear)
         command = (sys.executable, "-m", LINK, self._desktop.engine)
@@ -61,6 +62,7 @@ class Matlab:
         self._heard = heard
         self._desktop = desktop
         self._last_resort: asyncio.TimerHandle | None = None
+        """Set once it is to end."""
 
     @property
     def pid(self) -> int:
@@ -93,27 +95,40 @@ class Matlab:
         self._last_resort = loop.call_later(LEAVE_SECONDS, self._terminal.signal, signal.SIGKILL)
 
     async def wait(self) -> int:
-        """MATLAB is given its time to end properly, so that finish.m runs and the licence is given back."""
+        """MATLAB is given its time to end properly, so that finish.m runs and the licence is given back.
+
+        It goes on where the link ended by itself before it was one: then MATLAB is not to blame, and may be starting.
+        """
+        matlab_ends = True
         try:
             await self._terminal.gone()
+            matlab_ends = self._heard.linked or self._last_resort is not None
         finally:
             if self._last_resort is not None:
                 self._last_resort.cancel()
-            self.interrupt()  # what runs would keep MATLAB from ending
-            await self._desktop.end_matlab()
+            if matlab_ends:
+                self.interrupt()  # what runs would keep MATLAB from ending
+                await self._desktop.end_matlab()
             self._terminal.signal(signal.SIGKILL)
             code = await self._terminal.wait()
         return code
 
 
 class _Heard:
-    """Passes on what is heard; remembers MATLAB's current folder, which frames tell."""
+    """Passes on what is heard, and remembers MATLAB's current folder, which frames tell. Before the first frame text is
+    the link's own trouble, and goes to the log."""
 
     def __init__(self, hear: Hearer) -> None:
         self._hear = hear
+        self.linked = False
         self.folder: str | None = None
 
     def __call__(self, item: str | Frame) -> None:
-        if not isinstance(item, str):
+        if isinstance(item, str):
+            if not self.linked:
+                log.error("the link to MATLAB fails", extra={"reason": item.strip()})
+                return
+        else:
+            self.linked = True
             self.folder = item.get("folder", self.folder)
         self._hear(item)

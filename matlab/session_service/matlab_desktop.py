@@ -56,6 +56,8 @@ class Desktop:
             "MWI_BASE_URL": self.path,
         }
         self._home = home
+        self._ended = False
+        """MATLAB was ended by us, so that it is ours to start again."""
         self._process: asyncio.subprocess.Process
         self._http: aiohttp.ClientSession
 
@@ -81,21 +83,29 @@ class Desktop:
         raise DesktopEnded(f"matlab-proxy ended with exit code {code}; its last words are in the log")
 
     async def begin_matlab(self) -> None:
-        """Have MATLAB started again. Where nobody is signed in, matlab-proxy does so when somebody is."""
+        """Have MATLAB started again, if we ended it. The first time, and when somebody signs in, matlab-proxy starts it
+        by itself."""
+        if not self._ended:
+            return
+        self._ended = False
         try:
             if (await self._ask("GET", "/get_status", START_SECONDS)).get("licensing") is None:
                 log.warning("MATLAB waits for a licence", extra={"what_to_do": "sign in on the page"})
                 return
             await self._ask("PUT", "/start_matlab", START_SECONDS)
         except (TimeoutError, aiohttp.ClientError) as error:
-            log.warning("MATLAB was not started", extra={"reason": repr(error)})
+            log.warning("MATLAB was not started", extra={"reason": str(error) or "no answer in time"})
 
     async def end_matlab(self) -> None:
         """Have MATLAB quit as by `exit`, which runs finish.m and gives the licence back; or else kill it."""
+        self._ended = True
         try:
             await self._ask("DELETE", "/stop_matlab", self._end_seconds)
         except (TimeoutError, aiohttp.ClientError) as error:
-            log.warning("MATLAB is killed: its licence may be held for a while", extra={"reason": repr(error)})
+            log.warning(
+                "MATLAB is killed: its licence may be held for a while",
+                extra={"reason": str(error) or "no answer in time"},
+            )
         for pid in _matlabs():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)

@@ -20,7 +20,7 @@ from typing import Any
 
 import matlab.engine
 
-from .terminal import TEXT_DESCRIPTOR
+from .interpreter import TEXT_DESCRIPTOR
 
 FUNCTIONS = "/opt/session/mfiles"
 """Folder of the package `mcm`, MATLAB's side of this."""

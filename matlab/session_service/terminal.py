@@ -16,9 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from .frames import FrameReader
-from .interpreter import Hearer
-
-TEXT_DESCRIPTOR = 100
+from .interpreter import TEXT_DESCRIPTOR, Hearer
 
 READ_SIZE = 64 * 1024
 READS_IN_A_ROW = 32

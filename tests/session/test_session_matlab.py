@@ -61,8 +61,8 @@ TOKEN = "open-sesame"
 def matlab_image(session_image: str) -> Iterator[str]:
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w") as tar:
-        tar.add(STAND_IN, "stand_in", filter=_without_caches)
-        tar.add(ROOT / "matlab" / "matlab" / "mfiles", "mfiles")
+        tar.add(STAND_IN, "stand_in", filter=_for_everybody)
+        tar.add(ROOT / "matlab" / "matlab" / "mfiles", "mfiles", filter=_for_everybody)
         recipe = DOCKERFILE.format(image=session_image).encode()
         entry = tarfile.TarInfo("Dockerfile")
         entry.size = len(recipe)
@@ -302,7 +302,8 @@ async def test_the_desktop_opens_with_the_sessions_token_and_may_be_framed_by_wh
         assert answer.status == 403
 
 
-def _without_caches(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
+def _for_everybody(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
+    entry.mode |= 0o755
     return None if "__pycache__" in entry.name else entry
 
 

@@ -17,7 +17,8 @@ from typing import Any
 
 from matlab.engine import SHARED  # type: ignore[import-not-found]
 from session_service.frames import Frame, frame_prefix  # type: ignore[import-not-found]
-from session_service.terminal import TEXT_DESCRIPTOR, Terminal  # type: ignore[import-not-found]
+from session_service.interpreter import TEXT_DESCRIPTOR  # type: ignore[import-not-found]
+from session_service.terminal import Terminal  # type: ignore[import-not-found]
 
 MFILES = Path(__file__).with_name("mfiles")
 OCTAVE = ("octave-cli", "--quiet", "--no-line-editing", "--interactive", "--no-history", "--no-init-file", "--persist")
