@@ -27,8 +27,9 @@ STARTUP_CODE = "addpath('/opt/session/mfiles'); mcm.share"
 """Run in MATLAB after any startup.m, so that no file of the user's can hide it."""
 
 START_SECONDS = 60.0
-END_SECONDS = 20.0
-"""What MATLAB may take to end, where `MCM_STOP_SECONDS` says nothing else. The container needs a little more."""
+END_SECONDS = 6.0
+"""What MATLAB may take to end, where `MCM_STOP_SECONDS` says nothing else. The container needs a little more, and is
+given 10 s by default."""
 
 TERMINATE_SECONDS = 3.0
 
