@@ -111,22 +111,26 @@ class Matlab:
                 await self._desktop.end_matlab()
             self._terminal.signal(signal.SIGKILL)
             code = await self._terminal.wait()
+        if not self._heard.linked:
+            last_words = self._heard.before.strip().rpartition("\n")[2]
+            log.error("no link to MATLAB", extra={"exit_code": code, "reason": last_words})
         return code
 
 
 class _Heard:
-    """Passes on what is heard, and remembers MATLAB's current folder, which frames tell. Before the first frame text is
-    the link's own trouble, and goes to the log."""
+    """Passes on what is heard, and remembers MATLAB's current folder, which frames tell."""
 
     def __init__(self, hear: Hearer) -> None:
         self._hear = hear
         self.linked = False
+        self.before = ""
+        """What was printed before the first frame: no command's output, but the link's own trouble."""
         self.folder: str | None = None
 
     def __call__(self, item: str | Frame) -> None:
         if isinstance(item, str):
             if not self.linked:
-                log.error("the link to MATLAB fails", extra={"reason": item.strip()})
+                self.before += item
                 return
         else:
             self.linked = True

@@ -254,6 +254,15 @@ async def test_without_a_licence_the_page_is_there_and_the_session_waits(start: 
     await eventually(lambda: _shows_desktop(session))
 
 
+async def test_a_link_that_cannot_be_made_says_why_and_leaves_matlab_alone(start: Start) -> None:
+    session = start(environment={"MCM_USER_ID": "7", "PYTHONPATH": "/opt/session"})  # without matlab.engine
+    await eventually((session.folder / ".home" / "stand-in.log").exists)
+    before = session.container.logs().count(b"no link to MATLAB")
+    await eventually(lambda: session.container.logs().count(b"no link to MATLAB") > before)
+    assert b"No module named 'matlab'" in session.container.logs()
+    assert _told(session) == ["start"]
+
+
 async def test_when_matlab_proxy_ends_so_does_the_container(session: Session) -> None:
     _kill(session, "matlab-proxy-ap")  # the kernel keeps 15 characters of a name
     assert (await asyncio.to_thread(session.container.wait, timeout=20))["StatusCode"] == 1
