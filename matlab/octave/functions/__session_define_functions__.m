@@ -4,8 +4,11 @@
 function __session_define_functions__ (file)
   text = fileread (file);
   name = regexp (text, '^\s*([A-Za-z]\w*)[\s;,]*$', "tokens", "once");
-  if (! isempty (name) && evalin ("base", ["exist ('" name{1} "')"]) == 2)
-    text = fileread (which (name{1}));
+  if (! isempty (name))
+    evalin ("base", ["__session_keep__ (exist ('" name{1} "'));"]);   % as an argument, so that it does not become `ans`
+    if (__session_keep__ () == 2)
+      text = fileread (which (name{1}));
+    end
   end
   functions = __session_local_functions__ (text);
   if (isempty (functions))
