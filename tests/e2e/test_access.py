@@ -8,8 +8,10 @@ import signal
 from typing import Any
 
 import aiohttp
+from playwright.async_api import expect
 from yarl import URL
 
+from tests.browser import a_browser
 from tests.rig import Rig
 from tests.support import Lab, eventually
 
@@ -74,6 +76,23 @@ async def test_a_token_opens_the_session_whatever_happens_to_the_controller(idle
     await rig.comes_up(1)
     assert (await user(rig, 1))["access_url"] == str(URL(page).with_query(None))
     assert await opens(str(URL(page).with_query(None))) == 200
+
+
+async def test_an_open_page_notices_that_its_session_was_made_anew_and_opens_with_another_token(idle_rig: Rig) -> None:
+    rig = idle_rig
+    await rig.start(MCM_SESSION_TOKENS="on")
+    await rig.create(1)
+    await rig.comes_up(1)
+    async with a_browser() as browser:
+        page = await browser.new_page(locale="en-GB")
+        await page.goto((await user(rig, 1))["access_url"])
+        await expect(page.locator("body")).to_have_attribute("data-state", "idle")
+        await rig.destroy(1)
+        await rig.create(1)
+        await expect(page.locator("body")).to_contain_text("opens with its token")
+        await page.locator("input").fill(URL((await user(rig, 1))["access_url"]).query["token"])
+        await page.keyboard.press("Enter")
+        await expect(page.locator("body")).to_have_attribute("data-state", "idle")
 
 
 async def test_what_a_session_does_is_seen_and_seeing_it_is_no_activity(rig: Rig, lab: Lab) -> None:
