@@ -129,6 +129,7 @@ async def test_of_a_command_with_a_syntax_error_nothing_runs(shared: Session) ->
     answer = await peer.eval("z = 1\ndisp('ran')\nx = }")
     assert (answer["status"], answer["output"], answer["error"]["stack"]) == ("error", "", [])
     assert [v["name"] for v in (await peer.call("whos"))["variables"]] == []
+    assert (await peer.eval("%{\nx = }\n%}\ndisp(1) % one"))["output"] == "1\n"
 
 
 async def test_output_arrives_while_the_command_runs(shared: Session) -> None:

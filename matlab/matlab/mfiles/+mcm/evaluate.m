@@ -4,13 +4,23 @@ function report = evaluate(code)
 
 outcome = struct('status', 'ok');
 try
-    evalin('base', ['if 0, ', code, char(10), 'end']);  % all of it is parsed before any of it runs
+    evalin('base', check(code));
     evalin('base', code);
 catch err
     outcome.status = 'error';
     outcome.error = describe(err);
 end
 report = jsonencode(outcome);
+end
+
+function guarded = check(code)
+% Code that is parsed as CODE is, and does nothing: all of it is parsed before any of it runs. The lines keep their
+% numbers, but for a block comment, which has to begin on a line of its own.
+separator = ', ';
+if strncmp(strtrim(code), '%{', 2)
+    separator = char(10);
+end
+guarded = ['if 0', separator, code, char(10), 'end'];
 end
 
 function description = describe(err)
