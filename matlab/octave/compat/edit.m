@@ -1,6 +1,6 @@
-% edit (FILE)
-% Files are edited in the session's page.
+% edit FILE
+% Opens the editor of the session's page, when typed into its command window by itself.
 
 function edit (varargin)
-  error ("edit: files are opened by a double click in the page's current folder.");
+  error ("edit: only the page opens its editor, when `edit FILE` is typed there by itself.");
 end
