@@ -22,12 +22,9 @@ from docker.models.containers import Container
 
 from tests.session.conftest import ROOT, Session, Start, a_container
 from tests.session.test_session_container import (  # noqa: F401 - collected here, too
-    test_a_broken_startup_is_reported_and_the_session_comes_up,
-    test_a_restart_ends_what_runs_and_begins_anew,
+    STARTUP,
     test_a_startup_that_kills_the_interpreter_leads_to_safe_mode,
     test_a_startup_that_never_ends_can_be_stopped,
-    test_many_interrupts_hit_only_what_runs,
-    test_the_users_startup_runs_last_and_its_variables_are_there,
 )
 from tests.session.test_session_methods import (  # noqa: F401 - collected here, too
     test_a_block_of_a_matrix_is_viewed,
@@ -86,11 +83,6 @@ def start(start: Start, matlab_image: str) -> Start:
 def shared_container(matlab_image: str) -> Iterator[tuple[Container, Path]]:
     with a_container(matlab_image, {}, {}) as made:
         yield made
-
-
-@pytest.fixture
-async def session(start: Start) -> Session:
-    return await start().ready()
 
 
 @pytest.fixture(scope="module")
@@ -158,6 +150,17 @@ async def test_what_runs_can_be_interrupted(shared: Session) -> None:
         assert (await peer.eval("disp(1)"))["output"] == "1\n"
 
 
+async def test_many_interrupts_hit_only_what_runs(shared: Session) -> None:
+    peer = await shared.connect()
+    for n in range(5):
+        call = await peer.send("eval", code=f"while true, end % {n}")
+        await peer.until("busy", lambda p, n=n: p["code"].endswith(f"% {n}"))  # type: ignore[misc]
+        for _ in range(3):
+            await peer.send("interrupt")
+        assert (await peer.answer(call))["result"]["status"] == "interrupted"
+        assert (await peer.eval(f"disp({n})"))["output"] == f"{n}\n"
+
+
 async def test_our_functions_come_back_when_the_path_is_reset(shared: Session) -> None:
     peer = await shared.connect()
     await peer.eval("restoredefaultpath();")
@@ -197,6 +200,29 @@ async def test_files_are_uploaded_and_downloaded_on_the_websockets_port(shared: 
 
 
 # ---------------------------------------------------------------- MATLAB's life
+
+
+async def test_the_users_startup_runs_last_and_a_broken_one_is_reported(start: Start) -> None:
+    session = await start({STARTUP: "from_startup = pwd;\nerror('Oh:no', 'oh no')"}).ready()
+    peer = await session.connect("?transcript=1")
+    (_, hello) = peer.heard[0]
+    past = "".join(entry["params"].get("text", "") for entry in hello["transcript"])
+    assert past == "startup.m: oh no\n"
+    assert (await peer.eval("from_startup"))["output"] == "from_startup = /home/matlab/shared\n"
+
+
+async def test_a_restart_ends_what_runs_and_begins_anew(mortal: Session) -> None:
+    peer = await mortal.connect()
+    before = (await mortal.health())["interpreter"]["restarts"]
+    await peer.eval("old = 1;")
+    running = await peer.send("eval", code="while true, end")
+    waiting = await peer.send("eval", code="y = 1;")
+    assert (await peer.call("restart"))["interpreter"]["restarts"] == before + 1
+    assert (await peer.answer(running))["result"]["status"] == "died"
+    assert (await peer.answer(waiting))["result"]["status"] == "aborted"
+    assert (await peer.until("exited"))["requested"]
+    assert (await peer.eval("exist('old')"))["output"] == "ans = 0\n"
+    assert _told(mortal)[-3:] == ["stop", "ended 0", "start"]
 
 
 async def test_exit_gives_a_fresh_matlab(mortal: Session) -> None:
@@ -264,7 +290,9 @@ async def test_a_link_that_cannot_be_made_says_why_and_leaves_matlab_alone(start
     assert _told(session) == ["start"]
 
 
-async def test_when_matlab_proxy_ends_so_does_the_container(session: Session) -> None:
+async def test_when_matlab_proxy_ends_so_does_the_container(start: Start) -> None:
+    session = start(environment=NO_LICENCE)
+    await eventually(lambda: _answers(session))
     _kill(session, "matlab-proxy-ap")  # the kernel keeps 15 characters of a name
     assert (await asyncio.to_thread(session.container.wait, timeout=20))["StatusCode"] == 1
     assert "matlab-proxy ended" in session.container.logs().decode()
