@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import hashlib
 import io
+import re
 import tarfile
 import time
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ import docker
 import pytest
 from docker.models.containers import Container
 
+from tests.rig import Rig
 from tests.session.conftest import ROOT, Session, Start, a_container
 from tests.session.test_session_container import (  # noqa: F401 - collected here, too
     STARTUP,
@@ -38,7 +40,7 @@ from tests.session.test_session_methods import (  # noqa: F401 - collected here,
     test_what_is_not_there_cannot_be_viewed,
     test_what_nobody_asked_for_is_not_typed,
 )
-from tests.support import eventually
+from tests.support import Lab, eventually
 
 STAND_IN = Path(__file__).with_name("stand_in")
 DOCKERFILE = """
@@ -49,6 +51,11 @@ COPY mfiles /opt/session/mfiles
 ENV SESSION_INTERPRETER=matlab PYTHONPATH=/opt/session:/opt/stand_in PATH=/opt/stand_in/bin:/usr/bin:/bin \\
     MLM_LICENSE_FILE=27000@licence.example
 USER 1000:1000
+"""
+PROFILE = """\
+default_profile: matlab
+profiles:
+  matlab: {{image: "{image}", licence: 27000@licence.example, cpus: 1, memory: 512m, shm: 64m, stop_grace_seconds: 30}}
 """
 NO_LICENCE = {"MCM_USER_ID": "7", "MLM_LICENSE_FILE": ""}
 TOKEN = "open-sesame"
@@ -338,6 +345,39 @@ async def test_the_desktop_opens_with_the_sessions_token_and_may_be_framed_by_wh
         assert answer.headers["Content-Security-Policy"] == f"frame-ancestors {framed_by}"
     async with session.http.get(inside, headers={"Origin": "https://evil.example"}) as answer:
         assert answer.status == 403
+
+
+# ---------------------------------------------------------------- around it
+
+
+async def test_the_controller_runs_it_as_any_other_profile_and_gives_the_seat_back(
+    lab: Lab, matlab_image: str, http: aiohttp.ClientSession
+) -> None:
+    rig = Rig(lab)
+    (lab.folder / "controller.yaml").write_text(PROFILE.format(image=matlab_image))
+    await rig.start()
+    try:
+        status, answer = await rig.create(1)
+        assert status == 201, answer
+        await rig.comes_up(1)
+        _, told = await rig.call("GET", "/v1/users/1")
+        assert {c["type"]: c["status"] for c in told["conditions"]}["SessionReady"] == "True"
+        async with http.get(told["access_url"]) as page:
+            assert (await page.json())["method"] == "GET"
+        assert (await rig.destroy(1))[0] == 200
+        assert (rig.data / "user_1/.home/stand-in.log").read_text().split("\n")[1:3] == ["stop", "ended 0"]
+    finally:
+        await rig.close()
+
+
+def test_the_dockerfile_copies_what_is_there_to_where_it_is_looked_for() -> None:
+    matlab = ROOT / "matlab"
+    dockerfile = (matlab / "Dockerfile.matlab").read_text()
+    copied = dict(re.findall(r"^COPY (\S+) (\S+)$", dockerfile, re.MULTILINE))
+    assert [source for source in copied if not (matlab / source).exists()] == []
+    assert copied["matlab/mfiles"] == "/opt/session/mfiles"
+    service = "".join(file.read_text() for file in (matlab / "session_service").glob("matlab*.py"))
+    assert set(re.findall(r"/opt/session/\w+", service)) == {"/opt/session/mfiles"}
 
 
 def _for_everybody(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
