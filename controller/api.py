@@ -39,6 +39,8 @@ LOOK_SECONDS = 5.0
 HEALTH_AGE = 2.0
 """Seconds: older knowledge is looked up again before health is told from it."""
 LOG_LINES, MAX_LOG_LINES = 100, 10_000
+WISH_FIELDS = {"state", "profile", "session_id", "restart_at"}
+"""What `PUT` and `PATCH /v1/users/<n>` take."""
 
 
 class Observer(Protocol):
@@ -121,6 +123,7 @@ def build_app(store: Store, observer: Observer, loop: Loop, site: Site, terms: T
             web.get("/v1/users", api.users),
             web.get("/v1/users/{user_id}", api.user),
             web.put("/v1/users/{user_id}", api.declare),
+            web.patch("/v1/users/{user_id}", api.amend),
             web.delete("/v1/users/{user_id}", api.undeclare),
             web.get("/v1/users/{user_id}/logs", api.logs),
             web.get("/v1/status", api.overview),
@@ -226,8 +229,30 @@ class _Api:
         user_id = self._user_of(request)
         wish = self._wish(await read_object(request), request)
         note(request, user=user_id, session_id=wish.session_id)
-        done = _stopped if wish.state is RunState.STOPPED else _running
-        effect = await self._carry_out(request, user_id, lambda _: wish, done)
+        return await self._declared(request, user_id, lambda _: wish, wish.state)
+
+    async def amend(self, request: web.Request) -> web.Response:
+        user_id = self._user_of(request)
+        body = await read_object(request)
+        _refuse_unknown(body, WISH_FIELDS)
+        given = self._wish({name: value for name, value in body.items() if value is not None}, request)
+        changes = {name: getattr(given, name) for name in body}
+        note(request, user=user_id)
+        held = self._store.current.users.get(user_id)
+
+        def change(wish: Wish | None) -> Wish:
+            if wish is None:
+                raise self._not_found(user_id)
+            return replace(wish, **changes)
+
+        state = changes.get("state", held.state if held else None)
+        return await self._declared(request, user_id, change, state)
+
+    async def _declared(
+        self, request: web.Request, user_id: int, change: Change, state: RunState | None
+    ) -> web.Response:
+        done = _stopped if state is RunState.STOPPED else _running
+        effect = await self._carry_out(request, user_id, change, done)
         if effect.outcome is Outcome.SUPERSEDED:
             raise self._superseded(user_id)
         in_force = effect.outcome is Outcome.DONE and not effect.after.progress.error
@@ -424,7 +449,7 @@ class _Api:
 
     def _wish(self, body: dict[str, Any], request: web.Request) -> Wish:
         """The body of a PUT: an entry of the desired state, as the file has it."""
-        _refuse_unknown(body, {"state", "profile", "session_id", "restart_at"})
+        _refuse_unknown(body, WISH_FIELDS)
         state, profile, restart_at = (body.get(name) for name in ("state", "profile", "restart_at"))
         if "state" in body and state not in [each.value for each in RunState]:
             raise Refusal(400, "invalid_state", "`state` must be running or stopped.", allowed=list(RunState))

@@ -353,6 +353,7 @@ def service_document() -> Json:
             "GET /v1/users": "List all users: desired, observed, conditions",
             "GET /v1/users/<user_id>": "One user: desired, observed, conditions, and why",
             "PUT /v1/users/<user_id>": "Declare a user's session",
+            "PATCH /v1/users/<user_id>": "Change some of what is declared, null for the default",
             "DELETE /v1/users/<user_id>": "Take a user out of the desired state",
             "GET /v1/users/<user_id>/logs": "The last lines of a session's output",
             "GET /v1/status": "The desired state's file, the engine and the work queue",

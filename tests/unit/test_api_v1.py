@@ -39,6 +39,19 @@ async def test_put_declares_and_tells_all(world: ApiWorld) -> None:
     assert world.wish(7) == Wish()
 
 
+async def test_patch_changes_what_it_names_and_nothing_else(world: ApiWorld) -> None:
+    assert (await world.call("PATCH", "/v1/users/7", json={"state": "stopped"}))[0] == 404
+    await world.call("PUT", "/v1/users/7", json={"profile": "large", "session_id": "s-1"})
+    status, body = await world.call("PATCH", "/v1/users/7", json={"state": "stopped"})
+    assert (status, body["observed"]["status"]) == (200, "exited")
+    assert world.wish(7) == Wish(RunState.STOPPED, "large", "s-1")
+    assert (await world.call("PATCH", "/v1/users/7", json={"profile": None, "state": None}))[0] == 200
+    assert world.wish(7) == Wish(session_id="s-1")
+    for wrong in ({"image": None}, {"state": "on"}, {"profile": "none such"}):
+        assert (await world.call("PATCH", "/v1/users/7", json=wrong))[0] == 400
+    assert world.wish(7) == Wish(session_id="s-1")
+
+
 async def test_the_addresses_that_open_a_session_are_told_of_one_that_is_there() -> None:
     locked = replace(SITE, access=Access("lab", locked=True, secret=b"s" * 32))
     async with api_world(site=locked) as world:
