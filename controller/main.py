@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from controller import secretfile
+from controller import brake, secretfile
 from controller.access import Access
 from controller.api import Terms, build_app
 from controller.engine.docker import DockerEngine
@@ -28,7 +28,7 @@ from controller.probes import Prober
 from controller.reconciler import Pace, Reconciler
 from controller.settings import Settings
 from controller.spec import Profile, Site
-from controller.store.yaml_file import YamlFileStore
+from controller.store.yaml_file import WishTerms, YamlFileStore
 from controller.workqueue import WorkQueue
 
 log = logging.getLogger(__name__)
@@ -81,9 +81,12 @@ async def _serve(settings: Settings, greet: Callable[[], None]) -> None:
     store = YamlFileStore(
         settings.desired_state,
         settings.state_dir,
-        max_users=settings.max_users,
-        profiles=frozenset(settings.profiles),
-        settle_seconds=settings.settle_seconds,
+        WishTerms(
+            site,
+            settings.max_users,
+            settings.settle_seconds,
+            brake.Limits(settings.brake_sessions, settings.brake_percent, settings.allow_empty),
+        ),
     )
     await store.load()
     engine = DockerEngine(
@@ -100,6 +103,7 @@ async def _serve(settings: Settings, greet: Callable[[], None]) -> None:
         Prober(_reached_at(settings)),
         Ports(settings.http_port_base, settings.ws_port_base),
         ProbeTimes(settings.probe_starting_seconds, settings.probe_ready_seconds),
+        store.record,
     )
     pace = Pace(settings.max_concurrent_starts, settings.resync_seconds)
     reconciler = Reconciler(engine, store, informer, queue, site, pace)

@@ -219,6 +219,22 @@ class Settings(BaseModel):
     settle_seconds: Number = _seconds(
         0.1, "How long the desired state's file must be left alone before it is read.", 0, 10
     )
+    brake_sessions: Whole = _whole(
+        3, "So many sessions one change of the whole text may end unasked: by removing, stopping or remaking.", 0, 999
+    )
+    brake_percent: Number = _setting(
+        20,
+        "Or so large a share of all that run. A change that would end more than both waits for `matlabctl approve`.",
+        "a number of percent from 0 to 100",
+        ge=0,
+        le=100,
+    )
+    allow_empty: bool = _setting(
+        False,
+        "Take a text that names nobody, where users were wanted before, as a change like any other; else it waits for "
+        "`matlabctl approve`.",
+        "true or false",
+    )
     probe_starting_seconds: Number = _seconds(0.5, "Time between two probes of a session that is not ready.", 0.1, 60)
     probe_ready_seconds: Number = _seconds(10, "Time between two probes of a session that is ready.", 0.1, 3600)
     session_user: str = Field(

@@ -105,7 +105,7 @@ async def api_world(create_timeout: float = 10, site: Site = SITE) -> AsyncItera
     engine, store, services, queue = FakeEngine(), FakeStore(), Services(), WorkQueue()
     store.current = DesiredState(generation=1)
     prober: Any = services
-    informer = Informer(engine, queue, prober, Ports(30000, 31000), ProbeTimes(0.02, 10))
+    informer = Informer(engine, queue, prober, Ports(30000, 31000), ProbeTimes(0.02, 10), store.record)
     loop = Reconciler(engine, store, informer, queue, site, Pace(10, 30))
     app = build_app(store, informer, loop, site, Terms(100, create_timeout, "1.0"))
     runner = Runner(app, shutdown_timeout=1)

@@ -1,10 +1,12 @@
 """The desired state in one YAML file that people, git and the API write, none of them losing what another wrote.
 
-`change` brings the API's wishes into the file, `run` takes in what others wrote. Both first take the file as it is
-now, under one lock, so that every writer's text is seen before ours is put in its place. A text that cannot be taken
-changes nothing: the last good one stays in force and `health` says what is wrong.
+`change` and `amend` bring the API's wishes into the file, `run` takes in what others wrote. Both first take the file
+as it is now, under one lock, so that every writer's text is seen before ours is put in its place. A text that cannot
+be taken changes nothing: the last good one stays in force and `health` says what is wrong. A good one that would end
+many sessions at once waits, as `pending`, for `approve` or `reject`.
 
-What a text means is left to `spec.py`, how a file is read and replaced to `disk.py`, what once held to `history.py`.
+What a text means is left to `spec.py`, how two meet to `merge.py`, what is too much at once to `brake.py`, how a file
+is read and replaced to `disk.py`, what once held and happened to `history.py`.
 """
 
 from __future__ import annotations
@@ -12,33 +14,29 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 import sqlite3
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from types import MappingProxyType
 from typing import TypeVar
 
-from watchdog.events import (
-    FileClosedEvent,
-    FileCreatedEvent,
-    FileDeletedEvent,
-    FileModifiedEvent,
-    FileMovedEvent,
-    FileSystemEvent,
-    FileSystemEventHandler,
+from controller import brake, merge, spec
+from controller.errors import (
+    NeedsApproval,
+    NoSuchGeneration,
+    NotPending,
+    NotPersisted,
+    Problem,
+    SettingsInvalid,
+    WishInvalid,
 )
-from watchdog.observers import Observer
-
-from controller import spec
-from controller.errors import NotPersisted, Problem, SettingsInvalid, WishInvalid
-from controller.model import DesiredState, Wish
-from controller.store import Change, WishHealth, disk
+from controller.model import DesiredState, Event, RunState, Wish
+from controller.store import Asked, Change, Generation, Pending, Recorded, Weighed, WishHealth, account, disk
 from controller.store.disk import Found
-from controller.store.history import Generation, History
+from controller.store.history import History, Offer
+from controller.store.watcher import watched
 
 log = logging.getLogger(__name__)
 
@@ -48,10 +46,22 @@ POLL_SECONDS = 3.0
 """How late a change is seen when the watcher is dead."""
 SETTLE_ROUNDS = 20
 """A file that never comes to rest is taken as it is after so many looks."""
-WRITER = "file"
-"""The writer of an edit by hand."""
+RECORD_SECONDS = 0.25
+"""Events are written together: what happened in so short a time is one transaction."""
+WRITER, FOUND = "file", "start"
+"""The writers of an edit by hand, and of what was found running where there was no history."""
 ABSURD = 10**9
 """No count of changes: a generation so high, in a file that comes to us without history, is not gone on from."""
+
+
+@dataclass(frozen=True, slots=True)
+class WishTerms:
+    """What the operator's settings say about the wish."""
+
+    site: spec.Site
+    max_users: int
+    settle_seconds: float
+    limits: brake.Limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,26 +72,44 @@ class _Known:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """What a text would make of the state in force."""
+
+    theirs: DesiredState
+    after: DesiredState
+    conflicts: tuple[merge.Conflict, ...]
+    cost: brake.Toll
+    held: str
+    """Why it has to wait, or empty."""
+
+
 class YamlFileStore:
-    """A `Store`. `load` it first, `run` it for as long as it lives, `close` it last."""
+    """A `Store` with `Texts`. `load` it first, `run` it for as long as it lives, `close` it last."""
 
     _history: History
 
-    def __init__(
-        self, path: Path, state_dir: Path, *, max_users: int, profiles: Collection[str], settle_seconds: float
-    ) -> None:
+    def __init__(self, path: Path, state_dir: Path, terms: WishTerms) -> None:
         self._path = path
         self._state_dir = state_dir
-        self._max_users = max_users
-        self._profiles = profiles
-        self._settle_seconds = settle_seconds
+        self._terms = terms
         self._lock = asyncio.Lock()
         # One thread for all that blocks: a cancelled caller leaves no write behind that could race with the next one.
         self._thread = ThreadPoolExecutor(1, "desired-state")
         self._known = _Known(DesiredState(), "")
         self._seen: Found | None = None
-        """The file as it was when it was last taken, refused or written."""
-        self._health = WishHealth(str(path), False, (Problem(0, 0, "not read yet"),), datetime.now(UTC))
+        """The file as it was when it was last taken, refused, held or written."""
+        self._health = WishHealth(str(path), False, (Problem(0, 0, "not read yet"),), _now())
+        self._offer: Offer | None = None
+        """What waits for approval; `_pending` is what is told of it."""
+        self._pending: Pending | None = None
+        self._founding: bool | None = None
+        """As `History.founding` has it."""
+        self._running: Mapping[int, str | None] | None = None
+        """Whose containers ran at the last survey."""
+        self._asked: dict[int, Asked] = {}
+        self._unwritten: list[tuple[datetime, Event]] = []
+        self._happened = asyncio.Event()
         self._listeners: list[Callable[[frozenset[int]], None]] = []
 
     @property
@@ -89,11 +117,28 @@ class YamlFileStore:
         return self._known.state
 
     @property
+    def text(self) -> str:
+        return self._known.text
+
+    @property
     def health(self) -> WishHealth:
         return self._health
 
+    @property
+    def pending(self) -> Pending | None:
+        return self._pending
+
+    @property
+    def founded(self) -> bool:
+        return self._founding is None
+
+    def asked(self, user_id: int) -> Asked | None:
+        return self._asked.get(user_id)
+
     def subscribe(self, listener: Callable[[frozenset[int]], None]) -> None:
         self._listeners.append(listener)
+
+    # ------------------------------------------------------------ the life of a store
 
     async def load(self) -> None:
         """Bring the last good state into force, then what the file says now; make the file if there never was one.
@@ -107,27 +152,178 @@ class YamlFileStore:
             if last is not None:
                 self._known = last
             await self._blocking(lambda: self._prepare_file(make_it=last is None))
+            self._founding = await self._blocking(self._history.founding)
+            await self._review()
             await self._take_file()
 
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._keep_watching(), name="desired state")
+            tasks.create_task(self._keep_recording(), name="events")
+
+    async def close(self) -> None:
+        await self._flush_events()
+        await self._blocking(self._history.close)
+        self._thread.shutdown()
+
+    async def surveyed(self, running: Mapping[int, str | None]) -> None:
+        self._running = running
+        if not self.founded:
+            async with self._lock:
+                await self._take_file()
+
+    def record(self, event: Event) -> None:
+        self._unwritten.append((_now(), event))
+        self._happened.set()
+
+    # ------------------------------------------------------------ what writers ask for
+
     async def change(self, user_id: int, change: Change, writer: str) -> DesiredState:
+        def amend(state: DesiredState) -> DesiredState:
+            wish = _exact(change(state.users.get(user_id)))
+            return state if wish == state.users.get(user_id) else state.with_entry(user_id, wish)
+
+        return await self.amend(amend, writer)
+
+    async def amend(self, amend: Callable[[DesiredState], DesiredState], writer: str) -> DesiredState:
         async with self._lock:
             while True:
                 await self._take_file()
                 before = self._known.state
                 if before.generation == 0:
                     raise NotPersisted(f"There is no good desired state yet: {self._health.problems[0]}.")
-                wish = _exact(change(before.users.get(user_id)))
-                if wish == before.users.get(user_id):
+                after = amend(before)
+                if after == before:
                     return before
-                after = replace(_with_entry(before, user_id, wish), generation=before.generation + 1)
+                after = replace(after, generation=before.generation + 1)
                 with contextlib.suppress(disk.Moved):  # somebody wrote just now: that comes first
                     await self._write_change(after, writer)
                     return after
 
-    async def run(self) -> None:
+    async def apply(self, text: str, writer: str, *, force: bool = False) -> DesiredState:
+        async with self._lock:
+            while True:
+                await self._take_file()
+                offer = Offer(text, "api", writer, _now(), in_file=False)
+                with contextlib.suppress(disk.Moved):
+                    await self._adopt(offer, self._seen or Found(None), approved=force)
+                    return self._known.state
+
+    async def weigh(self, text: str) -> Weighed:
+        async with self._lock:
+            outcome = await self._outcome(text)
+            return Weighed(outcome.after, outcome.held)
+
+    async def approve(self, pending_id: str, writer: str) -> DesiredState:
+        async with self._lock:
+            while True:
+                await self._take_file()
+                offer, pending = self._waiting_as(pending_id)
+                approved = replace(offer, writer=f"{offer.writer}, approved by {writer}")
+                with contextlib.suppress(disk.Moved):
+                    await self._adopt(approved, self._seen or Found(None), approved=True)
+                    self._tell_brake("Approved", f"{writer} approved what {offer.writer} had asked for: {pending.why}")
+                    return self._known.state
+
+    async def reject(self, pending_id: str, writer: str) -> None:
+        async with self._lock:
+            while True:
+                await self._take_file()
+                offer, pending = self._waiting_as(pending_id)
+                with contextlib.suppress(disk.Moved):
+                    if offer.in_file:
+                        found = self._seen or Found(None)
+                        await self._persist(self._known.state, self._known.text, writer, found)
+                    await self._wait_with(None)
+                    self._tell_brake("Rejected", f"{writer} rejected what {offer.writer} had asked for: {pending.why}")
+                    return
+
+    async def rollback(self, generation: int, writer: str) -> DesiredState:
+        past, _ = await self.generation(generation)
+        state = _state_of(past)
+        # As if somebody had just opened the file and put the old text there.
+        text = spec.edit(past.text, state, replace(state, generation=self._known.state.generation))
+        return await self.apply(text, f"{writer}, rollback to {generation}")
+
+    # ------------------------------------------------------------ what was
+
+    async def history(self, limit: int) -> Sequence[Generation]:
+        return await self._asking(lambda: self._history.newest(limit))
+
+    async def generation(self, number: int) -> tuple[Generation, Generation | None]:
+        found, before = await self._asking(lambda: (self._history.get(number), self._history.get(number - 1)))
+        if found is None:
+            raise NoSuchGeneration(f"There is no generation {number} in the history.")
+        return found, before
+
+    async def events(self, user_id: int | None, after: int, limit: int) -> Sequence[Recorded]:
+        await self._flush_events()
+        return await self._asking(lambda: self._history.events(user_id, after, limit))
+
+    # ------------------------------------------------------------ the start
+
+    def _open_history(self) -> _Known | None:
+        path = self._state_dir / "history.sqlite3"
+        try:
+            self._history = History(path)
+            last = self._history.last()
+            self._asked, self._offer = self._history.asked(), self._history.waiting()
+            return None if last is None else _Known(_state_of(last), last.text)
+        except (sqlite3.Error, WishInvalid) as error:
+            raise SettingsInvalid(
+                f"The history of desired states in {path} cannot be used: {error}. "
+                "Mend it, or move it away to begin a new one from the file."
+            ) from error
+
+    def _prepare_file(self, make_it: bool) -> None:
+        """Clear away what a killed write left behind, and make a file where there never was one."""
+        disk.clear_leftovers(self._path)
+        if not make_it:
+            return
+        missing = self._look().missing
+        if self._history.founding() is None:
+            self._history.begin_founding(file_made=missing)
+        if not missing:
+            return
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            disk.replace(self._path, spec.EMPTY_WISH.encode(), still=lambda: self._look().missing)
+        except OSError as error:
+            raise NotPersisted(f"The desired state's file {self._path} cannot be made: {error.strerror}.") from error
+        log.info("desired state made, with nobody in it", extra={"pairs": {"file": self._path}})
+
+    async def _found(self, running: Mapping[int, str | None]) -> None:
+        """Sessions run, and no history tells who wanted them: they are declared, paused, before anything else counts.
+
+        What the file says of them is an edit then, for the brake to judge; where we made the file ourselves it says
+        nothing, so that waits in any case.
+
+        Raises:
+            NotPersisted: it could not be written.
+            Moved: somebody wrote to the file.
+        """
+        wished = self._known.state
+        before = _declared(wished, running)
+        if before != wished:
+            cost = brake.toll(before, wished, self._terms.site)
+            why = brake.verdict(before, wished, cost, running, self._terms.limits)
+            if self._founding:
+                why = f"nobody asked for the end of {merge.ranges(cost.ends)}"
+            if why:
+                before = replace(before, generation=wished.generation + 1)
+                await self._write_change(before, FOUND)
+                text = spec.edit(self._known.text, before, replace(wished, generation=before.generation))
+                offer = Offer(text, FOUND, FOUND, _now(), in_file=False)
+                await self._hold(offer, cost, f"sessions ran that nothing remembers: {why}")
+        await self._asking(self._history.end_founding)
+        self._founding = None
+
+    # ------------------------------------------------------------ the file → the state
+
+    async def _keep_watching(self) -> None:
         loop = asyncio.get_running_loop()
         touched = asyncio.Event()
-        with _watched(self._path, lambda: loop.call_soon_threadsafe(touched.set)):
+        with watched(self._path, lambda: loop.call_soon_threadsafe(touched.set)):
             while True:
                 touched.clear()
                 try:
@@ -139,51 +335,19 @@ class YamlFileStore:
                     async with asyncio.timeout(POLL_SECONDS):
                         await touched.wait()
 
-    async def close(self) -> None:
-        await self._blocking(self._history.close)
-        self._thread.shutdown()
-
-    # ------------------------------------------------------------ the start
-
-    def _open_history(self) -> _Known | None:
-        path = self._state_dir / "history.sqlite3"
-        try:
-            self._history = History(path)
-            last = self._history.last()
-            return None if last is None else _Known(_state_of(last), last.text)
-        except (sqlite3.Error, WishInvalid) as error:
-            raise SettingsInvalid(
-                f"The history of desired states in {path} cannot be used: {error}. "
-                "Mend it, or move it away to begin a new one from the file."
-            ) from error
-
-    def _prepare_file(self, make_it: bool) -> None:
-        """Clear away what a killed write left behind, and make a file where there never was one."""
-        disk.clear_leftovers(self._path)
-        if not make_it or not self._look().missing:
-            return
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            disk.replace(self._path, spec.EMPTY_WISH.encode(), still=lambda: self._look().missing)
-        except OSError as error:
-            raise NotPersisted(f"The desired state's file {self._path} cannot be made: {error.strerror}.") from error
-        log.info("desired state made, with nobody in it", extra={"pairs": {"file": self._path}})
-
-    # ------------------------------------------------------------ the file → the state
-
     async def _take_file(self) -> None:
         """Bring into force what others wrote since the last look. The lock is held."""
         if not self._health.valid:  # it may have failed for a reason outside of the text: try that again
             self._seen = None
-        while (found := await self._settled()) != self._seen:
-            try:
+        while True:
+            while (found := await self._settled()) != self._seen:
                 await self._take(found)
+            try:
+                if not self.founded and self._running is not None and self._known.state.generation > 0:
+                    await self._found(self._running)
+                return
             except disk.Moved:
-                continue
-            except WishInvalid as error:
-                self._refuse(found, error.problems)
-            except (NotPersisted, spec.EditFailed) as error:
-                self._refuse(found, (Problem(0, 0, f"the edit is good, but it cannot be recorded: {error}"),))
+                self._seen = None
 
     async def _settled(self) -> Found:
         """The file, when nobody has written to it for the settle time."""
@@ -191,33 +355,77 @@ class YamlFileStore:
         for _ in range(SETTLE_ROUNDS):
             if found == self._seen:
                 break
-            await asyncio.sleep(self._settle_seconds)
+            await asyncio.sleep(self._terms.settle_seconds)
             before, found = found, await self._blocking(self._look)
             if found == before:
                 break
         return found
 
     async def _take(self, found: Found) -> None:
-        """Bring one text into force, merged with what happened since the state that it was edited from.
+        """Bring what the file says into force, or say why not."""
+        try:
+            if found.raw is None:
+                raise WishInvalid((Problem(0, 0, found.fault),))
+            await self._take_text(spec.decode(found.raw), found)
+        except disk.Moved:
+            return  # the next look finds what somebody wrote just now
+        except NeedsApproval as error:
+            self._refuse(found, (Problem(0, 0, f"this waits for approval: {error}"),))
+        except WishInvalid as error:
+            self._refuse(found, error.problems)
+        except (NotPersisted, spec.EditFailed) as error:
+            self._refuse(found, (Problem(0, 0, f"the edit is good, but it cannot be recorded: {error}"),))
+
+    async def _take_text(self, text: str, found: Found) -> None:
+        generation = self._known.state.generation
+        if self._offer is not None and text == self._offer.text:
+            await self._wait_with(replace(self._offer, in_file=True))
+            raise NeedsApproval(self._offer.why)  # as before, whatever has become of the sessions since
+        offer = Offer(text, "file", WRITER, _now(), in_file=True)
+        theirs = await self._adopt(offer, found, approved=False)
+        if theirs.generation != self._known.state.generation == generation:
+            pairs = {"file": self._path, "named": theirs.generation or None, "generation": generation}
+            log.info("the edited file held nothing new and was brought up to date", extra={"pairs": pairs})
+
+    async def _adopt(self, offer: Offer, found: Found, *, approved: bool) -> DesiredState:
+        """Bring a text into force, merged with what happened since the state that it was edited from.
+
+        Returns what it asked for by itself.
 
         Raises:
             WishInvalid: it is no good.
+            NeedsApproval: the brake holds it; it waits now.
             NotPersisted: the outcome cannot be written.
-            Moved: somebody wrote once more.
+            Moved: somebody wrote to the file.
         """
-        if found.raw is None:
-            raise WishInvalid((Problem(0, 0, found.fault),))
-        text, current = spec.decode(found.raw), self._known.state
-        end_mark = current.generation > 0  # from then on we wrote it, or took it when it had one
-        theirs = spec.parse(text, max_users=self._max_users, profiles=self._profiles, end_mark=end_mark)
+        outcome = await self._outcome(offer.text)
+        if outcome.held and not approved:
+            await self._hold(offer, outcome.cost, outcome.held)
+            raise NeedsApproval(outcome.held)
+        waited, restored = self._offer, offer.text == self._known.text
+        text = spec.edit(offer.text, outcome.theirs, outcome.after)
+        await self._persist(outcome.after, text, offer.writer, found, offered=offer.text, conflicts=outcome.conflicts)
+        if waited is not None and (waited.in_file or not restored):
+            await self._wait_with(None)
+            if waited.text != offer.text:
+                self._tell_brake("Withdrawn", f"another text, of {offer.writer}, took the place of what waited")
+        return outcome.theirs
+
+    async def _outcome(self, text: str) -> _Outcome:
+        """Raises WishInvalid, NotPersisted."""
+        current = self._known.state
+        # A text that names a generation went through our hands, and those end it in `...`.
+        theirs = spec.parse(text, max_users=self._terms.max_users, profiles=self._terms.site.profiles)
+        if current.generation > 0 or theirs.generation > 0:
+            spec.parse(text, max_users=self._terms.max_users, profiles=None, end_mark=True)
+        if current.generation == 0:
+            first = theirs.generation if 0 < theirs.generation < ABSURD else 1
+            return _Outcome(theirs, replace(theirs, generation=first), (), brake.Toll(), "")
         base = await self._blocking(lambda: self._base(theirs.generation))
-        after, conflicts = _adopted(current, base, theirs)
-        await self._persist(after, spec.edit(text, theirs, after), WRITER, found, keep=False)
-        for conflict in conflicts:
-            _log_conflict(conflict, after.generation)
-        if after == current and theirs.generation != current.generation:
-            pairs = {"file": self._path, "named": theirs.generation or None, "generation": current.generation}
-            log.info("the edited file held nothing new and was brought up to date", extra={"pairs": pairs})
+        after, conflicts = merge.adopted(current, base, theirs)
+        cost = brake.toll(current, after, self._terms.site)
+        held = brake.verdict(current, after, cost, self._running, self._terms.limits)
+        return _Outcome(theirs, after, conflicts, cost, held)
 
     def _base(self, generation: int) -> DesiredState | None:
         """The state that an edit began from, if it was an earlier one that we remember."""
@@ -233,38 +441,106 @@ class YamlFileStore:
         self._seen = found
         if problems == self._health.problems:
             return
-        self._health = WishHealth(str(self._path), False, problems, datetime.now(UTC))
+        self._health = WishHealth(str(self._path), False, problems, _now())
         for problem in problems:
             facts = {"line": problem.line or None, "column": problem.column or None, "problem": problem.message}
             log.warning(
                 "desired state refused, the last good one stays in force",
                 extra={"pairs": {"file": self._path, **facts, "generation": self._known.state.generation}},
             )
+        self.record(Event("wish", "Refused", f"The file is not in force: {problems[0]}"))
+
+    # ------------------------------------------------------------ what waits for approval
+
+    async def _hold(self, offer: Offer, cost: brake.Toll, why: str) -> None:
+        """Raises NotPersisted."""
+        new = self._offer is None or self._offer.text != offer.text
+        await self._wait_with(replace(offer if new or self._offer is None else self._offer, why=why))
+        self._pending = account.pending(replace(offer, why=why), cost)
+        if new:
+            self._tell_brake("Held", f"what {offer.writer} asked for waits for approval: {why}")
+
+    async def _wait_with(self, offer: Offer | None) -> None:
+        """Raises NotPersisted."""
+        if offer != self._offer:
+            try:
+                await self._blocking(lambda: self._history.keep_waiting(offer))
+            except sqlite3.Error as error:
+                raise NotPersisted(f"The history in {self._state_dir} cannot be written: {error}.") from error
+        self._offer = offer
+        if offer is None:
+            self._pending = None
+
+    async def _review(self) -> None:
+        """Judge what waits against what is in force now; it goes on waiting unless there is nothing left of it."""
+        offer = self._offer
+        if offer is None:
+            return
+        try:
+            outcome = await self._outcome(offer.text)
+        except (WishInvalid, NotPersisted) as error:
+            log.warning("what waited for approval is no longer possible", extra={"pairs": {"why": str(error)}})
+            await self._wait_with(None)
+            return
+        if outcome.after == self._known.state:
+            await self._wait_with(None)
+            return
+        self._pending = account.pending(offer, outcome.cost)
+
+    def _waiting_as(self, pending_id: str) -> tuple[Offer, Pending]:
+        """Raises NotPending."""
+        if self._offer is None or self._pending is None:
+            raise NotPending("Nothing waits for approval.")
+        if self._pending.id != pending_id:
+            raise NotPending(f"What waits now is {self._pending.id}, not {pending_id[:40]}.")
+        return self._offer, self._pending
+
+    def _tell_brake(self, reason: str, message: str) -> None:
+        generation = self._known.state.generation
+        pairs = {"brake": reason.lower(), "why": message, "generation": generation}
+        log.warning("the brake", extra={"pairs": pairs})
+        self.record(Event("brake", reason, message, generation=generation))
 
     # ------------------------------------------------------------ the state → the file
 
     async def _write_change(self, after: DesiredState, writer: str) -> None:
         """Raises NotPersisted or Moved."""
-        found = self._seen or Found(None)
         try:
             text = spec.edit(self._known.text, self._known.state, after)
         except spec.EditFailed as error:
             raise NotPersisted(f"The desired state's text cannot be changed in place: {error}.") from error
-        # A text that was refused is somebody's work: it stays beside the one that takes its place.
-        theirs = found.raw != self._known.text.encode() and not found.missing
-        await self._persist(after, text, writer, found, keep=theirs and not self._health.valid)
+        await self._persist(after, text, writer, self._seen or Found(None))
 
-    async def _persist(self, after: DesiredState, text: str, writer: str, found: Found, *, keep: bool) -> None:
+    async def _persist(
+        self,
+        after: DesiredState,
+        text: str,
+        writer: str,
+        found: Found,
+        *,
+        offered: str = "",
+        conflicts: tuple[merge.Conflict, ...] = (),
+    ) -> None:
         """Make the state durable as file and history, then bring it into force.
+
+        Args:
+            offered: what the text goes on from, where that is not the one in force.
 
         Raises:
             NotPersisted: it could not be written; nothing changed.
             Moved: the file is not as it was `found`; nothing changed.
         """
-        before, raw, now = self._known.state, text.encode(), datetime.now(UTC)
-        record = Generation(after.generation, now, writer, text) if after.generation > before.generation else None
+        before, raw = self._known.state, text.encode()
+        newer = after.generation > before.generation
+        record = account.record(before, after, writer, text, _now()) if newer else None
+        events = [
+            *account.changes(before, after, writer),
+            *(account.met(each, writer, after.generation) for each in conflicts),
+        ]
+        # A text that was refused or held is somebody's work: it stays beside the one that takes its place.
+        keep = not found.missing and found.raw not in (self._known.text.encode(), offered.encode())
         try:
-            kept = await self._blocking(lambda: self._write(raw, record, found, keep))
+            kept = await self._blocking(lambda: self._write(raw, record, events, found, keep))
         except OSError as error:
             raise NotPersisted(f"The desired state cannot be written to {self._path}: {error.strerror}.") from error
         except sqlite3.Error as error:
@@ -272,15 +548,24 @@ class YamlFileStore:
         self._known, self._seen = _Known(after, text), Found(raw)
         self._judge(text)
         if kept is not None:
-            log.warning(
-                "the refused text was set aside for a change", extra={"pairs": {"file": self._path, "aside": kept}}
-            )
-        self._tell(before, after, writer)
+            log.warning("the text that was there was set aside", extra={"pairs": {"file": self._path, "aside": kept}})
+        if record is not None:
+            self._asked |= dict.fromkeys(record.users, Asked(record.number, record.at, writer))
+            pairs = {"generation": after.generation, "writer": writer, "changes": record.summary}
+            log.info("desired state changed", extra={"pairs": pairs})
+        if self._offer is not None and self._offer.in_file and raw != found.raw:
+            await self._wait_with(replace(self._offer, in_file=False))
+        await self._review()
+        for conflict in conflicts:
+            _log_conflict(conflict, after.generation)
+        self._tell(before, after)
 
-    def _write(self, raw: bytes, record: Generation | None, found: Found, keep: bool) -> Path | None:
+    def _write(
+        self, raw: bytes, record: Generation | None, events: Sequence[Event], found: Found, keep: bool
+    ) -> Path | None:
         """The history first: a generation that never reaches the file is forgotten, or merged at the next start."""
         if record is not None:
-            self._history.add(record)
+            self._history.add(record, events)
         try:
             if raw == found.raw:
                 return None
@@ -296,23 +581,40 @@ class YamlFileStore:
             return
         problems: tuple[Problem, ...] = ()
         try:
-            spec.parse(text, max_users=self._max_users, profiles=self._profiles)
+            spec.parse(text, max_users=self._terms.max_users, profiles=self._terms.site.profiles)
         except WishInvalid as error:
             problems = error.problems
         if problems != self._health.problems:
-            self._health = WishHealth(str(self._path), not problems, problems, datetime.now(UTC))
+            self._health = WishHealth(str(self._path), not problems, problems, _now())
 
-    def _tell(self, before: DesiredState, after: DesiredState, writer: str) -> None:
+    def _tell(self, before: DesiredState, after: DesiredState) -> None:
         changed = frozenset(spec.changed_users(before, after))
-        if after.generation > before.generation:
-            users = ",".join(map(str, sorted(changed)))
-            pairs = {"generation": after.generation, "writer": writer, "users": users or "none"}
-            log.info("desired state changed", extra={"pairs": pairs})
-        if after.default_profile != before.default_profile:
+        if after.default_profile != before.default_profile or after.paused != before.paused:
             changed |= after.users.keys()
+        if before.paused and not after.paused:  # those who are not wanted were left alone as well
+            changed |= frozenset(self._running or ())
         if changed:
             for listener in self._listeners:
                 listener(changed)
+
+    # ------------------------------------------------------------ events
+
+    async def _keep_recording(self) -> None:
+        while True:
+            await self._happened.wait()
+            await self._flush_events()
+            await asyncio.sleep(RECORD_SECONDS)
+
+    async def _flush_events(self) -> None:
+        self._happened.clear()
+        unwritten, self._unwritten = self._unwritten, []
+        if not unwritten:
+            return
+        try:
+            await self._blocking(lambda: self._history.add_events(unwritten))
+        except sqlite3.Error as error:
+            pairs = {"events": len(unwritten), "why": str(error)}
+            log.warning("events could not be written", extra={"pairs": pairs})
 
     # ------------------------------------------------------------ helpers
 
@@ -322,29 +624,17 @@ class YamlFileStore:
     async def _blocking(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
-
-def _adopted(
-    current: DesiredState, base: DesiredState | None, theirs: DesiredState
-) -> tuple[DesiredState, tuple[spec.Conflict, ...]]:
-    """The state after an edit. Without a base the edit is a whole new text, and says it all."""
-    if current.generation == 0:
-        return replace(theirs, generation=theirs.generation if 0 < theirs.generation < ABSURD else 1), ()
-    merged, conflicts = (theirs, ()) if base is None else spec.merge(base, current, theirs)
-    if replace(merged, generation=current.generation) == current:
-        return current, conflicts
-    return replace(merged, generation=current.generation + 1), conflicts
+    async def _asking(self, work: Callable[[], T]) -> T:
+        """Raises NotPersisted."""
+        try:
+            return await self._blocking(work)
+        except sqlite3.Error as error:
+            raise NotPersisted(f"The history cannot be read: {error}.") from error
 
 
 def _state_of(past: Generation) -> DesiredState:
     """It was good when it was taken, whatever the settings say by now."""
     return spec.parse(past.text, max_users=spec.MAX_USER_ID, profiles=None)
-
-
-def _with_entry(state: DesiredState, user_id: int, wish: Wish | None) -> DesiredState:
-    users = {**state.users, user_id: wish}
-    return replace(
-        state, users=MappingProxyType({key: value for key, value in sorted(users.items()) if value is not None})
-    )
 
 
 def _exact(wish: Wish | None) -> Wish | None:
@@ -354,53 +644,24 @@ def _exact(wish: Wish | None) -> Wish | None:
     return replace(wish, restart_at=spec.to_the_millisecond(wish.restart_at))
 
 
-def _log_conflict(conflict: spec.Conflict, generation: int) -> None:
+def _declared(state: DesiredState, running: Mapping[int, str | None]) -> DesiredState:
+    """The same, with everybody wanted running who does, and left alone where that is new."""
+    for user_id, session_id in sorted(running.items()):
+        wish = state.users.get(user_id)
+        if wish is None or wish.state is RunState.STOPPED:
+            had = wish or Wish(session_id=session_id)
+            state = state.with_entry(user_id, replace(had, state=None, paused=True))
+    return state
+
+
+def _now() -> datetime:
+    """As exact as it is kept."""
+    return spec.to_the_millisecond(datetime.now(UTC))
+
+
+def _log_conflict(conflict: merge.Conflict, generation: int) -> None:
     pairs = {"user": conflict.user_id, "field": conflict.field, "kept": conflict.kept, "lost": conflict.lost}
     log.warning(
         "an edit of the file and an earlier change met in one field; the edit was kept",
         extra={"pairs": {**pairs, "generation": generation}},
     )
-
-
-class _Watcher(FileSystemEventHandler):
-    """Pokes when something happens to a file of one of these names. Called in the observer's thread."""
-
-    def __init__(self, names: frozenset[str], poke: Callable[[], object]) -> None:
-        self._names = names
-        self._poke = poke
-
-    def on_any_event(self, event: FileSystemEvent) -> None:
-        if self._names & {os.path.basename(os.fsdecode(path)) for path in (event.src_path, event.dest_path)}:
-            self._poke()
-
-
-@contextlib.contextmanager
-def _watched(path: Path, poke: Callable[[], object]) -> Iterator[None]:
-    """Poke soon after each change of the file. A hint only: where there can be no watcher, the poll does it alone.
-
-    The folder is watched, not the file, since editors put a new file in its place. Our own looks are no changes.
-    """
-    real = Path(os.path.realpath(path))
-    kinds: list[type[FileSystemEvent]] = [
-        FileCreatedEvent,
-        FileModifiedEvent,
-        FileMovedEvent,
-        FileDeletedEvent,
-        FileClosedEvent,
-    ]
-    observer = Observer()
-    try:
-        handler = _Watcher(frozenset({path.name, real.name}), poke)
-        for folder in {path.parent.resolve(), real.parent}:
-            observer.schedule(handler, folder, event_filter=kinds)
-        observer.start()
-    except OSError as error:
-        pairs = {"folder": path.parent, "why": error.strerror, "poll_seconds": POLL_SECONDS}
-        log.warning("the desired state's folder cannot be watched, only polled", extra={"pairs": pairs})
-        yield
-        return
-    try:
-        yield
-    finally:
-        observer.stop()
-        observer.join()

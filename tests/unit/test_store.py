@@ -21,6 +21,7 @@ from controller.errors import NotPersisted, SettingsInvalid
 from controller.model import RunState, Wish
 from controller.store import yaml_file
 from controller.store.yaml_file import YamlFileStore
+from tests.fake_store import terms
 from tests.support import eventually
 
 STOPPED = Wish(state=RunState.STOPPED)
@@ -49,9 +50,7 @@ class Place:
     async def store(self, text: str | None = None, profiles: set[str] | None = None) -> YamlFileStore:
         if text is not None:
             self.file.write_text(text, newline="")
-        store = YamlFileStore(
-            self.file, self.state, max_users=100, profiles=profiles or {"standard", "large"}, settle_seconds=0.02
-        )
+        store = YamlFileStore(self.file, self.state, terms(profiles or {"standard", "large"}))
         self._open.push_async_callback(store.close)
         await store.load()
         return store
@@ -165,7 +164,7 @@ async def test_a_profile_that_the_operator_took_away_is_shown_and_ends_nothing(p
 
 async def test_a_history_that_cannot_be_read_stops_the_start(place: Place) -> None:
     (place.state / "history.sqlite3").write_bytes(b"no database " * 100)
-    store = YamlFileStore(place.file, place.state, max_users=100, profiles={"standard"}, settle_seconds=0)
+    store = YamlFileStore(place.file, place.state, terms())
     with pytest.raises(SettingsInvalid, match="cannot be used"):
         await store.load()
 
@@ -308,9 +307,9 @@ import asyncio, os, signal, sys
 from pathlib import Path
 from controller.model import Wish
 from controller.store.yaml_file import YamlFileStore
-from tests.support import eventually
+from tests.fake_store import terms
 async def main():
-    store = YamlFileStore(Path(sys.argv[1]), Path(sys.argv[2]), max_users=100, profiles={"standard"}, settle_seconds=0)
+    store = YamlFileStore(Path(sys.argv[1]), Path(sys.argv[2]), terms(settle_seconds=0))
     await store.load()
     for user in range(10, 100):
         await store.change(user, lambda _: Wish(), "api")

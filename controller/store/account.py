@@ -1,0 +1,61 @@
+"""How a change is told: the record of a generation, the events of it, and what is said of a text that waits."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from datetime import datetime
+
+from controller import merge, spec
+from controller.brake import Toll
+from controller.model import DesiredState, Event
+from controller.store import Generation, Pending
+from controller.store.history import Offer
+
+
+def record(before: DesiredState, after: DesiredState, writer: str, text: str, at: datetime) -> Generation:
+    users = spec.changed_users(before, after)
+    for_all = (before.default_profile, before.paused) != (after.default_profile, after.paused)
+    return Generation(
+        after.generation, at, writer, text, merge.summary(before, after), (*([0] if for_all else []), *users)
+    )
+
+
+def changes(before: DesiredState, after: DesiredState, writer: str) -> Iterator[Event]:
+    """One event for each entry that changed."""
+    for user_id in spec.changed_users(before, after):
+        was, now = before.users.get(user_id), after.users.get(user_id)
+        reason = "Removed" if now is None else "Added" if was is None else "Changed"
+        yield Event(
+            "wish", reason, f"{writer}: {merge.shown(was)} → {merge.shown(now)}", user_id, generation=after.generation
+        )
+    if before.default_profile != after.default_profile:
+        told = f"{writer}: the default profile: {merge.shown(before.default_profile)} → {after.default_profile}"
+        yield Event("wish", "DefaultChanged", told, generation=after.generation)
+    if before.paused != after.paused:
+        reason = "Paused" if after.paused else "Resumed"
+        yield Event("wish", reason, f"{writer}: for everybody", generation=after.generation)
+
+
+def met(conflict: merge.Conflict, writer: str, generation: int) -> Event:
+    """Two writers in one field: both values, lest the lost one be lost without a word."""
+    what = "default" if conflict.user_id is None else "entry" if conflict.field == "entry" else "field"
+    message = (
+        f"{writer} and an earlier change met in the {what} `{conflict.field}`: "
+        f"kept {conflict.kept}, lost {conflict.lost}"
+    )
+    return Event("conflict", "Merged", message, conflict.user_id, generation)
+
+
+def pending(offer: Offer, cost: Toll) -> Pending:
+    said = f"{cost.removes} {cost.stops} {cost.remakes} {offer.text}"
+    return Pending(
+        id=hashlib.sha256(said.encode()).hexdigest()[:12],
+        since=offer.since,
+        source=offer.source,
+        writer=offer.writer,
+        removes=cost.removes,
+        stops=cost.stops,
+        remakes=cost.remakes,
+        why=offer.why,
+    )
