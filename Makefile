@@ -1,5 +1,5 @@
 # What this project can do from the command line. `make` alone lists it.
-# ARGS is handed on: make test ARGS="-k planner", make run ARGS="--api-port 9000", make lock ARGS=--upgrade
+# ARGS is handed on: make test ARGS="-k planner", make bench ARGS="--only session", make lock ARGS=--upgrade
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check bench image image-full schema lock clean
@@ -17,7 +17,7 @@ check: ## style, types, layers, lock files: what can be judged without running
 	@scripts/setup dev
 	@scripts/check
 
-bench: ## set up the same, then measure the controller against floors of the same run
+bench: ## set up the same, then measure controller and session against floors of the same run
 	@scripts/setup bench $(ARGS)
 
 image: ## build the session image, if its sources in matlab/ changed

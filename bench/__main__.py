@@ -1,10 +1,7 @@
-"""`make bench`: the controller's speed as ratios against a floor that is measured in the same run.
+"""`make bench`: how fast controller and session are, where it can be as ratios against floors of the same run.
 
-create → running        POST /create               ÷ the bare SDK's create and start        goal ≤ 1.10
-100 users               one edit of the file       ÷ a pool of 10 threads on the bare SDK   goal ≤ 1.10
-GET /list, 100 sessions its requests per second    ÷ an empty aiohttp JSON handler's        goal ≥ 0.70
-resync, 100 users       the controller's own log                                            goal < 300 ms
-idle, 100 sessions      CPU and memory of its process                                       goal < 1 %, 80 MB
+controller  what bench/controller.py lists
+session     what bench/session.py lists
 """
 
 from __future__ import annotations
@@ -14,40 +11,27 @@ import asyncio
 import json
 import os
 import platform
-import re
-import statistics
 import sys
-import time
-from dataclasses import dataclass
 from pathlib import Path
 
-import aiohttp
 import docker
-import psutil
 
-from bench import floor
-from controller import datafolder
-from controller.model import SessionSpec
-from tests.rig import Rig
-from tests.support import Lab, a_lab, clear_away_leftovers, eventually
+from bench import controller, session
+from bench.figure import HEADING, Figure
+from tests.support import IMAGE, Lab, a_lab, clear_away_leftovers
 
-USERS = 100
-
-
-@dataclass(frozen=True)
-class Figure:
-    name: str
-    ours: str
-    floor: str
-    value: float
-    goal: str
-    met: bool
+PARTS = ("session", "controller")
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="bench", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    description = "\n".join(str(text) for text in (__doc__, controller.__doc__, session.__doc__))
+    parser = argparse.ArgumentParser(
+        prog="bench", description=description, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--only", choices=PARTS, help="measure this part alone")
     parser.add_argument("--pairs", type=int, default=15, help="pairs of single creates (default 15)")
     parser.add_argument("--idle", type=float, default=60, help="seconds of idling that are measured (default 60)")
+    parser.add_argument("--image", default=IMAGE, help=f"session image that is measured (default {IMAGE})")
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     asked = parser.parse_args()
     client = docker.from_env()
@@ -55,217 +39,22 @@ def main() -> int:
     print(_machine(client), flush=True)
     figures: list[Figure] = []
     with a_lab(client) as lab:
-        asyncio.run(_measure(lab, asked.pairs, asked.idle, figures))
+        asyncio.run(_measure(lab, asked, figures))
     if asked.json:
         asked.json.write_text(json.dumps([vars(figure) for figure in figures], indent=2) + "\n")
-    return 0 if all(figure.met for figure in figures) else 1
+    return 1 if any(figure.met is False for figure in figures) else 0
 
 
-async def _measure(lab: Lab, pairs: int, idle: float, figures: list[Figure]) -> None:
+async def _measure(lab: Lab, asked: argparse.Namespace, figures: list[Figure]) -> None:
     def tell(figure: Figure) -> None:
         figures.append(figure)
-        mark = "met   " if figure.met else "MISSED"
-        print(f"{mark} {figure.name:<26} {figure.ours:>22} {figure.floor:>22}   {figure.goal}", flush=True)
+        print(figure.line(), flush=True)
 
-    print(f"{'':6} {'':26} {'ours':>22} {'floor':>22}   ratio and goal")
-    rig = Rig(lab)
-    try:
-        tell(await _create(rig, pairs))
-        tell(await _hundred(rig))
-        tell(await _list(rig))
-        tell(await _resync(rig))
-        for figure in await _idle(rig, idle):
-            tell(figure)
-    finally:
-        await rig.close()
-
-
-# ---------------------------------------------------------------- one user
-
-
-async def _create(rig: Rig, pairs: int) -> Figure:
-    """Alternately by the controller and by the bare SDK, so that the machine's moods hit both alike."""
-    await rig.start()
-    api = floor.client()
-    ours, bare = [], []
-    for n in range(1, pairs + 2):
-        spec = _prepared(rig.lab, 50 + n)
-        began = time.perf_counter()
-        await asyncio.to_thread(floor.run, api, spec, rig.lab.instance + "-floor")
-        between = time.perf_counter()
-        status, body = await rig.create(n)
-        ended = time.perf_counter()
-        assert status == 201, body
-        if n > 1:  # the first of each warms up
-            bare.append(between - began)
-            ours.append(ended - between)
-    await _clear(rig)
-    ratio = statistics.median(o / b for o, b in zip(ours, bare, strict=True))
-    return Figure(
-        "create → running",
-        f"{_ms(ours)} ms",
-        f"{_ms(bare)} ms",
-        ratio,
-        f"{ratio:.2f} × (goal at most 1.10)",
-        ratio <= 1.10,
-    )
-
-
-# ---------------------------------------------------------------- a hundred users
-
-
-async def _hundred(rig: Rig) -> Figure:
-    lab = rig.lab
-    specs = [_prepared(lab, n) for n in range(1, USERS + 1)]
-    api = floor.client()
-    began = time.perf_counter()
-    await asyncio.to_thread(floor.run_pool, api, specs, lab.instance + "-floor")
-    bare = time.perf_counter() - began
-    await asyncio.to_thread(_remove, lab, lab.instance + "-floor")
-
-    text = rig.wish.read_text()
-    users = "users:\n" + "".join(f"  {n}: {{}}\n" for n in range(1, USERS + 1))
-    began = time.perf_counter()
-    rig.wish.write_text(re.sub(r"^users:.*\n", users, text, flags=re.MULTILINE))
-    await eventually(lambda: _running(rig, USERS), 600, every=0.1)
-    ours = time.perf_counter() - began
-    ratio = ours / bare
-    return Figure(
-        "100 users at once",
-        f"{ours:.1f} s",
-        f"{bare:.1f} s",
-        ratio,
-        f"{ratio:.2f} × (goal at most 1.10)",
-        ratio <= 1.10,
-    )
-
-
-async def _running(rig: Rig, number: int) -> bool:
-    return list((await rig.statuses()).values()).count("running") == number
-
-
-# ---------------------------------------------------------------- with a hundred sessions
-
-
-async def _list(rig: Rig) -> Figure:
-    await asyncio.sleep(20)  # let a hundred interpreters finish starting
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "bench.empty_handler", str(rig.lab.api_port + 1)
-    )
-    try:
-        empty = f"http://127.0.0.1:{rig.lab.api_port + 1}/"
-        await eventually(lambda: _answers(empty))
-        ratios, ours, bare = [], [], []
-        for _ in range(5):
-            bare.append(await _requests_per_second(empty))
-            ours.append(await _requests_per_second(rig.url + "/list"))
-            ratios.append(ours[-1] / bare[-1])
-    finally:
-        process.terminate()
-        await process.wait()
-    ratio = statistics.median(ratios)
-    return Figure(
-        "GET /list, 100 sessions",
-        f"{statistics.median(ours):.0f} requests/s",
-        f"{statistics.median(bare):.0f} requests/s",
-        ratio,
-        f"{ratio:.2f} × (goal at least 0.70)",
-        ratio >= 0.70,
-    )
-
-
-async def _answers(url: str) -> bool:
-    async with aiohttp.ClientSession() as session:
-        try:
-            async with session.get(url) as response:
-                return response.status == 200
-        except aiohttp.ClientError:
-            return False
-
-
-async def _requests_per_second(url: str, seconds: float = 3, connections: int = 8) -> float:
-    """By keep-alive connections that each ask again as soon as they are answered; cheap next to any server."""
-    host, _, path = url.removeprefix("http://").partition("/")
-    name, _, port = host.partition(":")
-    request = f"GET /{path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()
-    end = time.perf_counter() + seconds
-    counts = await asyncio.gather(*(_ask_until(end, name, int(port), request) for _ in range(connections)))
-    return sum(counts) / seconds
-
-
-async def _ask_until(end: float, host: str, port: int, request: bytes) -> int:
-    reader, writer = await asyncio.open_connection(host, port)
-    count = 0
-    while time.perf_counter() < end:
-        writer.write(request)
-        head = await reader.readuntil(b"\r\n\r\n")
-        length = re.search(rb"content-length: (\d+)", head.lower())
-        assert head.startswith(b"HTTP/1.1 200"), head
-        assert length
-        await reader.readexactly(int(length[1]))
-        count += 1
-    writer.close()
-    return count
-
-
-async def _resync(rig: Rig, times: int = 5) -> Figure:
-    took: list[float] = []
-    last = (await _queue(rig))["resyncs"]
-    while len(took) < times:
-        seen = await eventually(lambda: _resynced(rig, last), 60, every=0.2)  # noqa: B023 - used before it changes
-        last = seen["resyncs"]
-        took.append(seen["resync_ms"])
-    median = statistics.median(took)
-    return Figure("no-op resync, 100 users", f"{median:.0f} ms", "", median, "goal under 300 ms", median < 300)
-
-
-async def _queue(rig: Rig) -> dict[str, int]:
-    _, body = await rig.call("GET", "/v1/status")
-    queue: dict[str, int] = body["queue"]
-    return queue
-
-
-async def _resynced(rig: Rig, last: int) -> dict[str, int] | None:
-    queue = await _queue(rig)
-    return queue if queue["resyncs"] > last else None
-
-
-async def _idle(rig: Rig, seconds: float) -> list[Figure]:
-    assert rig.process is not None
-    process = psutil.Process(rig.process.pid)
-    before, began = process.cpu_times(), time.perf_counter()
-    await asyncio.sleep(seconds)
-    after, took = process.cpu_times(), time.perf_counter() - began
-    percent = 100 * (after.user + after.system - before.user - before.system) / took
-    memory = process.memory_info().rss / 1e6
-    return [
-        Figure("idle CPU, 100 sessions", f"{percent:.2f} % of a core", "", percent, "goal under 1 %", percent < 1),
-        Figure("idle memory, 100 sessions", f"{memory:.0f} MB", "", memory, "goal under 80 MB", memory < 80),
-    ]
-
-
-# ---------------------------------------------------------------- helpers
-
-
-def _prepared(lab: Lab, user_id: int) -> SessionSpec:
-    spec = lab.spec(user_id)
-    datafolder.prepare(Path(spec.data_folder), spec.run_as)
-    return spec
-
-
-async def _clear(rig: Rig) -> None:
-    for user_id in await rig.statuses():
-        await rig.destroy(user_id)
-    await asyncio.to_thread(_remove, rig.lab, rig.lab.instance + "-floor")
-
-
-def _remove(lab: Lab, label: str) -> None:
-    for container in lab.client.containers.list(all=True, filters={"label": f"mcm.instance={label}"}):
-        container.remove(force=True)
-
-
-def _ms(seconds: list[float]) -> str:
-    return f"{1000 * statistics.median(seconds):.0f}"
+    print(HEADING)
+    if asked.only != "controller":
+        await session.measure(lab, asked.image, asked.idle, tell)
+    if asked.only != "session":
+        await controller.measure(lab, asked.pairs, asked.idle, tell)
 
 
 def _machine(client: docker.DockerClient) -> str:

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import docker
 import docker.types
 
+from controller import datafolder
 from controller.model import SessionSpec
+from tests.support import Lab
 
 
 def client() -> docker.APIClient:
     return docker.APIClient(version="auto", timeout=120, max_pool_size=16)
+
+
+def prepared(lab: Lab, user_id: int, **changes: object) -> SessionSpec:
+    """What to run for a user, whose folder is there."""
+    spec = lab.spec(user_id, **changes)
+    datafolder.prepare(Path(spec.data_folder), spec.run_as)
+    return spec
 
 
 def run(api: docker.APIClient, spec: SessionSpec, label: str) -> str:

@@ -269,7 +269,7 @@ class Informer:
         if not _same_run(asked, view.container):
             return
         since = (view.ready_since or probe.checked_at) if probe.ready else None
-        self._put(replace(view, probe=probe, ready_since=since))
+        self._put(replace(view, probe=probe.after(view.probe), ready_since=since))
         if (since is None) != (view.ready_since is None):
             pairs = {"user": user_id, "container": asked.id[:12], "reason": probe.detail or "both services answer"}
             log.info("session ready" if probe.ready else "session not ready", extra={"pairs": pairs})

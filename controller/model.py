@@ -95,6 +95,10 @@ class SessionSpec:
     session_id: str | None
     token_check: str = ""
     """What the container is to know its session's token by; empty: it asks for none. Each one made gets its own."""
+    processes: int | None = None
+    """How many the container may have, threads among them; `None`: what is usual."""
+    stop_grace_seconds: int | None = None
+    """That it has to end by itself; `None`: what is usual."""
 
 
 @dataclass(frozen=True, slots=True)

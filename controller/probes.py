@@ -1,4 +1,7 @@
-"""Asks a session's two services whether they answer: a real HTTP GET and a real WebSocket handshake.
+"""Asks a session's two services whether they answer: a real HTTP GET and a real WebSocket handshake. The first one's
+answer tells what the session does.
+
+No token goes along: a service that asks for one answers, and lets everybody know that it lives.
 
 Written on bare sockets: 100 sessions are asked every few seconds for as long as the controller runs, and a client
 library costs ten times as much for two requests of one line each. For the same reason both are asked before the first
@@ -10,6 +13,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+import json
+import re
 import secrets
 import socket
 from collections.abc import Callable
@@ -18,11 +23,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 
-from controller.model import Probe
+from controller.model import Probe, SessionHealth, SessionState
 
 HEALTH_PATH = "/healthz"
+HOST = "localhost"
+"""By which name a session is called: one that every session answers to."""
 LONGEST_ANSWER = 8192
-"""Bytes of an answer's head that are read at most."""
+"""Bytes of an answer that are read at most."""
+_HEAD_ENDS = b"\r\n\r\n"
+_CONTENT_LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]{1,9})\r\n", re.IGNORECASE)
 _WEBSOCKET_GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, section 1.3
 
 
@@ -35,42 +44,49 @@ class Prober:
 
     async def probe(self, http_port: int, ws_port: int) -> Probe:
         key = base64.b64encode(secrets.token_bytes(16)).decode()
-        get = f"GET {HEALTH_PATH} HTTP/1.1\r\nHost: {self.host}\r\nConnection: close\r\n\r\n"
+        get = f"GET {HEALTH_PATH} HTTP/1.1\r\nHost: {HOST}\r\nConnection: close\r\n\r\n"
         handshake = (
-            f"GET / HTTP/1.1\r\nHost: {self.host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            f"GET / HTTP/1.1\r\nHost: {HOST}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n\r\n"
         )
         try:
             with _Call(self.host, http_port, get) as to_web, _Call(self.host, ws_port, handshake) as to_websocket:
-                web = await self._listen(to_web, _judge_get)
+                # this one first: meanwhile the page's answer, which comes in two pieces, is there whole
                 websocket = await self._listen(to_websocket, partial(_judge_handshake, key=key))
+                web = await self._listen(to_web, _judge_get)
+                session = None if web else _told(to_web.heard)
         except OSError as error:
             web = websocket = f"cannot be asked: {error.strerror}"  # no more descriptors
+            session = None
         told = (("the web service", web), ("the WebSocket service", websocket))
         detail = "; ".join(f"{name} {why}" for name, why in told if why)
-        return Probe(web=not web, websocket=not websocket, checked_at=datetime.now(UTC), detail=detail)
+        return Probe(not web, not websocket, datetime.now(UTC), detail, session)
 
     async def _listen(self, call: _Call, judge: Callable[[bytes], str]) -> str:
         """Why the service does not answer, or empty."""
         try:
             async with asyncio.timeout(self.timeout):
-                head = await call.answer()
+                await call.hear()
         except TimeoutError:
-            return f"does not answer within {self.timeout:g} s"
+            if _HEAD_ENDS not in call.heard:
+                return f"does not answer within {self.timeout:g} s"
         except OSError:
             return "does not answer yet"
-        return judge(head) if head else "does not answer yet"
+        over = _HEAD_ENDS in call.heard or len(call.heard) >= LONGEST_ANSWER
+        return judge(call.heard) if over else "does not answer yet"
 
 
 class _Call:
     """A connection, begun at once, and the request on its way as far as that goes without waiting."""
 
     def __init__(self, host: str, port: int, request: str) -> None:
+        self.heard = b""
+        """The answer, as far as it came."""
         self._loop = asyncio.get_running_loop()
         self._unsent = request.encode()
         self._socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
         self._socket.setblocking(False)
-        with suppress(OSError, OverflowError):  # not connected yet, or never, or no such port: `answer` finds out
+        with suppress(OSError, OverflowError):  # not connected yet, or never, or no such port: `hear` finds out
             self._socket.connect_ex((host, port))
             self._unsent = self._unsent[self._socket.send(self._unsent) :]
 
@@ -80,32 +96,58 @@ class _Call:
     def __exit__(self, *_: object) -> None:
         self._socket.close()
 
-    async def answer(self) -> bytes:
-        """The answer's head, cut if it is far too long; empty if the service hung up before its end.
+    async def hear(self) -> None:
+        """Until the answer is complete or far too long, or the service hangs up.
 
         Raises:
             OSError: nobody listens.
         """
         if self._unsent:
             await self._loop.sock_sendall(self._socket, self._unsent)
-        head = b""
-        while b"\r\n\r\n" not in head and len(head) < LONGEST_ANSWER:
+        while not _complete(self.heard) and len(self.heard) < LONGEST_ANSWER:
             more = await self._loop.sock_recv(self._socket, LONGEST_ANSWER)
             if not more:
-                return b""
-            head += more
-        return head
+                break
+            self.heard += more
 
 
-def _judge_get(head: bytes) -> str:
-    status = _status(head)
+def _complete(answer: bytes) -> bool:
+    head, ends, body = answer.partition(_HEAD_ENDS)
+    if not ends:
+        return False
+    announced = _CONTENT_LENGTH.search(head + b"\r\n")
+    return announced is None or len(body) >= int(announced[1])
+
+
+def _judge_get(answer: bytes) -> str:
+    status = _status(answer)
     return "" if 200 <= status < 400 else f"answers with HTTP status {status}"
 
 
-def _judge_handshake(head: bytes, key: str) -> str:
-    status = _status(head)
+def _judge_handshake(answer: bytes, key: str) -> str:
+    status = _status(answer)
+    if status == 401:
+        return ""  # it asks for a token
     proof = base64.b64encode(hashlib.sha1((key + _WEBSOCKET_GUID).encode(), usedforsecurity=False).digest())
-    return "" if status == 101 and proof in head else f"does not shake hands (HTTP status {status})"
+    return "" if status == 101 and proof in answer else f"does not shake hands (HTTP status {status})"
+
+
+def _told(answer: bytes) -> SessionHealth | None:
+    """`None` where it is no session service of ours that answers."""
+    try:
+        told = json.loads(answer.partition(_HEAD_ENDS)[2])
+        interpreter = told["interpreter"]
+        return SessionHealth(
+            state=SessionState(told["state"]),
+            since=datetime.fromisoformat(told["since"]),
+            last_activity=datetime.fromisoformat(told["last_activity"]),
+            interpreter=f"{interpreter['name']} {interpreter['version']}".strip(),
+            restarts=int(interpreter["restarts"]),
+            safe_mode=bool(interpreter["safe_mode"]),
+            started_at=datetime.fromisoformat(told["process"]["started_at"]),
+        )
+    except (ValueError, TypeError, LookupError, RecursionError):
+        return None
 
 
 def _status(answer: bytes) -> int:

@@ -144,6 +144,21 @@ class ProfileSettings(BaseModel):
         "MATLAB's licence server, given to the session as `MLM_LICENSE_FILE`.",
         'text such as "27000@licence.example.org"',
     )
+    processes: Whole | None = _setting(
+        None,
+        "Processes and threads that the session may have; MATLAB wants 2048. `null` stands for 256.",
+        "a whole number from 16 to 65536, or null",
+        ge=16,
+        le=65536,
+    )
+    stop_grace_seconds: Whole | None = _setting(
+        None,
+        "Time in seconds that the session has to end by itself; MATLAB wants 60, to give its licence back. `null` "
+        "stands for the setting of that name.",
+        "a whole number from 0 to 600, or null",
+        ge=0,
+        le=600,
+    )
 
 
 class Settings(BaseModel):

@@ -31,6 +31,7 @@ from controller.model import DesiredState, RunState, SessionSpec, Target, Wish
 MAX_BYTES = 256 * 1024
 MAX_USER_ID = 999
 """Where the two ranges of ports touch; the operator's limit is lower."""
+STOP_MARGIN_SECONDS = 5
 MAX_PROBLEMS = 20
 """More than these are not listed: nobody mends more at a time."""
 
@@ -49,6 +50,10 @@ class Profile:
     env: Mapping[str, str]
     licence: str | None
     """Licence server or file, as MATLAB reads it from `MLM_LICENSE_FILE`."""
+    processes: int | None = None
+    """Processes and threads that a session may have; `None`: what is usual."""
+    stop_grace_seconds: int | None = None
+    """That a session has to end by itself; `None`: what the site says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -562,6 +567,8 @@ def resolve(wish: Wish, user_id: int, generation: int, default_profile: str | No
     env = dict(profile.env)
     if profile.licence is not None:
         env["MLM_LICENSE_FILE"] = profile.licence
+    if profile.stop_grace_seconds is not None:  # with a little left over for the service around the interpreter
+        env["MCM_STOP_SECONDS"] = str(max(1, profile.stop_grace_seconds - STOP_MARGIN_SECONDS))
     env |= _joined(env, site.access.environment(user_id, http_port))
     if site.frame_ancestors:
         env["MCM_FRAME_ANCESTORS"] = site.frame_ancestors
@@ -583,6 +590,8 @@ def resolve(wish: Wish, user_id: int, generation: int, default_profile: str | No
         "bind_address": site.bind_address,
         "http_port": http_port,
         "ws_port": ws_port,
+        "processes": profile.processes,
+        "stop_grace_seconds": profile.stop_grace_seconds,
     }
     return Target(
         spec=SessionSpec(
@@ -605,6 +614,8 @@ def _joined(env: Mapping[str, str], more: Mapping[str, str]) -> dict[str, str]:
 
 
 def _hash(made_from: Mapping[str, Any]) -> str:
-    """Of what a container cannot change while it lives. Cpus and memory can; a profile's name is only a name."""
-    canonical = json.dumps(made_from, sort_keys=True, separators=(",", ":"))
+    """Of what a container cannot change while it lives. Cpus and memory can; a profile's name is only a name. What is
+    `None` does not count, so that a setting which is new makes no session anew."""
+    told = {name: value for name, value in made_from.items() if value is not None}
+    canonical = json.dumps(told, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]

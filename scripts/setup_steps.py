@@ -180,5 +180,7 @@ def install(at: Step, packages: Sequence[str], advice: str) -> None:
     at.doing(f"installing {' '.join(packages)} with apt-get")
     apt = as_root("env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-o", "DPkg::Lock::Timeout=300")
     # a source that cannot be reached need not hold what we want: whether it does, the installation tells
-    subprocess.run([*apt, "update"], stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    # nor need we wait for it: apt-get has been seen to do so for ever
+    update = as_root("timeout", "180", "apt-get", "update")
+    subprocess.run(update, stdin=subprocess.DEVNULL, capture_output=True, check=False)
     run(at, [*apt, "install", "-y", "--no-install-recommends", *packages], advice)

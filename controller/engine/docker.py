@@ -52,6 +52,9 @@ HTTP_PORT = 8888
 WS_PORT = 8889
 SHARED_FOLDER = "/home/matlab/shared"
 
+PROCESSES = 256
+"""That a container may have, where its profile says nothing else."""
+
 LOOKS_AT_ONCE = 8
 LOOK_TIMEOUT = 10
 CHANGE_TIMEOUT = 60
@@ -201,10 +204,10 @@ class DockerEngine:
             raise PortTaken(taken.port, await self._holder(taken.port)) from taken
 
     async def stop(self, container_id: str) -> None:
-        await self._change(lambda client: client.stop(container_id, timeout=round(self._stop_grace)))
+        await self._change(lambda client: client.stop(container_id, timeout=self._grace(client, container_id)))
 
     async def restart(self, container_id: str) -> None:
-        await self._change(lambda client: client.restart(container_id, timeout=round(self._stop_grace)))
+        await self._change(lambda client: client.restart(container_id, timeout=self._grace(client, container_id)))
 
     async def remove(self, container_id: str) -> None:
         try:
@@ -308,6 +311,7 @@ class DockerEngine:
             user=spec.run_as,
             environment={**dict(spec.env), **session, **token},
             ports=[HTTP_PORT, WS_PORT],
+            stop_timeout=spec.stop_grace_seconds,
             labels={
                 LABEL_INSTANCE: self._instance,
                 LABEL_USER: str(spec.user_id),
@@ -321,7 +325,7 @@ class DockerEngine:
                 mem_limit=spec.memory,
                 memswap_limit=spec.memory,
                 shm_size=spec.shm,
-                pids_limit=256,
+                pids_limit=spec.processes or PROCESSES,
                 ulimits=[docker.types.Ulimit(name="nofile", soft=4096, hard=4096)],
                 cap_drop=["ALL"],
                 security_opt=["no-new-privileges"],
@@ -337,6 +341,11 @@ class DockerEngine:
             ),
         )
         return str(made["Id"])
+
+    def _grace(self, client: docker.APIClient, container_id: str) -> int:
+        """Seconds that this container has to end by itself, as it was made."""
+        own = _get(client, f"/containers/{container_id}/json")["Config"].get("StopTimeout")
+        return round(self._stop_grace) if own is None else int(own)
 
     def _nano_cpus(self, cpus: float) -> int:
         return round(min(cpus, self._host_cpus) * 1_000_000_000)

@@ -7,6 +7,8 @@ import contextlib
 import logging
 import os
 import signal
+import sys
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 from aiohttp import web
@@ -15,11 +17,18 @@ from . import folder, log
 from .files import Files
 from .guard import guard_of
 from .hub import Hub
+from .interpreter import Interpreters
+from .matlab import Matlabs
+from .matlab_desktop import Desktop, DesktopEnded
+from .matlab_gateway import Gateway
 from .octave import Octave
 from .server import Server
 from .session import Session
 
 HOME = Path("/home/matlab/shared")
+MATLAB_HOME = HOME / ".home"
+"""With the user's data, so that whoever signed in to MathWorks need not do so again in the next container."""
+
 HTTP_PORT = 8888
 WEBSOCKET_PORT = 8889
 STOP_SECONDS = 0.5
@@ -32,19 +41,46 @@ WHO = {
     "profile": "MCM_PROFILE",
 }
 
+Page = Callable[[Server], web.Application]
+"""What is served on the HTTP port."""
+
 
 async def serve() -> None:
+    """Raises: ExceptionGroup: of DesktopEnded."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     folder.lay_out(HOME)
-    hub = Hub()
-    session = Session(Octave, HOME, hub.publish)
-    who = {name: os.environ[variable] for name, variable in WHO.items() if os.environ.get(variable)}
-    server = Server(session, hub, Files(HOME), who, guard_of(os.environ))
-    web_runner = web.AppRunner(server.web_app(os.environ.get("MCM_FRAME_ANCESTORS", "")), access_log=None)
+    kind = with_matlab if os.environ.get("SESSION_INTERPRETER") == "matlab" else with_octave
+    async with kind(os.environ.get("MCM_FRAME_ANCESTORS", "")) as (interpreters, page):
+        hub = Hub()
+        session = Session(interpreters, HOME, hub.publish)
+        who = {name: os.environ[variable] for name, variable in WHO.items() if os.environ.get(variable)}
+        server = Server(session, hub, Files(HOME), who, guard_of(os.environ))
+        logging.getLogger(__name__).info("session service starting", extra=who)
+        await _serve_until(stop, session, server, page)
+
+
+@contextlib.asynccontextmanager
+async def with_octave(frame_ancestors: str) -> AsyncIterator[tuple[Interpreters, Page]]:
+    yield Octave, lambda server: server.web_app(frame_ancestors)
+
+
+@contextlib.asynccontextmanager
+async def with_matlab(frame_ancestors: str) -> AsyncIterator[tuple[Interpreters, Page]]:
+    async with (
+        Desktop(os.environ, MATLAB_HOME, HOME) as desktop,
+        Gateway(desktop.address, desktop.path) as gateway,
+        asyncio.TaskGroup() as tasks,
+    ):
+        watching = tasks.create_task(desktop.watch())
+        yield Matlabs(desktop), lambda server: server.desktop_app(gateway, frame_ancestors)
+        watching.cancel()
+
+
+async def _serve_until(stop: asyncio.Event, session: Session, server: Server, page: Page) -> None:
+    web_runner = web.AppRunner(page(server), access_log=None)
     websocket_runner = web.AppRunner(server.websocket_app(), access_log=None)
-    logging.getLogger(__name__).info("session service starting", extra=who)
     try:
         async with asyncio.TaskGroup() as tasks:
             interpreter = tasks.create_task(session.run())
@@ -71,4 +107,8 @@ async def _open_ports(web_runner: web.AppRunner, websocket_runner: web.AppRunner
 
 if __name__ == "__main__":
     log.set_up()
-    asyncio.run(serve())
+    try:
+        asyncio.run(serve())
+    except* DesktopEnded as ended:
+        logging.getLogger(__name__).error("session ends", extra={"reason": str(ended.exceptions[0])})
+        sys.exit(1)

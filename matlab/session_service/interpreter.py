@@ -15,6 +15,9 @@ from .frames import Frame
 
 Hearer = Callable[[str | Frame], None]
 
+TEXT_DESCRIPTOR = 100
+"""Where an interpreter finds the text that it is told about: a file in memory, open as this."""
+
 
 class Interpreter(Protocol):
     """One that was started; ends by itself or by `kill`, and `wait` tells how."""

@@ -1,5 +1,5 @@
-"""The two ports: pages, `/healthz`, `/files` and `/ws` on one, WebSocket alone on the other. Speaks the protocol of
-docs/session-protocol.md; what a call does is `methods.py`'s.
+"""The two ports: pages, `/healthz`, `/files` and `/ws` on one, WebSocket and `/files` on the other. Speaks the protocol
+of docs/session-protocol.md; what a call does is `methods.py`'s.
 
 Both ports are asked every few seconds whether they answer. So a connection costs nothing until it says something, is
 never logged, and is no activity.
@@ -26,6 +26,7 @@ from . import limits, protocol, rpc, site
 from .files import FileFault, Files
 from .guard import Guard
 from .hub import Client, Hub
+from .matlab_gateway import Gateway
 from .methods import Methods
 from .session import Session
 
@@ -39,6 +40,9 @@ DOWNLOAD_HEADERS = {
 
 OPEN = re.compile(r"/healthz|/icon\.svg|/assets/[^/]+")
 """Paths that need no token, and that pages of other sites may ask for."""
+
+KNOWN_BY_PATH = "known-by-path"
+"""Name of routes whose path only those know who were let in before."""
 
 LIVENESS = ("state", "since", "last_activity", "interpreter", "process")
 """What `/healthz` tells those who have no token: whether the session lives, and nothing of what is done in it."""
@@ -79,15 +83,29 @@ class Server:
         app = web.Application(middlewares=[_json_errors, page.ask_for_token, self._let_in])
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/ws", self._websocket)
-        app.router.add_get("/files/{path:.+}", self._download)
-        app.router.add_put("/files/{path:.+}", self._upload)
+        self._add_files(app.router)
         page.add_routes(app.router)
+        return app
+
+    def desktop_app(self, gateway: Gateway, frame_ancestors: str) -> web.Application:
+        """Where the page is MATLAB's own desktop, and the rest is on the WebSocket's port."""
+        page = site.Page(frame_ancestors)
+        app = web.Application(middlewares=[_json_errors, page.ask_for_token, self._let_in])
+        app.router.add_get("/healthz", self._healthz)
+        app.router.add_get("/ws", self._websocket)  # behind a proxy there may be this port only
+        app.router.add_get("/", gateway.enter)
+        app.router.add_route("*", f"{gateway.path}/{{rest:.*}}", gateway.forward, name=KNOWN_BY_PATH)
         return app
 
     def websocket_app(self) -> web.Application:
         app = web.Application(middlewares=[_json_errors, self._let_in])
         app.router.add_get("/", self._websocket)
+        self._add_files(app.router)
         return app
+
+    def _add_files(self, router: web.UrlDispatcher) -> None:
+        router.add_get("/files/{path:.+}", self._download)
+        router.add_put("/files/{path:.+}", self._upload)
 
     async def close(self) -> None:
         """Tell every client that the session goes away."""
@@ -104,7 +122,7 @@ class Server:
             if not self._guard.trusts(origin, request.host):
                 log.warning("refused a page of another site", extra={"origin": origin, "host": request.host})
                 raise web.HTTPForbidden(text="Pages of this origin may not talk to this session (MCM_ALLOWED_ORIGINS).")
-            if not self._has_token(request):
+            if request.match_info.route.name != KNOWN_BY_PATH and not self._has_token(request):
                 raise web.HTTPUnauthorized(text=LOCKED_OUT, headers={"WWW-Authenticate": "Bearer"})
         return await handler(request)
 

@@ -16,9 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from .frames import FrameReader
-from .interpreter import Hearer
-
-TEXT_DESCRIPTOR = 100
+from .interpreter import TEXT_DESCRIPTOR, Hearer
 
 READ_SIZE = 64 * 1024
 READS_IN_A_ROW = 32
@@ -84,6 +82,10 @@ class Terminal:
         """To the process and to what it runs."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, number)
+
+    async def gone(self) -> None:
+        """Wait until the process is gone; there may still be something to hear."""
+        await self._process.wait()
 
     async def wait(self) -> int:
         """Wait until the process is gone and all that it said was heard; its exit code, or minus a signal's number.

@@ -97,6 +97,22 @@ async def test_a_session_starts_stops_and_starts_again(world: World) -> None:
     assert again.started_at > running.started_at
 
 
+async def test_a_session_may_have_its_own_number_of_processes_and_time_to_end(lab: Lab) -> None:
+    """What the fake has neither of."""
+    engine = DockerEngine("", lab.instance, lab.prefix, stop_grace=60, threads_for_changes=4)
+    made = World(engine, lab, None).spec(1, processes=512, stop_grace_seconds=1)
+    try:
+        container_id = await engine.create(made)
+        await engine.start(container_id)
+        assert lab.container(1).attrs["HostConfig"]["PidsLimit"] == 512
+        await asyncio.to_thread(lab.container(1).kill, "SIGSTOP")  # it cannot end by itself
+        async with asyncio.timeout(30):
+            await engine.stop(container_id)
+        assert lab.container(1).status == "exited"
+    finally:
+        await engine.close()
+
+
 async def test_starting_what_runs_changes_nothing(world: World) -> None:
     container_id = await world.engine.create(world.spec(7))
     await world.engine.start(container_id)

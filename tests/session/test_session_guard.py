@@ -43,6 +43,10 @@ async def locked(locked_container: tuple[Container, Path], http: aiohttp.ClientS
     return await Session(*locked_container, http, TOKEN).ready()
 
 
+def both_ports(session: Session) -> tuple[str, str]:
+    return session.page, session.websocket.replace("ws://", "http://").rstrip("/")
+
+
 WAYS: list[tuple[str, Headers]] = [
     (f"?token={URL.build(query={'token': TOKEN}).raw_query_string.removeprefix('token=')}", {}),
     ("", {"Authorization": f"Bearer {TOKEN}"}),
@@ -76,8 +80,9 @@ async def test_nothing_opens_without_it_and_the_answer_says_what_to_do(
         async with locked.http.get(f"{locked.page}{path}{query}", headers=headers) as answer:
             assert (answer.status, answer.headers["WWW-Authenticate"]) == (401, "Bearer")
             assert "access_url" in (await answer.json())["error"]
-    async with locked.http.put(f"{locked.page}/files/mine.m{query}", data=b"theirs", headers=headers) as answer:
-        assert answer.status == 401
+    for port in both_ports(locked):
+        async with locked.http.put(f"{port}/files/mine.m{query}", data=b"theirs", headers=headers) as answer:
+            assert answer.status == 401
     assert (locked.folder / "mine.m").read_text() == "1;"
     for address in (locked.websocket, f"{locked.page}/ws"):
         with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
@@ -101,9 +106,10 @@ async def test_a_page_of_another_site_stays_out_with_a_token_too(locked: Session
         with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
             await locked.http.ws_connect(address, headers=other)
         assert caught.value.status == 403
-    for method in ("GET", "PUT"):
-        async with locked.http.request(method, f"{locked.page}/files/mine.m", headers=other) as answer:
-            assert answer.status == 403
+    for port in both_ports(locked):
+        for method in ("GET", "PUT"):
+            async with locked.http.request(method, f"{port}/files/mine.m", headers=other) as answer:
+                assert answer.status == 403
     status = 200 if headers else 401
     async with locked.http.get(f"{locked.page}/files/mine.m", headers=headers | {"Origin": ALLOWED}) as answer:
         assert answer.status == status

@@ -69,7 +69,7 @@ async def test_help_is_there(shared: Session) -> None:
         ("nothing_like_it(3)", "'nothing_like_it' undefined near line 1, column 1"),
         ("ones(2)(3, 3)", "index (3,_): out of bound 2 (dimensions are 2x2)"),
         ("fclose(99)", "fclose: invalid stream number = 99"),
-        ("getframe(figure(1))", "getframe: not implemented for gnuplot graphics toolkit"),
+        ("ginput(1)", "ginput: there is no window to click into; figures are shown by the session's page."),
     ],
 )
 async def test_errors_are_told_as_octave_words_them(shared: Session, code: str, message: str) -> None:

@@ -7,13 +7,17 @@ import base64
 import contextlib
 import errno
 import hashlib
+import json
 import re
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
+from controller.model import SessionHealth, SessionState
 from controller.probes import Prober
 
 Answer = Callable[[bytes], bytes | None]
@@ -75,6 +79,76 @@ async def test_what_answers_otherwise_is_not_healthy(answer: Answer, why: str) -
         probe = await Prober("127.0.0.1", timeout=0.2).probe(port, port)
     assert (probe.web, probe.websocket) == (False, False)
     assert probe.detail.count(why) == 2
+
+
+def answers(body: bytes, length: int | None = None) -> Answer:
+    return lambda _: b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (len(body) if length is None else length) + body
+
+
+TELLS: dict[str, Any] = {
+    "state": "busy",
+    "since": "2026-11-22T10:00:00.500Z",
+    "last_activity": "2026-11-22T10:00:00.250Z",
+    "interpreter": {"name": "octave", "version": "7.3.0", "pid": 7, "restarts": 2, "safe_mode": True},
+    "process": {"pid": 1, "started_at": "2026-11-22T09:00:00.000Z"},
+    "more": "that a later session may tell",
+}
+
+
+async def test_what_a_session_tells_of_itself_is_taken_along() -> None:
+    async with service(answers(json.dumps(TELLS).encode())) as web, service(handshake) as websocket:
+        probe = await Prober("127.0.0.1").probe(web, websocket)
+    assert probe.ready
+    ten = datetime(2026, 11, 22, 10, tzinfo=UTC)
+    assert probe.session == SessionHealth(
+        state=SessionState.BUSY,
+        since=ten + timedelta(milliseconds=500),
+        last_activity=ten + timedelta(milliseconds=250),
+        interpreter="octave 7.3.0",
+        restarts=2,
+        safe_mode=True,
+        started_at=ten - timedelta(hours=1),
+    )
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        page,
+        answers(b"<html>"),
+        answers(b"[" * 8000),
+        answers(b"null"),
+        answers(json.dumps(TELLS | {"state": "asleep"}).encode()),
+        answers(json.dumps(TELLS | {"since": 5}).encode()),
+        answers(json.dumps(TELLS | {"interpreter": []}).encode()),
+        answers(b"x" * 100_000),
+        answers(b"half", length=100),
+    ],
+)
+async def test_a_page_that_tells_nothing_of_a_session_is_healthy_all_the_same(answer: Answer) -> None:
+    async with service(answer) as web, service(handshake) as websocket:
+        probe = await Prober("127.0.0.1").probe(web, websocket)
+    assert (probe.ready, probe.session) == (True, None)
+
+
+async def test_a_body_that_never_comes_is_waited_for_and_no_fault() -> None:
+    release = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n")
+        await release.wait()
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1") as server, service(handshake) as websocket:
+        probe = await Prober("127.0.0.1", timeout=0.2).probe(server.sockets[0].getsockname()[1], websocket)
+        release.set()
+    assert (probe.web, probe.session) == (True, None)
+
+
+async def test_a_websocket_that_asks_for_a_token_answers() -> None:
+    async with service(page) as web, service(lambda _: b"HTTP/1.1 401 Unauthorized\r\n\r\n") as websocket:
+        probe = await Prober("127.0.0.1").probe(web, websocket)
+    assert (probe.ready, probe.detail) == (True, "")
 
 
 async def test_a_handshake_without_proof_is_none() -> None:

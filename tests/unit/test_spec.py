@@ -382,6 +382,12 @@ def test_a_session_is_told_of_the_operators_address_and_of_who_may_frame_it() ->
     assert env["MCM_FRAME_ANCESTORS"] == "'self'"
 
 
+def test_a_session_with_time_to_end_is_told_how_much_of_it_the_interpreter_has() -> None:
+    site = replace(SITE, profiles={"standard": replace(PROFILE, processes=2048, stop_grace_seconds=60)})
+    made = resolve(NOTHING_SAID, site=site).spec
+    assert (made.processes, made.stop_grace_seconds, dict(made.env)["MCM_STOP_SECONDS"]) == (2048, 60, "55")
+
+
 def test_a_wish_with_its_defaults_filled_in() -> None:
     target = resolve(Wish(session_id="s"))
     assert (target.state, target.generation, target.restart_at) == (RunState.RUNNING, 3, None)
@@ -421,7 +427,8 @@ def test_the_hash_changes_with_what_a_living_container_cannot_change_and_with_no
     assert hash_of(Wish(session_id="other", state=RunState.STOPPED)) == same
     assert hash_of(cpus=1.0, memory=1) == same
     others = [hash_of(image="matlab:2"), hash_of(shm=1), hash_of(env={"CONTEXT": "x"}), hash_of(licence="1@x")]
-    assert len({same, *others}) == 5
+    others += [hash_of(processes=512), hash_of(stop_grace_seconds=60)]
+    assert len({same, *others}) == 7
     assert resolve(Wish(), site=replace(SITE, run_as="0:0")).spec.spec_hash != same
 
 

@@ -7,6 +7,9 @@ function __session_eval__ (id)
   file = getenv ("SESSION_COMMAND");
   unwind_protect
     try
+      __session_define_functions__ (file);
+    end_try_catch
+    try
       evalin ("base", ['source ("' file '")']);
       result.status = "ok";
     catch err

@@ -12,8 +12,9 @@ export function askName(title: string, proposal: string): Promise<string | null>
   return answer;
 }
 
-export async function confirmed(title: string, hint: string, yes: string): Promise<boolean> {
-  return await show(title, hint ? h("p", {}, hint) : h("p", { hidden: true }), yes, true, () => true) ?? false;
+/** `dangerous`: Enter means no. */
+export async function confirmed(title: string, hint: string, yes: string, dangerous = true): Promise<boolean> {
+  return await show(title, hint ? h("p", {}, hint) : h("p", { hidden: true }), yes, dangerous, () => true) ?? false;
 }
 
 function show<T>(title: string, body: HTMLElement, yes: string, dangerous: boolean, value: () => T | null): Promise<T | null> {

@@ -68,7 +68,7 @@ function suited({ number, revision, data, layout }: FigureData, width: number, h
     if (/^[xy]axis/.test(name)) suitedLayout[name] = axis(part);
     else if (name.startsWith("scene")) {
       suitedLayout[name] = {
-        ...part, uirevision: number, domain: withRoom(part.domain as Domain), bgcolor: paper, dragmode: "turntable",
+        ...part, uirevision: number, domain: placed(part.domain as Domain, width, height), bgcolor: paper, dragmode: "turntable",
         xaxis: axis(part.xaxis as Json), yaxis: axis(part.yaxis as Json), zaxis: axis(part.zaxis as Json),
       };
     } else if (name === "legend") suitedLayout[name] = { ...part, bgcolor: box, bordercolor: grid };
@@ -82,12 +82,13 @@ function suited({ number, revision, data, layout }: FigureData, width: number, h
 
 interface Domain { x: [number, number]; y: [number, number] }
 
-/** Plotly cuts off what stands outside a scene: numbers at the axes, for instance. */
-function withRoom({ x, y }: Domain): Domain {
-  return {
-    x: [Math.max(0, x[0] - ROOM), Math.min(1, x[1] + ROOM / 2)],
-    y: [Math.max(0, y[0] - ROOM), Math.min(1, y[1] + ROOM / 4)],
-  };
+/** Plotly cuts off what stands outside a scene, numbers at the axes for instance, and fits what is in it to its height. */
+function placed({ x, y }: Domain, width: number, height: number): Domain {
+  const [left, right] = [Math.max(0, x[0] - ROOM), Math.min(1, x[1] + ROOM / 2)];
+  const [bottom, top] = [Math.max(0, y[0] - ROOM), Math.min(1, y[1] + ROOM / 4)];
+  const tall = Math.min(top - bottom, (right - left) * width / height);
+  const middle = (bottom + top) / 2;
+  return { x: [left, right], y: [middle - tall / 2, middle + tall / 2] };
 }
 
 /** Black would not be seen on dark paper. */

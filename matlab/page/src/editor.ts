@@ -72,6 +72,17 @@ export class Editor {
     this.rememberSoon();
   }
 
+  async openOrMake(path: string): Promise<void> {
+    try {
+      await this.around.files.read(path);
+    } catch (error) {
+      if (!(error instanceof Refused && error.reason === "not_found")) return this.around.fail(error);
+      if (!await confirmed(words().makeFile(nameOf(path)), "", words().make, false)) return;
+      await this.around.files.write(path, "", null).catch(this.around.fail);
+    }
+    await this.openFile(path);
+  }
+
   /** Saved under its name, or one that is asked for. False if it is not saved in the end. */
   async save(document: FileDocument): Promise<boolean> {
     let { path } = document;

@@ -7,7 +7,7 @@ import { Documents } from "./documents";
 import { $ } from "./dom";
 import { Editor } from "./editor";
 import { Figures } from "./figures";
-import { Files, relative } from "./files";
+import { absolute, Files, joined, quoted } from "./files";
 import { Folder } from "./folder";
 import { layOut } from "./layout";
 import type { Variable } from "./protocol";
@@ -20,6 +20,7 @@ import { Workspace } from "./workspace";
 
 const NOTICE_SECONDS = 5;
 const NO_SUCH_METHOD = -32601;
+const EDIT = /^\s*edit(?:\s+([\w./-]+))?\s*;?\s*$/;
 const LOOK_EVERY = 4000; // ms between looks at memory and processors
 
 translateDocument();
@@ -32,7 +33,10 @@ const completion = new Completion(connection);
 const documents = new Documents(() => editor.newScript());
 const folder = new Folder(files, {
   run, say, fail,
-  open: (path) => void editor.openFile(path),
+  open: (path) => {
+    if (/\.mat$/i.test(path)) run(`load (${quoted(absolute(path))})`);
+    else void editor.openFile(path);
+  },
   runFile: (path) => void files.read(path).then(({ text }) => editor.runFile(path, text), fail),
   renamed: (from, to) => editor.renamed(from, to),
   busy: () => toolbar.busy,
@@ -42,10 +46,7 @@ const editor = new Editor(documents, {
 });
 const workspace = new Workspace({ run, open: openVariable });
 const figures = new Figures(connection, { run, fail });
-const transcript = new Transcript((file, line) => {
-  const path = relative(file);
-  if (path) void editor.openFile(path, line);
-});
+const transcript = new Transcript((path, line) => void editor.openFile(path, line));
 const line = new CommandLine($("command-line"), completion, enter);
 const commandWindow = new CommandWindow(connection, transcript, line);
 const toolbar = new Toolbar(connection, say, () => transcript.unfinished);
@@ -64,9 +65,18 @@ function enter(code: string): boolean {
     return true;
   }
   line.remember(code);
-  if (code.trim()) connection.call("eval", { code }).catch(fail);
+  if (EDIT.test(code) && folder.here !== null) edit(code, folder.here);
+  else if (code.trim()) connection.call("eval", { code }).catch(fail);
   else transcript.command("");
   return true;
+}
+
+/** `edit NAME` is for the page: the interpreter has no editor. */
+function edit(command: string, here: string): void {
+  transcript.command(command);
+  const [, name = ""] = EDIT.exec(command)!;
+  if (name) void editor.openOrMake(joined(here, /\.\w+$/.test(name) ? name : `${name}.m`));
+  else editor.newScript();
 }
 
 /** What was chosen somewhere on the page. A debugger takes it as if it was typed; it is no answer to other questions. */

@@ -1,5 +1,6 @@
 // What the command window shows: commands, what they printed, errors and notes. Old text leaves it.
 import { $, h } from "./dom";
+import { relative } from "./files";
 import type { CodeError, Ending } from "./protocol";
 import { words } from "./words";
 
@@ -11,7 +12,7 @@ const NEAR_THE_END = 40; // pixels
 const CLEAR = "\x1b[2J"; // what `clc` prints, as on a terminal
 
 type Kind = "command" | "error" | "note" | "hint";
-type OpenFile = (file: string, line: number) => void;
+type OpenFile = (path: string, line: number) => void;
 
 export class Transcript {
   private readonly pane = $("window");
@@ -19,11 +20,16 @@ export class Transcript {
   private output: { element: HTMLElement; line: HTMLElement; raw: string; size: number } | null = null;
   private size = 0;
   private following = true;
+  private top = 0;
   private scrolling = false;
 
   constructor(private readonly openFile: OpenFile) {
     this.pane.addEventListener("scroll", () => {
-      this.following = this.pane.scrollHeight - this.pane.scrollTop - this.pane.clientHeight < NEAR_THE_END;
+      const { scrollTop, scrollHeight, clientHeight } = this.pane;
+      // what is printed meanwhile moves the end away, too; only a person goes up
+      if (scrollHeight - scrollTop - clientHeight < NEAR_THE_END) this.following = true;
+      else if (scrollTop < this.top) this.following = false;
+      this.top = scrollTop;
     });
     new ResizeObserver(() => this.scroll()).observe(this.pane);
   }
@@ -43,7 +49,7 @@ export class Transcript {
     for (const { file, name, line } of error.stack) {
       if (!file && !name && line === 1) continue; // of a command that can be seen just above
       const text = name || file ? words().inFile(name || file!, line) : words().inLine(line);
-      parts.push("\n    ", file ? this.place(file, line, text) : text);
+      parts.push("\n    ", this.place(file, line, text));
     }
     this.add("error", ...parts);
   }
@@ -92,8 +98,10 @@ export class Transcript {
     return [before!, this.place(file, Number(line), named), after!];
   }
 
-  private place(file: string, line: number, text: string): HTMLElement {
-    return h("button", { type: "button", class: "place", onclick: () => this.openFile(file, line) }, text);
+  /** Something to be clicked, if the page can open that file. */
+  private place(file: string | null, line: number, text: string): string | Node {
+    const path = file && relative(file);
+    return path ? h("button", { type: "button", class: "place", onclick: () => this.openFile(path, line) }, text) : text;
   }
 
   private add(kind: Kind, ...parts: (string | Node)[]): void {

@@ -58,6 +58,7 @@ const en = {
   changedOnDisk: (name: string) => `${name} was changed by someone else since you opened it.`,
   overwrite: "Save mine",
   saveAs: "Save as",
+  makeFile: (name: string) => `There is no ${name} yet. Create it?`, make: "Create",
   notText: (name: string) => `${name} is not a text file. Download it to look at it.`,
 
   currentFolder: "Current Folder",
@@ -164,6 +165,7 @@ const zh: Words = {
   changedOnDisk: (name) => `${name} 在您打开后已被他人修改。`,
   overwrite: "保存我的版本",
   saveAs: "另存为",
+  makeFile: (name) => `${name} 尚不存在，要创建吗？`, make: "创建",
   notText: (name) => `${name} 不是文本文件，请下载后查看。`,
 
   currentFolder: "当前文件夹",

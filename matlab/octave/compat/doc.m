@@ -1,0 +1,6 @@
+% doc (NAME)
+% As `help`.
+
+function doc (varargin)
+  help (varargin{:});
+end

@@ -1,0 +1,6 @@
+% N = height (X)
+% Number of rows.
+
+function n = height (x)
+  n = rows (x);
+end

@@ -1,0 +1,6 @@
+% LINES = splitlines (TEXT)
+% A column of the lines of TEXT.
+
+function lines = splitlines (text)
+  lines = regexp (text, '\r?\n', "split")';
+end

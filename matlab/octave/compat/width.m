@@ -1,0 +1,6 @@
+% N = width (X)
+% Number of columns.
+
+function n = width (x)
+  n = columns (x);
+end
