@@ -27,7 +27,7 @@ from controller.informer import Informer, Ports, ProbeTimes
 from controller.probes import Prober
 from controller.reconciler import Pace, Reconciler
 from controller.settings import Settings
-from controller.spec import Profile, Site
+from controller.sites import site_of
 from controller.store.yaml_file import WishTerms, YamlFileStore
 from controller.workqueue import WorkQueue
 
@@ -77,7 +77,8 @@ def _only_one(state_dir: Path) -> Iterator[None]:
 
 
 async def _serve(settings: Settings, greet: Callable[[], None]) -> None:
-    site = _site(settings, secretfile.load(settings.state_dir))
+    secret = secretfile.load(settings.state_dir)
+    site = site_of(settings, Access(_browsed_at(settings), settings.session_url, settings.sessions_locked, secret))
     store = YamlFileStore(
         settings.desired_state,
         settings.state_dir,
@@ -150,22 +151,6 @@ async def _listening(app: web.Application, settings: Settings) -> AsyncIterator[
         yield
     finally:
         await runner.cleanup()
-
-
-def _site(settings: Settings, secret: bytes) -> Site:
-    return Site(
-        instance=settings.instance,
-        container_prefix=settings.container_prefix,
-        data_root=str(settings.data_root),
-        http_port_base=settings.http_port_base,
-        ws_port_base=settings.ws_port_base,
-        bind_address=settings.bind_address,
-        run_as=settings.session_user,
-        default_profile=settings.default_profile,
-        profiles={name: Profile(**dict(profile)) for name, profile in settings.profiles.items()},
-        access=Access(_browsed_at(settings), settings.session_url, settings.sessions_locked, secret),
-        frame_ancestors=settings.frame_ancestors,
-    )
 
 
 def _reached_at(settings: Settings) -> str:

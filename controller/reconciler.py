@@ -45,6 +45,7 @@ from controller.model import (
     Start,
     Target,
 )
+from controller.outlook import Step, outlook
 from controller.planner import after_crash, after_failure, plan
 from controller.spec import MAX_USER_ID, Site, resolve
 from controller.store import Store
@@ -132,6 +133,14 @@ class Reconciler:
                 self._queue.add(user_id)
         self._resyncs += 1
         self._resync_ms = round(1000 * (time.monotonic() - asked_at))
+
+    async def preview(self, state: DesiredState) -> tuple[Step, ...]:
+        """What would be done now if `state` were in force.
+
+        Raises:
+            EngineUnavailable: nobody knows.
+        """
+        return outlook(state, await self._engine.survey(), self._site, self._informer.now())
 
     def retry_now(self, user_id: int) -> None:
         """Somebody asked: forget the waiting, and look at this user next."""

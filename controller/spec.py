@@ -329,6 +329,11 @@ def parse(
     return _desired(wish)
 
 
+def stored(text: str) -> DesiredState:
+    """A text that was good when it was taken, whatever the settings say by now."""
+    return parse(text, max_users=MAX_USER_ID, profiles=None)
+
+
 def _desired(wish: WishText) -> DesiredState:
     entries = {int(user_id): entry or UserText() for user_id, entry in (wish["users"] or {}).items()}
     return DesiredState(

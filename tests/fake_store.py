@@ -24,14 +24,14 @@ def terms(
     """What the settings say to a real store, with the default limits of the brake."""
     site = Site(
         *("test", "matlab-user-", "/srv/matlab", 30000, 31000, "127.0.0.1", "1000:1000", "standard"),
-        {name: PROFILE for name in profiles},
+        dict.fromkeys(profiles, PROFILE),
     )
     return WishTerms(site, 100, settle_seconds, Limits(3, 20, allow_empty))
 
 
 class FakeStore:
-    def __init__(self) -> None:
-        self.current = DesiredState()
+    def __init__(self, current: DesiredState | None = None) -> None:
+        self.current = current or DesiredState()
         self.health = WishHealth("memory", True, (), datetime.now(UTC))
         self.full = False
         """Of its disk."""

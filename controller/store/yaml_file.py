@@ -240,7 +240,7 @@ class YamlFileStore:
 
     async def rollback(self, generation: int, writer: str) -> DesiredState:
         past, _ = await self.generation(generation)
-        state = _state_of(past)
+        state = spec.stored(past.text)
         # As if somebody had just opened the file and put the old text there.
         text = spec.edit(past.text, state, replace(state, generation=self._known.state.generation))
         return await self.apply(text, f"{writer}, rollback to {generation}")
@@ -268,7 +268,7 @@ class YamlFileStore:
             self._history = History(path)
             last = self._history.last()
             self._asked, self._offer = self._history.asked(), self._history.waiting()
-            return None if last is None else _Known(_state_of(last), last.text)
+            return None if last is None else _Known(spec.stored(last.text), last.text)
         except (sqlite3.Error, WishInvalid) as error:
             raise SettingsInvalid(
                 f"The history of desired states in {path} cannot be used: {error}. "
@@ -435,7 +435,7 @@ class YamlFileStore:
             past = self._history.get(generation)
         except sqlite3.Error as error:
             raise NotPersisted(f"The history cannot be read: {error}.") from error
-        return None if past is None else _state_of(past)
+        return None if past is None else spec.stored(past.text)
 
     def _refuse(self, found: Found, problems: tuple[Problem, ...]) -> None:
         self._seen = found
@@ -630,11 +630,6 @@ class YamlFileStore:
             return await self._blocking(work)
         except sqlite3.Error as error:
             raise NotPersisted(f"The history cannot be read: {error}.") from error
-
-
-def _state_of(past: Generation) -> DesiredState:
-    """It was good when it was taken, whatever the settings say by now."""
-    return spec.parse(past.text, max_users=spec.MAX_USER_ID, profiles=None)
 
 
 def _exact(wish: Wish | None) -> Wish | None:

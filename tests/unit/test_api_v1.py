@@ -31,6 +31,7 @@ async def test_put_declares_and_tells_all(world: ApiWorld) -> None:
         "profile": "large",
         "session_id": "s-1",
         "restart_at": None,
+        "paused": False,
         "resources": {"image": "matlab-session:octave", "cpus": 4, "memory": 8 * 2**30},
     }
     assert body["observed"]["status"] == "running"

@@ -41,6 +41,11 @@ def founded(store: YamlFileStore) -> bool:
     return store.founded
 
 
+def waiting(store: YamlFileStore) -> Pending:
+    assert store.pending is not None
+    return store.pending
+
+
 async def held(place: Place, store: YamlFileStore) -> Pending:
     place.file.write_text(lab(1, 2, 3).replace("seat 1", "seat one"))
     await look(store)
@@ -256,8 +261,7 @@ async def test_with_state_and_file_gone_the_sessions_stay_until_somebody_says(pl
 async def test_rejected_they_are_wanted_and_go_on(place: Place) -> None:
     store = await place.store()
     await store.surveyed({7: "abc"})
-    assert store.pending is not None
-    await store.reject(store.pending.id, "api 1")
+    await store.reject(waiting(store).id, "api 1")
     assert dict(store.current.users) == {7: Wish(session_id="abc", paused=True)}
     assert store.pending is None
     assert "7: {session_id" in place.file.read_text()
