@@ -21,6 +21,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "describe": ("detail", "Show all that is known of a session."),
         "why": ("detail", "Say why a session is as it is, and what is next."),
         "health": ("look", "Tell whether sessions can be used."),
+        "events": ("follow", "Show what happened; -f follows."),
         "logs": ("follow", "Print what a session wrote; -f follows."),
         "open": ("browse", "Open a session's page in a browser."),
         "status": ("look", "Show how the running controller is doing."),
@@ -33,6 +34,15 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "destroy": ("change", "Remove users and their containers; files stay."),
     },
     "Desired state": {
+        "plan": ("plan", "Show what would be done, and why; offline, too."),
+        "diff": ("wish", "Show how two texts of the desired state differ."),
+        "apply": ("wish", "Bring a file into force."),
+        "history": ("wish", "Show the generations, and what each changed."),
+        "rollback": ("wish", "Bring an earlier generation back."),
+        "approve": ("brake", "Let pass what the brake holds."),
+        "reject": ("brake", "Drop what the brake holds."),
+        "pause": ("brake", "Leave containers alone for now."),
+        "resume": ("brake", "Take that back."),
         "validate": ("offline", "Check a desired state without a controller."),
         "schema": ("offline", "Print the JSON Schema of the desired state."),
     },
@@ -53,7 +63,7 @@ EXIT_CODES = """\
 Exit codes:
   0  done
   1  refused or failed
-  2  the command or a setting is wrong (`plan`, `diff`: something is to be done)
+  2  the command or a setting is wrong; plan, diff: something is to be done
   3  the controller cannot be reached"""
 
 
@@ -103,6 +113,7 @@ def main() -> None:
       matlabctl serve              run the controller here
       matlabctl create 1-5,9       give these users a session
       matlabctl list -w            who has a session, and is it ready
+      matlabctl plan FILE          what would be done, were this the desired state
       matlabctl why 7              why is user 7's as it is
       matlabctl COMMAND --help     what a command does and takes
     """

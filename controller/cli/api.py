@@ -5,8 +5,11 @@ Asked directly, whatever proxy the environment names.
 
 from __future__ import annotations
 
+import getpass
 import json
+import os
 import re
+import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import wraps
@@ -38,6 +41,7 @@ class Answer:
 class Api:
     def __init__(self, server: str) -> None:
         self.server = server
+        self._person = _login()
         self._kind, self._host, self._port = _address(server)
 
     def get(self, path: str, key: str, **query: object) -> Json:
@@ -58,7 +62,9 @@ class Api:
         return self._call(method, path, body, CHANGE_TIMEOUT)
 
     def _call(self, method: str, path: str, body: Json | None, timeout: float) -> Answer:
-        headers = {"Accept": "application/json"} | ({} if body is None else {"Content-Type": "application/json"})
+        headers = {"Accept": "application/json", "X-Request-ID": self._caller()} | (
+            {} if body is None else {"Content-Type": "application/json"}
+        )
         raw = None if body is None else json.dumps(body).encode()
         try:
             connection = self._kind(self._host, self._port, timeout=timeout)
@@ -81,6 +87,10 @@ class Api:
             raise Refused(_sentence(path, content), response.status, content)
         return Answer(response.status, content)
 
+    def _caller(self) -> str:
+        """The id of this call; what it changes is remembered under it, so it says whose hand it was."""
+        return f"matlabctl:{self._person}:{secrets.token_hex(3)}"
+
 
 def speaks(command: Command) -> Command:
     """Give a command `--server` and `--config`, and in their place the `api` that they lead to."""
@@ -101,6 +111,15 @@ def _sentence(path: str, content: Json) -> str:
         return f"User {user[1]} is not in the desired state; `matlabctl create {user[1]}` would give them a session."
     parts = dict.fromkeys(str(content[name]) for name in ("error", "details", "hint") if content.get(name))
     return printable(" ".join(part if part.endswith((".", "!", "?")) else f"{part}." for part in parts))
+
+
+def _login() -> str:
+    """Who types, as far as ids may say it."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):  # a user id that nobody has named
+        name = str(os.getuid())
+    return re.sub(r"[^A-Za-z0-9._-]", "_", name)[:64]
 
 
 def _address(server: str) -> tuple[Callable[..., HTTPConnection], str, int | None]:

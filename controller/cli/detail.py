@@ -11,7 +11,7 @@ from controller.cli.api import Api, Json, speaks
 from controller.cli.flags import output_flag
 from controller.cli.output import Row, print_data, print_lines, print_table
 from controller.cli.users import Users, ids_of, users_argument
-from controller.cli.words import BAD, GOOD, QUIET, WAITING, Cell, age, condition, cores, share, text_of, when
+from controller.cli.words import BAD, GOOD, QUIET, WAITING, Cell, age, condition, cores, hand, share, text_of, when
 from controller.status import bytes_size
 
 
@@ -110,6 +110,7 @@ def _facts(user: Json, now: datetime) -> list[tuple[str, Cell]]:
             ("memory", f"{bytes_size(usage['memory'])} of {bytes_size(limit)} ({share(usage['memory'], limit)})"),
         ]
     facts += [
+        ("paused", ("nothing is done to its container" if user["paused"] else "", WAITING)),
         ("doing", (progress["doing"], WAITING)),
         ("last done", progress["last"]),
         ("error", (" ".join(filter(None, (progress["error"], progress["hint"]))), BAD)),
@@ -164,8 +165,10 @@ def _chain(user: Json, now: datetime) -> list[Row]:
     else:
         answered = "done" if progress["last"] else "was not asked for anything"
     colour = {"True": GOOD, "False": BAD if condition(user, "Degraded")["status"] == "True" else ""}
+    by = user["asked"]
+    who = f", by {hand(by['writer'])} in generation {by['generation']}, {when(by['at'], now)}" if by else ""
     return [
-        ("asked", f"{asked} (generation {user['generation']})"),
+        ("asked", f"{asked}{who}"),
         ("decided", decided),
         ("the engine", answered),
         ("stands", (f"{stands['message']} [{stands['reason']}]", colour.get(stands["status"], WAITING))),

@@ -12,6 +12,7 @@ from rich.live import Live
 from rich.text import Text
 
 from controller.cli.api import Api, Json, speaks
+from controller.cli.brake import pending_rows
 from controller.cli.failures import Unreachable
 from controller.cli.flags import output_flag
 from controller.cli.output import Row, console, is_wide, on_terminal, print_data, print_table, table
@@ -122,6 +123,11 @@ def _status_rows(server: str, status: Json) -> list[Row]:
             ("", (f"{wish['source']}:{each['line']}:{each['column']}: {each['message']}", BAD))
             for each in wish["problems"]
         ]
+    if status["paused"]:
+        rows.append(("", ("everything is paused: nothing is done until `matlabctl resume`", WAITING)))
+    if status["pending"]:
+        rows.append(("brake", ("a change waits for `matlabctl approve` or `matlabctl reject`", WAITING)))
+        rows += pending_rows(status["pending"], datetime.now(UTC))
     if engine["reachable"]:
         rows.append(("engine", f"Docker {engine['version']}"))
     else:

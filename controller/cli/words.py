@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -60,6 +61,8 @@ def trouble(user: Json) -> Cell:
     stands, wrong = condition(user, "Ready"), condition(user, "Degraded")
     if wrong["status"] == "True":
         return (wrong["reason"], BAD)
+    if user["paused"]:
+        return ("Paused", WAITING)
     if stands["status"] == "True" or rests(user):
         return ""
     return (stands["reason"], WAITING)
@@ -76,6 +79,11 @@ def share(part: float, whole: float) -> str:
 
 def number(count: int, thing: str) -> str:
     return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
+
+
+def hand(writer: str) -> str:
+    """Who wrote it, with a long request id cut: programs get it whole."""
+    return re.sub(r"\b([0-9a-f]{8})[0-9a-f]{24}\b", r"\1", writer)
 
 
 def cores(count: float) -> str:

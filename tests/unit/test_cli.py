@@ -259,7 +259,11 @@ class Controller:
         self.wish = DesiredState(generation=12, users={1: Wish(), 100: Wish(state=RunState.STOPPED)})
         self.health = WishHealth("/wish.yaml", True, (), NOW)
         self.seen: tuple[UserView, ...] = (READY,)
+        self.pending = None
         self.url = ""
+
+    def asked(self, _: int) -> None:
+        return None
 
     @property
     def current(self) -> DesiredState:

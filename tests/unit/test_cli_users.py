@@ -10,7 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from controller.cli import main
 from controller.cli.follow import new_lines
 from controller.cli.users import spelled
 from controller.model import RunState, Wish
@@ -122,9 +124,9 @@ async def test_on_a_terminal_destroy_asks_and_a_bar_is_drawn(world: ApiWorld, tm
 
 
 @pytest.mark.parametrize("words", ["0", "1-", "5-1", "1-x", "-1", "1,,2", "010", "1000", "matlab-user-1"])
-async def test_what_names_no_user_is_a_wrong_command(ask: Ask, words: str) -> None:
-    done = await ask("stop", "--", words)
-    assert (done.returncode, done.stdout) == (2, "")
+def test_what_names_no_user_is_a_wrong_command(words: str) -> None:
+    done = CliRunner().invoke(main, ["stop", "--", words])
+    assert (done.exit_code, done.stdout) == (2, "")
     assert "names no user" in done.stderr
 
 
