@@ -53,6 +53,12 @@ class NotPersisted(MatlabManagerError):
     hint = "Check that the folder of the desired state is writable and its disk not full, then repeat the call."
 
 
+class WishReadOnly(MatlabManagerError):
+    """The desired state is changed elsewhere, not here."""
+
+    code = "read_only"
+
+
 class NeedsApproval(MatlabManagerError):
     """The brake holds a change that would end many sessions at once."""
 

@@ -25,6 +25,7 @@ from controller.errors import (
     NotPersisted,
     SessionConflict,
     WishInvalid,
+    WishReadOnly,
 )
 
 log = logging.getLogger(__name__)
@@ -129,7 +130,7 @@ def _status_of(error: MatlabManagerError) -> int:
     match error:
         case NotPersisted() | WishInvalid() | EngineUnavailable():
             return 503
-        case SessionConflict():
+        case SessionConflict() | WishReadOnly():
             return 409
         case NoSuchContainer() | NoSuchGeneration():
             return 404

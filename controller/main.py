@@ -28,6 +28,7 @@ from controller.probes import Prober
 from controller.reconciler import Pace, Reconciler
 from controller.settings import Settings
 from controller.sites import site_of
+from controller.store.disk import FileHome
 from controller.store.yaml_file import WishTerms, YamlFileStore
 from controller.workqueue import WorkQueue
 
@@ -80,7 +81,7 @@ async def _serve(settings: Settings, greet: Callable[[], None]) -> None:
     secret = secretfile.load(settings.state_dir)
     site = site_of(settings, Access(_browsed_at(settings), settings.session_url, settings.sessions_locked, secret))
     store = YamlFileStore(
-        settings.desired_state,
+        FileHome(settings.desired_state),
         settings.state_dir,
         WishTerms(
             site,

@@ -12,7 +12,7 @@ from controller.brake import Limits
 from controller.errors import NotPersisted
 from controller.model import DesiredState, Event, Wish
 from controller.spec import Profile, Site
-from controller.store import Asked, Change, Pending, WishHealth
+from controller.store import Asked, Change, Pending, Sync, WishHealth
 from controller.store.yaml_file import WishTerms
 
 PROFILE = Profile("matlab-session:octave", 2, 4 * 2**30, 4 * 2**30, {}, None)
@@ -39,6 +39,7 @@ class FakeStore:
         self.events: list[Event] = []
         self.pending: Pending | None = None
         self.founded = True
+        self.sync: Sync | None = None
         self._listeners: list[Callable[[frozenset[int]], None]] = []
 
     def subscribe(self, listener: Callable[[frozenset[int]], None]) -> None:

@@ -1,4 +1,4 @@
-"""Where the desired state lives. `yaml_file.py` keeps it in one text file that people and the API both write."""
+"""Where the desired state lives. `yaml_file.py` keeps what it means, `home.py` says where its text lies."""
 
 from __future__ import annotations
 
@@ -64,6 +64,32 @@ class Generation:
 
 
 @dataclass(frozen=True, slots=True)
+class Commit:
+    id: str
+    author: str
+    date: datetime
+    subject: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sync:
+    """How the state stands to the branch of git that it follows."""
+
+    url: str
+    """Without a password."""
+    branch: str
+    path: str
+    write: bool
+    commit: Commit | None
+    """The branch's newest, as last fetched; `None`: never."""
+    in_force: str | None
+    """Id of the last commit whose text came into force."""
+    fetched_at: datetime | None
+    error: str
+    """Why the last fetch failed, or empty."""
+
+
+@dataclass(frozen=True, slots=True)
 class Weighed:
     """What a text would make of the state in force."""
 
@@ -98,6 +124,11 @@ class Store(Protocol):
 
     @property
     def pending(self) -> Pending | None: ...
+
+    @property
+    def sync(self) -> Sync | None:
+        """Where the text is kept elsewhere: how that stands."""
+        ...
 
     @property
     def founded(self) -> bool:
@@ -156,6 +187,10 @@ class Texts(Protocol):
             NeedsApproval: the brake holds it; it is `pending` now.
             NotPersisted: it could not be written; nothing changed.
         """
+        ...
+
+    def refresh(self) -> None:
+        """Look now for what others wrote."""
         ...
 
     async def weigh(self, text: str) -> Weighed:

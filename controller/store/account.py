@@ -8,7 +8,7 @@ from datetime import datetime
 
 from controller import merge, spec
 from controller.brake import Toll
-from controller.model import DesiredState, Event
+from controller.model import DesiredState, Event, RunState, Wish
 from controller.store import Generation, Pending
 from controller.store.history import Offer
 
@@ -35,6 +35,31 @@ def changes(before: DesiredState, after: DesiredState, writer: str) -> Iterator[
     if before.paused != after.paused:
         reason = "Paused" if after.paused else "Resumed"
         yield Event("wish", reason, f"{writer}: for everybody", generation=after.generation)
+
+
+def note(before: DesiredState, after: DesiredState, writer: str) -> str:
+    """A change as a commit tells of it: `create user 7 (session abc-123)`, and below who asked for it."""
+    changed = spec.changed_users(before, after)
+    if len(changed) == 1 and (before.default_profile, before.paused) == (after.default_profile, after.paused):
+        [user_id] = changed
+        subject = _deed(user_id, before.users.get(user_id), after.users.get(user_id))
+    else:
+        subject = merge.summary(before, after)
+    return f"{subject}\n\nAsked-by: {writer}\nGeneration: {after.generation}\n"
+
+
+def _deed(user_id: int, was: Wish | None, now: Wish | None) -> str:
+    if now is None:
+        return f"destroy user {user_id}"
+    if was is None:
+        return f"create user {user_id}" + (f" (session {now.session_id})" if now.session_id else "")
+    if was.restart_at != now.restart_at:
+        return f"restart user {user_id}"
+    if was.paused != now.paused:
+        return f"{'pause' if now.paused else 'resume'} user {user_id}"
+    if was.state is not now.state:
+        return f"{'stop' if now.state is RunState.STOPPED else 'start'} user {user_id}"
+    return f"change user {user_id}" + (f" (session {now.session_id})" if now.session_id else "")
 
 
 def met(conflict: merge.Conflict, writer: str, generation: int) -> Event:

@@ -5,29 +5,68 @@ Nothing here knows what the text means.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import errno
+import logging
 import os
 import re
 import secrets
 import stat
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from controller import spec
+from controller.errors import NotPersisted
+from controller.store.home import Found, Moved
+from controller.store.watcher import watched
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What one look at the file found: bytes, or a sentence why there are none."""
-
-    raw: bytes | None
-    fault: str = ""
-    missing: bool = False
+log = logging.getLogger(__name__)
 
 
-class Moved(Exception):
-    """Somebody else wrote the file between the look at it and its replacement; nothing was replaced."""
+class FileHome:
+    """A `Home`: one file that people edit."""
+
+    numbered = True
+    read_only = ""
+    sync = None
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    @property
+    def name(self) -> str:
+        return str(self._path)
+
+    def open(self, make_it: bool) -> None:
+        clear_leftovers(self._path)
+        if not make_it or not self.look().missing:
+            return
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            replace(self._path, spec.EMPTY_WISH.encode(), still=lambda: self.look().missing)
+        except OSError as error:
+            raise NotPersisted(f"The desired state's file {self._path} cannot be made: {error.strerror}.") from error
+        log.info("desired state made, with nobody in it", extra={"pairs": {"file": self._path}})
+
+    def look(self) -> Found:
+        return read(self._path, spec.MAX_BYTES)
+
+    def replace(self, raw: bytes, found: Found, note: str, *, keep: bool) -> Path | None:
+        if raw == found.raw:
+            return None
+        return replace(self._path, raw, still=lambda: self.look() == found, keep=keep)
+
+    async def follow(self, poke: Callable[[], object]) -> None:
+        with watched(self._path, poke):
+            await asyncio.Event().wait()
+
+    def refresh(self) -> None:
+        """The watcher tells at once."""
+
+    def close(self) -> None:
+        """Nothing is held."""
 
 
 def read(path: Path, limit: int) -> Found:

@@ -37,7 +37,8 @@ CREATE TABLE IF NOT EXISTS waiting (
     writer  TEXT NOT NULL,
     since   TEXT NOT NULL,
     why     TEXT NOT NULL,
-    in_file INTEGER NOT NULL
+    in_file INTEGER NOT NULL,
+    base    INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE TABLE IF NOT EXISTS founding (
     one       INTEGER PRIMARY KEY CHECK (one = 1),
@@ -71,6 +72,8 @@ class Offer:
     """The file says it."""
     why: str = ""
     """Why it has to wait for approval."""
+    base: int = 0
+    """The generation that it goes on from, where its home tells and not the text itself."""
 
 
 class History:
@@ -138,19 +141,20 @@ class History:
     # ------------------------------------------------------------ what waits
 
     def waiting(self) -> Offer | None:
-        row = self._db.execute("SELECT text, source, writer, since, in_file, why FROM waiting").fetchone()
+        row = self._db.execute("SELECT text, source, writer, since, in_file, why, base FROM waiting").fetchone()
         if row is None:
             return None
-        text, source, writer, since, in_file, why = row
-        return Offer(text, source, writer, _moment(since), bool(in_file), why)
+        text, source, writer, since, in_file, why, base = row
+        return Offer(text, source, writer, _moment(since), bool(in_file), why, base)
 
     def keep_waiting(self, offer: Offer | None) -> None:
         """Durable on return; `None`: nothing waits any more."""
         if offer is None:
             self._db.execute("DELETE FROM waiting")
             return
-        row = (offer.text, offer.source, offer.writer, format_instant(offer.since), offer.why, int(offer.in_file))
-        self._db.execute("INSERT OR REPLACE INTO waiting VALUES (1, ?, ?, ?, ?, ?, ?)", row)
+        since, in_file = format_instant(offer.since), int(offer.in_file)
+        row = (offer.text, offer.source, offer.writer, since, offer.why, in_file, offer.base)
+        self._db.execute("INSERT OR REPLACE INTO waiting VALUES (1, ?, ?, ?, ?, ?, ?, ?)", row)
 
     # ------------------------------------------------------------ the first start
 

@@ -19,6 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -31,12 +32,12 @@ from controller.errors import (
     Problem,
     SettingsInvalid,
     WishInvalid,
+    WishReadOnly,
 )
 from controller.model import DesiredState, Event, RunState, Wish
-from controller.store import Asked, Change, Generation, Pending, Recorded, Weighed, WishHealth, account, disk
-from controller.store.disk import Found
+from controller.store import Asked, Change, Generation, Pending, Recorded, Sync, Weighed, WishHealth, account
 from controller.store.history import History, Offer
-from controller.store.watcher import watched
+from controller.store.home import Found, Home, Moved
 
 log = logging.getLogger(__name__)
 
@@ -48,8 +49,8 @@ SETTLE_ROUNDS = 20
 """A file that never comes to rest is taken as it is after so many looks."""
 RECORD_SECONDS = 0.25
 """Events are written together: what happened in so short a time is one transaction."""
-WRITER, FOUND = "file", "start"
-"""The writers of an edit by hand, and of what was found running where there was no history."""
+FOUND = "start"
+"""The writer of what was found running where there was no history."""
 ABSURD = 10**9
 """No count of changes: a generation so high, in a file that comes to us without history, is not gone on from."""
 
@@ -89,8 +90,8 @@ class YamlFileStore:
 
     _history: History
 
-    def __init__(self, path: Path, state_dir: Path, terms: WishTerms) -> None:
-        self._path = path
+    def __init__(self, home: Home, state_dir: Path, terms: WishTerms) -> None:
+        self._home = home
         self._state_dir = state_dir
         self._terms = terms
         self._lock = asyncio.Lock()
@@ -99,7 +100,7 @@ class YamlFileStore:
         self._known = _Known(DesiredState(), "")
         self._seen: Found | None = None
         """The file as it was when it was last taken, refused, held or written."""
-        self._health = WishHealth(str(path), False, (Problem(0, 0, "not read yet"),), _now())
+        self._health = WishHealth(home.name, False, (Problem(0, 0, "not read yet"),), _now())
         self._offer: Offer | None = None
         """What waits for approval; `_pending` is what is told of it."""
         self._pending: Pending | None = None
@@ -129,6 +130,13 @@ class YamlFileStore:
         return self._pending
 
     @property
+    def sync(self) -> Sync | None:
+        return self._home.sync
+
+    def refresh(self) -> None:
+        self._home.refresh()
+
+    @property
     def founded(self) -> bool:
         return self._founding is None
 
@@ -151,7 +159,7 @@ class YamlFileStore:
             last = await self._blocking(self._open_history)
             if last is not None:
                 self._known = last
-            await self._blocking(lambda: self._prepare_file(make_it=last is None))
+            await self._blocking(lambda: self._open_home(make_it=last is None))
             self._founding = await self._blocking(self._history.founding)
             await self._review()
             await self._take_file()
@@ -163,6 +171,7 @@ class YamlFileStore:
 
     async def close(self) -> None:
         await self._flush_events()
+        self._home.close()
         await self._blocking(self._history.close)
         self._thread.shutdown()
 
@@ -195,23 +204,25 @@ class YamlFileStore:
                 after = amend(before)
                 if after == before:
                     return before
+                self._must_be_writable()
                 after = replace(after, generation=before.generation + 1)
-                with contextlib.suppress(disk.Moved):  # somebody wrote just now: that comes first
+                with contextlib.suppress(Moved):  # somebody wrote just now: that comes first
                     await self._write_change(after, writer)
                     return after
 
     async def apply(self, text: str, writer: str, *, force: bool = False) -> DesiredState:
+        self._must_be_writable()
         async with self._lock:
             while True:
                 await self._take_file()
-                offer = Offer(text, "api", writer, _now(), in_file=False)
-                with contextlib.suppress(disk.Moved):
+                offer = self._offered(text, "api", writer)
+                with contextlib.suppress(Moved):
                     await self._adopt(offer, self._seen or Found(None), approved=force)
                     return self._known.state
 
     async def weigh(self, text: str) -> Weighed:
         async with self._lock:
-            outcome = await self._outcome(text)
+            outcome = await self._outcome(self._offered(text, "api", "nobody"))
             return Weighed(outcome.after, outcome.held)
 
     async def approve(self, pending_id: str, writer: str) -> DesiredState:
@@ -220,7 +231,7 @@ class YamlFileStore:
                 await self._take_file()
                 offer, pending = self._waiting_as(pending_id)
                 approved = replace(offer, writer=f"{offer.writer}, approved by {writer}")
-                with contextlib.suppress(disk.Moved):
+                with contextlib.suppress(Moved):
                     await self._adopt(approved, self._seen or Found(None), approved=True)
                     self._tell_brake("Approved", f"{writer} approved what {offer.writer} had asked for: {pending.why}")
                     return self._known.state
@@ -230,8 +241,9 @@ class YamlFileStore:
             while True:
                 await self._take_file()
                 offer, pending = self._waiting_as(pending_id)
-                with contextlib.suppress(disk.Moved):
+                with contextlib.suppress(Moved):
                     if offer.in_file:
+                        self._must_be_writable()
                         found = self._seen or Found(None)
                         await self._persist(self._known.state, self._known.text, writer, found)
                     await self._wait_with(None)
@@ -242,7 +254,7 @@ class YamlFileStore:
         past, _ = await self.generation(generation)
         state = spec.stored(past.text)
         # As if somebody had just opened the file and put the old text there.
-        text = spec.edit(past.text, state, replace(state, generation=self._known.state.generation))
+        text = self._edited(past.text, state, replace(state, generation=self._known.state.generation))
         return await self.apply(text, f"{writer}, rollback to {generation}")
 
     # ------------------------------------------------------------ what was
@@ -268,29 +280,19 @@ class YamlFileStore:
             self._history = History(path)
             last = self._history.last()
             self._asked, self._offer = self._history.asked(), self._history.waiting()
-            return None if last is None else _Known(spec.stored(last.text), last.text)
+            if last is None:
+                return None
+            return _Known(replace(spec.stored(last.text), generation=last.number), last.text)
         except (sqlite3.Error, WishInvalid) as error:
             raise SettingsInvalid(
                 f"The history of desired states in {path} cannot be used: {error}. "
                 "Mend it, or move it away to begin a new one from the file."
             ) from error
 
-    def _prepare_file(self, make_it: bool) -> None:
-        """Clear away what a killed write left behind, and make a file where there never was one."""
-        disk.clear_leftovers(self._path)
-        if not make_it:
-            return
-        missing = self._look().missing
-        if self._history.founding() is None:
-            self._history.begin_founding(file_made=missing)
-        if not missing:
-            return
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            disk.replace(self._path, spec.EMPTY_WISH.encode(), still=lambda: self._look().missing)
-        except OSError as error:
-            raise NotPersisted(f"The desired state's file {self._path} cannot be made: {error.strerror}.") from error
-        log.info("desired state made, with nobody in it", extra={"pairs": {"file": self._path}})
+    def _open_home(self, make_it: bool) -> None:
+        if make_it and self._history.founding() is None:
+            self._history.begin_founding(file_made=self._home.look().missing)
+        self._home.open(make_it)
 
     async def _found(self, running: Mapping[int, str | None]) -> None:
         """Sessions run, and no history tells who wanted them: they are declared, paused, before anything else counts.
@@ -312,9 +314,8 @@ class YamlFileStore:
             if why:
                 before = replace(before, generation=wished.generation + 1)
                 await self._write_change(before, FOUND)
-                text = spec.edit(self._known.text, before, replace(wished, generation=before.generation))
-                offer = Offer(text, FOUND, FOUND, _now(), in_file=False)
-                await self._hold(offer, cost, f"sessions ran that nothing remembers: {why}")
+                text = self._edited(self._known.text, before, replace(wished, generation=before.generation))
+                await self._hold(self._offered(text, FOUND, FOUND), cost, f"sessions ran that nothing remembers: {why}")
         await self._asking(self._history.end_founding)
         self._founding = None
 
@@ -323,14 +324,16 @@ class YamlFileStore:
     async def _keep_watching(self) -> None:
         loop = asyncio.get_running_loop()
         touched = asyncio.Event()
-        with watched(self._path, lambda: loop.call_soon_threadsafe(touched.set)):
+        async with asyncio.TaskGroup() as tasks:
+            poke = partial(loop.call_soon_threadsafe, touched.set)
+            tasks.create_task(self._home.follow(poke), name="desired state's home")
             while True:
                 touched.clear()
                 try:
                     async with self._lock:
                         await self._take_file()
                 except Exception:
-                    log.exception("the desired state could not be looked at", extra={"pairs": {"file": self._path}})
+                    log.exception("the desired state could not be looked at", extra={"pairs": self._where})
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(POLL_SECONDS):
                         await touched.wait()
@@ -346,17 +349,17 @@ class YamlFileStore:
                 if not self.founded and self._running is not None and self._known.state.generation > 0:
                     await self._found(self._running)
                 return
-            except disk.Moved:
+            except Moved:
                 self._seen = None
 
     async def _settled(self) -> Found:
         """The file, when nobody has written to it for the settle time."""
-        found = await self._blocking(self._look)
+        found = await self._blocking(self._home.look)
         for _ in range(SETTLE_ROUNDS):
             if found == self._seen:
                 break
             await asyncio.sleep(self._terms.settle_seconds)
-            before, found = found, await self._blocking(self._look)
+            before, found = found, await self._blocking(self._home.look)
             if found == before:
                 break
         return found
@@ -367,7 +370,7 @@ class YamlFileStore:
             if found.raw is None:
                 raise WishInvalid((Problem(0, 0, found.fault),))
             await self._take_text(spec.decode(found.raw), found)
-        except disk.Moved:
+        except Moved:
             return  # the next look finds what somebody wrote just now
         except NeedsApproval as error:
             self._refuse(found, (Problem(0, 0, f"this waits for approval: {error}"),))
@@ -381,10 +384,10 @@ class YamlFileStore:
         if self._offer is not None and text == self._offer.text:
             await self._wait_with(replace(self._offer, in_file=True))
             raise NeedsApproval(self._offer.why)  # as before, whatever has become of the sessions since
-        offer = Offer(text, "file", WRITER, _now(), in_file=True)
+        offer = replace(self._offered(text, "file", found.writer), in_file=True)
         theirs = await self._adopt(offer, found, approved=False)
         if theirs.generation != self._known.state.generation == generation:
-            pairs = {"file": self._path, "named": theirs.generation or None, "generation": generation}
+            pairs = {**self._where, "named": theirs.generation or None, "generation": generation}
             log.info("the edited file held nothing new and was brought up to date", extra={"pairs": pairs})
 
     async def _adopt(self, offer: Offer, found: Found, *, approved: bool) -> DesiredState:
@@ -398,12 +401,14 @@ class YamlFileStore:
             NotPersisted: the outcome cannot be written.
             Moved: somebody wrote to the file.
         """
-        outcome = await self._outcome(offer.text)
-        if outcome.held and not approved:
-            await self._hold(offer, outcome.cost, outcome.held)
-            raise NeedsApproval(outcome.held)
+        outcome = await self._outcome(offer)
+        doubt = found.doubt if offer.in_file and outcome.after != self._known.state else ""
+        held = outcome.held or doubt
+        if held and not approved:
+            await self._hold(offer, outcome.cost, held)
+            raise NeedsApproval(held)
         waited, restored = self._offer, offer.text == self._known.text
-        text = spec.edit(offer.text, outcome.theirs, outcome.after)
+        text = self._edited(offer.text, outcome.theirs, outcome.after)
         await self._persist(outcome.after, text, offer.writer, found, offered=offer.text, conflicts=outcome.conflicts)
         if waited is not None and (waited.in_file or not restored):
             await self._wait_with(None)
@@ -411,13 +416,15 @@ class YamlFileStore:
                 self._tell_brake("Withdrawn", f"another text, of {offer.writer}, took the place of what waited")
         return outcome.theirs
 
-    async def _outcome(self, text: str) -> _Outcome:
+    async def _outcome(self, offer: Offer) -> _Outcome:
         """Raises WishInvalid, NotPersisted."""
         current = self._known.state
-        # A text that names a generation went through our hands, and those end it in `...`.
-        theirs = spec.parse(text, max_users=self._terms.max_users, profiles=self._terms.site.profiles)
-        if current.generation > 0 or theirs.generation > 0:
-            spec.parse(text, max_users=self._terms.max_users, profiles=None, end_mark=True)
+        theirs = spec.parse(offer.text, max_users=self._terms.max_users, profiles=self._terms.site.profiles)
+        if not self._home.numbered:
+            theirs = replace(theirs, generation=offer.base)
+        elif current.generation > 0 or theirs.generation > 0:
+            # A text that names a generation went through our hands, and those end it in `...`.
+            spec.parse(offer.text, max_users=self._terms.max_users, profiles=None, end_mark=True)
         if current.generation == 0:
             first = theirs.generation if 0 < theirs.generation < ABSURD else 1
             return _Outcome(theirs, replace(theirs, generation=first), (), brake.Toll(), "")
@@ -441,12 +448,12 @@ class YamlFileStore:
         self._seen = found
         if problems == self._health.problems:
             return
-        self._health = WishHealth(str(self._path), False, problems, _now())
+        self._health = WishHealth(self._home.name, False, problems, _now())
         for problem in problems:
             facts = {"line": problem.line or None, "column": problem.column or None, "problem": problem.message}
             log.warning(
                 "desired state refused, the last good one stays in force",
-                extra={"pairs": {"file": self._path, **facts, "generation": self._known.state.generation}},
+                extra={"pairs": {**self._where, **facts, "generation": self._known.state.generation}},
             )
         self.record(Event("wish", "Refused", f"The file is not in force: {problems[0]}"))
 
@@ -477,7 +484,7 @@ class YamlFileStore:
         if offer is None:
             return
         try:
-            outcome = await self._outcome(offer.text)
+            outcome = await self._outcome(offer)
         except (WishInvalid, NotPersisted) as error:
             log.warning("what waited for approval is no longer possible", extra={"pairs": {"why": str(error)}})
             await self._wait_with(None)
@@ -506,7 +513,7 @@ class YamlFileStore:
     async def _write_change(self, after: DesiredState, writer: str) -> None:
         """Raises NotPersisted or Moved."""
         try:
-            text = spec.edit(self._known.text, self._known.state, after)
+            text = self._edited(self._known.text, self._known.state, after)
         except spec.EditFailed as error:
             raise NotPersisted(f"The desired state's text cannot be changed in place: {error}.") from error
         await self._persist(after, text, writer, self._seen or Found(None))
@@ -537,18 +544,21 @@ class YamlFileStore:
             *account.changes(before, after, writer),
             *(account.met(each, writer, after.generation) for each in conflicts),
         ]
+        note = account.note(before, after, writer)
         # A text that was refused or held is somebody's work: it stays beside the one that takes its place.
         keep = not found.missing and found.raw not in (self._known.text.encode(), offered.encode())
         try:
-            kept = await self._blocking(lambda: self._write(raw, record, events, found, keep))
+            kept = await self._blocking(lambda: self._write(raw, record, events, found, note, keep))
         except OSError as error:
-            raise NotPersisted(f"The desired state cannot be written to {self._path}: {error.strerror}.") from error
+            raise NotPersisted(
+                f"The desired state cannot be written to {self._home.name}: {error.strerror}."
+            ) from error
         except sqlite3.Error as error:
             raise NotPersisted(f"The history in {self._state_dir} cannot be written: {error}.") from error
         self._known, self._seen = _Known(after, text), Found(raw)
         self._judge(text)
         if kept is not None:
-            log.warning("the text that was there was set aside", extra={"pairs": {"file": self._path, "aside": kept}})
+            log.warning("the text that was there was set aside", extra={"pairs": {**self._where, "aside": kept}})
         if record is not None:
             self._asked |= dict.fromkeys(record.users, Asked(record.number, record.at, writer))
             pairs = {"generation": after.generation, "writer": writer, "changes": record.summary}
@@ -561,19 +571,40 @@ class YamlFileStore:
         self._tell(before, after)
 
     def _write(
-        self, raw: bytes, record: Generation | None, events: Sequence[Event], found: Found, keep: bool
+        self, raw: bytes, record: Generation | None, events: Sequence[Event], found: Found, note: str, keep: bool
     ) -> Path | None:
-        """The history first: a generation that never reaches the file is forgotten, or merged at the next start."""
+        """The history first: a generation that never reaches its home is forgotten, or merged at the next start."""
         if record is not None:
             self._history.add(record, events)
+        if self._home.read_only and raw != found.raw:
+            return None  # what was found running, noted for ourselves until the text is approved
         try:
-            if raw == found.raw:
-                return None
-            return disk.replace(self._path, raw, still=lambda: self._look() == found, keep=keep)
+            return self._home.replace(raw, found, note, keep=keep)
         except BaseException:
             if record is not None:
                 self._history.forget(record.number)
             raise
+
+    def _edited(self, text: str, before: DesiredState, after: DesiredState) -> str:
+        """The text, changed to say `after`.
+
+        Raises:
+            EditFailed: it cannot be.
+        """
+        if not self._home.numbered:
+            said = spec.stored(text).generation
+            before, after = replace(before, generation=said), replace(after, generation=said)
+            if before == after:
+                return text
+        return spec.edit(text, before, after)
+
+    def _offered(self, text: str, source: str, writer: str) -> Offer:
+        return Offer(text, source, writer, _now(), in_file=False, base=self._known.state.generation)
+
+    def _must_be_writable(self) -> None:
+        """Raises WishReadOnly."""
+        if self._home.read_only:
+            raise WishReadOnly(self._home.read_only)
 
     def _judge(self, text: str) -> None:
         """What we wrote is good, unless it goes on from a state that the operator's settings no longer allow."""
@@ -585,7 +616,7 @@ class YamlFileStore:
         except WishInvalid as error:
             problems = error.problems
         if problems != self._health.problems:
-            self._health = WishHealth(str(self._path), not problems, problems, _now())
+            self._health = WishHealth(self._home.name, not problems, problems, _now())
 
     def _tell(self, before: DesiredState, after: DesiredState) -> None:
         changed = frozenset(spec.changed_users(before, after))
@@ -618,8 +649,9 @@ class YamlFileStore:
 
     # ------------------------------------------------------------ helpers
 
-    def _look(self) -> Found:
-        return disk.read(self._path, spec.MAX_BYTES)
+    @property
+    def _where(self) -> dict[str, str]:
+        return {"file": self._home.name}
 
     async def _blocking(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)

@@ -20,6 +20,7 @@ from controller import spec
 from controller.errors import NotPersisted, SettingsInvalid
 from controller.model import RunState, Wish
 from controller.store import yaml_file
+from controller.store.disk import FileHome
 from controller.store.yaml_file import YamlFileStore
 from tests.fake_store import terms
 from tests.support import eventually
@@ -50,7 +51,7 @@ class Place:
     async def store(self, text: str | None = None, profiles: set[str] | None = None) -> YamlFileStore:
         if text is not None:
             self.file.write_text(text, newline="")
-        store = YamlFileStore(self.file, self.state, terms(profiles or {"standard", "large"}))
+        store = YamlFileStore(FileHome(self.file), self.state, terms(profiles or {"standard", "large"}))
         self._open.push_async_callback(store.close)
         await store.load()
         return store
@@ -164,7 +165,7 @@ async def test_a_profile_that_the_operator_took_away_is_shown_and_ends_nothing(p
 
 async def test_a_history_that_cannot_be_read_stops_the_start(place: Place) -> None:
     (place.state / "history.sqlite3").write_bytes(b"no database " * 100)
-    store = YamlFileStore(place.file, place.state, terms())
+    store = YamlFileStore(FileHome(place.file), place.state, terms())
     with pytest.raises(SettingsInvalid, match="cannot be used"):
         await store.load()
 
@@ -306,10 +307,11 @@ async def test_an_acknowledged_change_survives_a_kill(place: Place) -> None:
 import asyncio, os, signal, sys
 from pathlib import Path
 from controller.model import Wish
+from controller.store.disk import FileHome
 from controller.store.yaml_file import YamlFileStore
 from tests.fake_store import terms
 async def main():
-    store = YamlFileStore(Path(sys.argv[1]), Path(sys.argv[2]), terms(settle_seconds=0))
+    store = YamlFileStore(FileHome(Path(sys.argv[1])), Path(sys.argv[2]), terms(settle_seconds=0))
     await store.load()
     for user in range(10, 100):
         await store.change(user, lambda _: Wish(), "api")

@@ -11,6 +11,7 @@ import pytest
 from controller.errors import NeedsApproval, NotPending, NotPersisted, WishInvalid
 from controller.model import Event, RunState, Wish
 from controller.store import Pending
+from controller.store.disk import FileHome
 from controller.store.yaml_file import YamlFileStore
 from tests.fake_store import terms
 from tests.unit.test_store import Place
@@ -159,7 +160,7 @@ async def test_a_state_that_names_nobody_waits_unless_that_is_allowed(place: Pla
     await look(store)
     assert store.pending is not None
     assert store.pending.why == "it names nobody, and 1 users are wanted"
-    bold = YamlFileStore(place.file, place.state, terms(allow_empty=True))
+    bold = YamlFileStore(FileHome(place.file), place.state, terms(allow_empty=True))
     await bold.load()
     assert len(bold.current.users) == 1, "what waits, waits"
     place.file.write_text("version: 1\ngeneration: 1\nusers: {}   # on purpose\n...\n")
