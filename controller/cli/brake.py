@@ -68,7 +68,7 @@ def pending_rows(pending: Json, now: datetime) -> list[tuple[str, str]]:
     """What waits, as rows of a table without heads."""
     ends = {"removes": "users", "stops": "users", "remakes": "users"}
     rows = [
-        ("waits", f"since {when(pending['since'], now)}, from {pending['source']}, by {hand(pending['writer'])}"),
+        ("waits", f"since {when(pending['since'], now)}, by {hand(pending['writer'])}"),
         ("why", pending["why"]),
     ]
     return rows + [(kind, f"{what} {spelled(pending[kind])}") for kind, what in ends.items() if pending.get(kind)]

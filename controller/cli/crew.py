@@ -107,9 +107,8 @@ def _done(
         for user_id, answer in _next_of(answers):
             task = tasks[user_id]
             if isinstance(answer, click.ClickException):
-                if isinstance(answer, click.UsageError):
-                    raise answer
-                yield _outcome(tasks.pop(user_id), answer.message, done=False, refused=_refused(answer))
+                words = answer.message.removeprefix(f"User {user_id} ")
+                yield _outcome(tasks.pop(user_id), words, done=False, refused=_refused(answer))
             elif wait <= 0:
                 yield _outcome(tasks.pop(user_id), answer)
             else:
@@ -205,7 +204,7 @@ class _Drawn:
         words = f"user {outcome.user_id}: {outcome.outcome}{took}{f'  {outcome.url}' if outcome.url else ''}"
         line = (words, GOOD if outcome.done else BAD)
         if self._live:
-            self._live.console.print(Text(printable(line[0]), style=line[1]), soft_wrap=True)
+            self._live.console.print(Text(printable(line[0]), style=line[1]))
         else:
             print_lines(line)
 

@@ -240,6 +240,15 @@ async def test_why_names_who_asked(ask: Ask) -> None:
     assert re.search(r"^next +nothing is left to do\.", chain, re.M)
 
 
+async def test_why_tells_what_failed_and_when_it_is_tried_again(world: ApiWorld, ask: Ask) -> None:
+    world.engine.taken_ports.add(30011)
+    await ask("create", "11", "--wait", "0")
+    chain = (await ask("why", "11")).stdout
+    assert re.search(r"^decided +start: made, and not started yet, ", chain, re.M)
+    assert re.search(r"^the engine +Port 30011 is already in use", chain, re.M)
+    assert "the next try is " in chain
+
+
 async def test_events_are_told_and_followed(world: ApiWorld, ask: Ask, tmp_path: Path) -> None:
     await ask("stop", "1")
     shown = (await ask("events", "1")).stdout
