@@ -174,7 +174,7 @@ async def test_what_the_brake_holds_is_approved_or_rejected(world: ApiWorld, ask
     assert "waits for approval: it would end 5 of 10" in held.stderr
     assert "waits for `matlabctl approve`" in (await ask("status")).stdout
     done = await ask("reject")
-    assert "removes  users 3-7" in done.stdout
+    assert "would end 5 of 10 sessions (remove 3-7)" in done.stdout
     assert "Rejected" in done.stdout
     await ask("apply", "new.yaml")
     assert "Approved: generation 2 is in force." in (await ask("approve")).stdout
