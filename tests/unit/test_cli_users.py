@@ -65,6 +65,7 @@ async def test_stop_start_restart_and_destroy(world: ApiWorld, ask: Ask) -> None
     assert sorted(line.split(" (")[0] for line in done.stdout.splitlines()) == ["user 1: stopped", "user 2: stopped"]
     assert world.wish(1) == Wish(RunState.STOPPED, "large", "s-1")
     assert (await ask("start", "1")).stdout.startswith("user 1: ready")
+    assert world.wish(1) == Wish(None, "large", "s-1")
     first = world.informer.view(1).container
     assert (await ask("restart", "1")).stdout.startswith("user 1: ready")
     second = world.informer.view(1).container
