@@ -59,7 +59,6 @@ class _Task:
     user_id: int
     began: float
     answered: float | None = None
-    said: str = ""
     under_way: str = "asked"
 
 
@@ -112,15 +111,17 @@ def _done(
             elif wait <= 0:
                 yield _outcome(tasks.pop(user_id), answer)
             else:
-                task.answered, task.said = time.monotonic(), answer
-        asked = [task for task in tasks.values() if task.answered is not None]
-        if asked:
-            documents = {each["user_id"]: each for each in api.get("/v1/users", "users")["users"]}
-            for task in asked:
-                ended = _judged(task, documents.get(task.user_id), deed, wait)
-                if ended:
-                    del tasks[task.user_id]
-                    yield ended
+                task.answered = time.monotonic()
+        if not tasks:
+            return
+        documents = {each["user_id"]: each for each in api.get("/v1/users", "users")["users"]}
+        for task in list(tasks.values()):
+            user = documents.get(task.user_id)
+            task.under_way = printable(user["why"]) if user else "asked"
+            ended = _judged(task, user, deed, wait)
+            if ended:
+                del tasks[task.user_id]
+                yield ended
         under_way((task.user_id, task.under_way) for task in tasks.values())
 
 
@@ -156,14 +157,14 @@ def _next_of(
 
 
 def _judged(task: _Task, user: Json | None, deed: Deed, wait: float) -> Outcome | None:
+    if task.answered is None:  # what is there may be what was there before
+        return None
     said = deed.there(user)
     if said:
         return _outcome(task, said, user)
-    task.under_way = printable(user["why"]) if user else "its container is not there yet"
     progress = user["progress"] if user else {}
     if progress.get("error") and progress.get("permanent"):
         return _outcome(task, task.under_way, done=False)
-    assert task.answered is not None  # noqa: S101
     if time.monotonic() - task.answered > wait:
         return _outcome(task, f"not after {wait:g} s: {task.under_way}", done=False)
     return None
