@@ -69,7 +69,7 @@ def verdict(
         if len(ended) > limits.sessions and 100 * len(ended) > limits.percent * len(all_of_them):
             return (
                 f"it would end {len(ended)} of {len(all_of_them)} sessions ({_told(cost)}), and more than "
-                f"{limits.sessions} and {limits.percent:g} % need approval"
+                f"{limits.sessions} sessions and {limits.percent:g} % need approval"
             )
     return ""
 

@@ -63,7 +63,7 @@ class NeedsApproval(MatlabManagerError):
     """The brake holds a change that would end many sessions at once."""
 
     code = "needs_approval"
-    hint = "Look at it with `matlabctl plan`, then `matlabctl approve` or `matlabctl reject`."
+    hint = "Look at it with `matlabctl status`, then `matlabctl approve` or `matlabctl reject`."
 
 
 class NotPending(MatlabManagerError):

@@ -99,12 +99,15 @@ class Reconciler:
         self._targets: dict[int, Target] = {}
         self._planned: dict[int, int] = {}
         """Generation of the wish that a user's last plan was made from."""
+        self._paused = False
+        """Everybody was, before the last change."""
         self._resyncs = self._resync_ms = 0
         self._starting = 0
         self._starts = asyncio.Semaphore(pace.starts_at_once)
 
     async def run(self) -> None:
         """Work until cancelled."""
+        self._paused = self._store.current.paused
         self._store.subscribe(self._wish_changed)
         async with asyncio.TaskGroup() as tasks:
             for n in range(WORKERS):
@@ -163,6 +166,9 @@ class Reconciler:
     # ------------------------------------------------------------ what brings users here
 
     def _wish_changed(self, user_ids: frozenset[int]) -> None:
+        if self._paused and not self._store.current.paused:  # those who are not wanted were left alone, too
+            user_ids |= self._informer.known()
+        self._paused = self._store.current.paused
         for user_id in sorted(user_ids):
             self.retry_now(user_id)
 

@@ -6,13 +6,17 @@ no table printer.
 
 from __future__ import annotations
 
+import difflib
+import shutil
+import sys
+import textwrap
 from importlib import import_module
 from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
 
-from controller.cli.failures import Wrong
+from controller.cli.failures import Unreachable, Wrong
 from controller.errors import MatlabManagerError, SettingsInvalid
 
 COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
@@ -56,6 +60,8 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
 }
 """By section of `matlabctl --help`: each name, the module that has it as `<name>_command`, and its line there."""
 
+ERROR = "Error: "
+"""What click puts before a message."""
 OTHER_NAMES = {"get": "list"}
 
 EXIT_CODES = """\
@@ -91,12 +97,39 @@ class LazyGroup(click.Group):
         found = [CompletionItem(name, help=words) for name, words in commands if name.startswith(incomplete)]
         return found + (click.Command.shell_complete(self, ctx, incomplete) if incomplete.startswith("-") else [])
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            close = difflib.get_close_matches(args[0], [*self.list_commands(ctx), *OTHER_NAMES], 1)
+            if not close:
+                raise
+            raise click.UsageError(f"{error.message} Did you mean `{close[0]}`?", ctx) from error
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except MatlabManagerError as error:
             kind = Wrong if isinstance(error, SettingsInvalid) else click.ClickException
-            raise kind("\n".join(filter(None, (str(error), error.hint)))) from error
+            raise kind(_fitted("\n".join(filter(None, (str(error), error.hint))))) from error
+        except click.UsageError:
+            raise
+        except click.ClickException as error:
+            kind = {Wrong.exit_code: Wrong, Unreachable.exit_code: Unreachable}.get(
+                error.exit_code, click.ClickException
+            )
+            raise kind(_fitted(error.message)) from error
+
+
+def _fitted(message: str) -> str:
+    """Wrapped between words where a person reads it, and one line where a program does."""
+    if not sys.stderr.isatty():
+        return message
+    width = max(20, shutil.get_terminal_size().columns - 1)
+    lines = [textwrap.fill(line, width, initial_indent=ERROR) for line in message.split("\n")]
+    return "\n".join(line.removeprefix(ERROR) for line in lines)
 
 
 @click.group(

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 import click
 
 from controller.cli.api import Api, Json, speaks
-from controller.cli.output import print_lines, print_table
+from controller.cli.flags import output_flag
+from controller.cli.output import print_data, print_lines, print_table
 from controller.cli.users import Users, spelled, users_argument
 from controller.cli.words import GOOD, WAITING, hand, when
 
@@ -18,7 +19,8 @@ yes_flag = click.option("-y", "--yes", is_flag=True, help="Do not ask. (Where th
 @click.command("approve")
 @yes_flag
 @speaks
-def approve_command(api: Api, yes: bool) -> None:
+@output_flag
+def approve_command(api: Api, yes: bool, output: str) -> None:
     """Let pass what the brake holds: a change of the desired state that would end many sessions at once.
 
     \b
@@ -26,16 +28,16 @@ def approve_command(api: Api, yes: bool) -> None:
       matlabctl status
       matlabctl approve
     """
-    pending = _pending(api)
-    if _may(pending, yes, "Let it pass?"):
-        body = api.send("POST", "/v1/approve", {"id": pending["id"]}).body
-        print_lines((f"Approved: generation {body['generation']} is in force.", GOOD))
+    pending = _agreed(api, yes or output != "table", "Let it pass?")
+    body = api.send("POST", "/v1/approve", {"id": pending["id"]}).body
+    _tell(pending, body, f"Approved: generation {body['generation']} is in force.", output)
 
 
 @click.command("reject")
 @yes_flag
 @speaks
-def reject_command(api: Api, yes: bool) -> None:
+@output_flag
+def reject_command(api: Api, yes: bool, output: str) -> None:
     """Drop what the brake holds; the desired state stays as it is.
 
     A file that was edited is set aside under another name, and the text in force put in its place.
@@ -44,31 +46,34 @@ def reject_command(api: Api, yes: bool) -> None:
     Example:
       matlabctl reject
     """
-    pending = _pending(api)
-    if _may(pending, yes, "Drop it?"):
-        api.send("POST", "/v1/reject", {"id": pending["id"]})
-        print_lines(("Rejected: the desired state is as it was.", GOOD))
+    pending = _agreed(api, yes or output != "table", "Drop it?")
+    body = api.send("POST", "/v1/reject", {"id": pending["id"]}).body
+    _tell(pending, body, "Rejected: the desired state is as it was.", output)
 
 
-def _pending(api: Api) -> Json:
-    found: Json | None = api.get("/v1/status", "pending")["pending"]
-    if found is None:
+def _agreed(api: Api, yes: bool, question: str) -> Json:
+    """What waits, as whoever sits at a terminal was shown it and said yes to."""
+    pending: Json | None = api.get("/v1/status", "pending")["pending"]
+    if pending is None:
         raise click.ClickException("Nothing waits for approval.")
-    return found
-
-
-def _may(pending: Json, yes: bool, question: str) -> bool:
-    print_table(("", ""), pending_rows(pending, datetime.now(UTC)))
     if not yes and sys.stdin.isatty() and sys.stdout.isatty():
+        print_table(("", ""), pending_rows(pending, datetime.now(UTC)))
         click.confirm(question, abort=True)
-    return True
+    return pending
+
+
+def _tell(pending: Json, body: Json, done: str, output: str) -> None:
+    if output != "table":
+        print_data({**body, "was": pending}, output)
+        return
+    print_lines(f"It was: {pending['why']}.", (done, GOOD))
 
 
 def pending_rows(pending: Json, now: datetime) -> list[tuple[str, str]]:
     """What waits, as rows of a table without heads."""
     ends = {"removes": "users", "stops": "users", "remakes": "users"}
     rows = [
-        ("waits", f"since {when(pending['since'], now)}, from {pending['source']}, by {hand(pending['writer'])}"),
+        ("waits", f"since {when(pending['since'], now)}, by {hand(pending['writer'])}"),
         ("why", pending["why"]),
     ]
     return rows + [(kind, f"{what} {spelled(pending[kind])}") for kind, what in ends.items() if pending.get(kind)]
@@ -77,7 +82,8 @@ def pending_rows(pending: Json, now: datetime) -> list[tuple[str, str]]:
 @click.command("pause")
 @users_argument(required=False)
 @speaks
-def pause_command(api: Api, users: Users) -> None:
+@output_flag
+def pause_command(api: Api, users: Users, output: str) -> None:
     """Do nothing to containers until `resume`, whatever is wanted: of these users, or of all where none is named.
 
     Sessions go on and are watched and shown. It is written into the desired state as `paused: true`.
@@ -87,13 +93,14 @@ def pause_command(api: Api, users: Users) -> None:
       matlabctl pause 7
       matlabctl pause            nobody's container is touched any more
     """
-    _switch(api, users, "pause", ("Paused", WAITING))
+    _switch(api, users, "pause", "Paused", output)
 
 
 @click.command("resume")
 @users_argument(required=False)
 @speaks
-def resume_command(api: Api, users: Users) -> None:
+@output_flag
+def resume_command(api: Api, users: Users, output: str) -> None:
     """Take up again what `pause` has stopped: of these users, or of all where none is named.
 
     \b
@@ -101,10 +108,15 @@ def resume_command(api: Api, users: Users) -> None:
       matlabctl resume 7
       matlabctl resume
     """
-    _switch(api, users, "resume", ("Resumed", GOOD))
+    _switch(api, users, "resume", "Resumed", output)
 
 
-def _switch(api: Api, users: Users, verb: str, told: tuple[str, str]) -> None:
+def _switch(api: Api, users: Users, verb: str, done: str, output: str) -> None:
     body = api.send("POST", f"/v1/{verb}", {} if users is None else {"user_ids": list(users)}).body
+    if output != "table":
+        print_data(body, output)
+        return
     who = "everything" if users is None else f"{'user' if len(users) == 1 else 'users'} {spelled(users)}"
-    print_lines((f"{told[0]} {who}: generation {body['generation']}.", told[1]))
+    print_lines((f"{done} {who}: generation {body['generation']}.", WAITING if verb == "pause" else GOOD))
+    if users is not None and verb == "resume" and body["paused"]:
+        print_lines(("Everything is still paused: `matlabctl resume` without a user takes that back.", WAITING))

@@ -86,7 +86,7 @@ def start_command(api: Api, users: Users, wait: float, output: str) -> None:
       matlabctl start 7
       matlabctl start all
     """
-    carry_out(api, ids_of(users, api), Deed("starting", _declares("running"), _ready), wait, output)
+    carry_out(api, ids_of(users, api), Deed("starting", _declares(None), _ready), wait, output)
 
 
 @click.command("stop")
@@ -152,7 +152,9 @@ def destroy_command(api: Api, users: Users, wait: float, output: str, yes: bool)
     carry_out(api, ids, Deed("removing", call, _gone), wait, output)
 
 
-def _declares(state: str) -> Callable[[Api, int], str]:
+def _declares(state: str | None) -> Callable[[Api, int], str]:
+    """Change an entry's state and nothing else; `None` is the default, running."""
+
     def call(api: Api, user_id: int) -> str:
         return str(api.send("PATCH", f"/v1/users/{user_id}", {"state": state}).body["why"])
 

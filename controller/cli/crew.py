@@ -59,7 +59,6 @@ class _Task:
     user_id: int
     began: float
     answered: float | None = None
-    said: str = ""
     under_way: str = "asked"
 
 
@@ -107,21 +106,22 @@ def _done(
         for user_id, answer in _next_of(answers):
             task = tasks[user_id]
             if isinstance(answer, click.ClickException):
-                if isinstance(answer, click.UsageError):
-                    raise answer
-                yield _outcome(tasks.pop(user_id), answer.message, done=False, refused=_refused(answer))
+                words = answer.message.removeprefix(f"User {user_id} ")
+                yield _outcome(tasks.pop(user_id), words, done=False, refused=_refused(answer))
             elif wait <= 0:
                 yield _outcome(tasks.pop(user_id), answer)
             else:
-                task.answered, task.said = time.monotonic(), answer
-        asked = [task for task in tasks.values() if task.answered is not None]
-        if asked:
-            documents = {each["user_id"]: each for each in api.get("/v1/users", "users")["users"]}
-            for task in asked:
-                ended = _judged(task, documents.get(task.user_id), deed, wait)
-                if ended:
-                    del tasks[task.user_id]
-                    yield ended
+                task.answered = time.monotonic()
+        if not tasks:
+            return
+        documents = {each["user_id"]: each for each in api.get("/v1/users", "users")["users"]}
+        for task in list(tasks.values()):
+            user = documents.get(task.user_id)
+            task.under_way = printable(user["why"]) if user else "asked"
+            ended = _judged(task, user, deed, wait)
+            if ended:
+                del tasks[task.user_id]
+                yield ended
         under_way((task.user_id, task.under_way) for task in tasks.values())
 
 
@@ -157,14 +157,14 @@ def _next_of(
 
 
 def _judged(task: _Task, user: Json | None, deed: Deed, wait: float) -> Outcome | None:
+    if task.answered is None:  # what is there may be what was there before
+        return None
     said = deed.there(user)
     if said:
         return _outcome(task, said, user)
-    task.under_way = printable(user["why"]) if user else "its container is not there yet"
     progress = user["progress"] if user else {}
     if progress.get("error") and progress.get("permanent"):
         return _outcome(task, task.under_way, done=False)
-    assert task.answered is not None  # noqa: S101
     if time.monotonic() - task.answered > wait:
         return _outcome(task, f"not after {wait:g} s: {task.under_way}", done=False)
     return None
@@ -205,7 +205,7 @@ class _Drawn:
         words = f"user {outcome.user_id}: {outcome.outcome}{took}{f'  {outcome.url}' if outcome.url else ''}"
         line = (words, GOOD if outcome.done else BAD)
         if self._live:
-            self._live.console.print(Text(printable(line[0]), style=line[1]), soft_wrap=True)
+            self._live.console.print(Text(printable(line[0]), style=line[1]))
         else:
             print_lines(line)
 

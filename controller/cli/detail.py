@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 import click
@@ -47,7 +47,13 @@ def why_command(api: Api, users: Users, output: str) -> None:
       matlabctl why 1-5
       matlabctl why 7 -o json | jq .why
     """
-    _each(api, users, output, _why)
+
+    def show(user: Json, now: datetime) -> None:
+        events = api.get("/v1/events", "events", user_id=user["user_id"], limit=200)["events"]
+        print_lines((f"User {user['user_id']}", "bold"))
+        print_table(("", ""), _chain(user, [each for each in events if each["kind"] == "action"], now))
+
+    _each(api, users, output, show)
 
 
 def _each(api: Api, users: Users, output: str, show: Callable[[Json, datetime], None]) -> None:
@@ -146,27 +152,15 @@ def _condition_row(each: Json, now: datetime) -> Row:
 # ---------------------------------------------------------------- why
 
 
-def _why(user: Json, now: datetime) -> None:
-    print_lines((f"User {user['user_id']}", "bold"))
-    print_table(("", ""), _chain(user, now))
-
-
-def _chain(user: Json, now: datetime) -> list[Row]:
-    progress, stands = user["progress"], condition(user, "Ready")
-    desired = user["desired"]
+def _chain(user: Json, actions: Sequence[Json], now: datetime) -> list[Row]:
+    """`actions`: what was done for this user, or failed, oldest first."""
+    stands, desired, by = condition(user, "Ready"), user["desired"], user["asked"]
     asked = "nothing: the user is not in the desired state"
     if desired:
         asked = f"{desired['state']}, profile {desired['profile']}, session id {text_of(desired['session_id'])}"
-    decided = progress["doing"] or progress["last"] or "nothing since the controller started"
-    if progress["error"]:
-        answered: Cell = (" ".join(filter(None, (progress["error"], progress["hint"]))), BAD)
-    elif progress["doing"]:
-        answered = ("nothing yet", WAITING)
-    else:
-        answered = "done" if progress["last"] else "was not asked for anything"
-    colour = {"True": GOOD, "False": BAD if condition(user, "Degraded")["status"] == "True" else ""}
-    by = user["asked"]
     who = f", by {hand(by['writer'])} in generation {by['generation']}, {when(by['at'], now)}" if by else ""
+    decided, answered = _decided(user["progress"], actions[-1] if actions else None, now)
+    colour = {"True": GOOD, "False": BAD if condition(user, "Degraded")["status"] == "True" else ""}
     return [
         ("asked", f"{asked}{who}"),
         ("decided", decided),
@@ -174,3 +168,14 @@ def _chain(user: Json, now: datetime) -> list[Row]:
         ("stands", (f"{stands['message']} [{stands['reason']}]", colour.get(stands["status"], WAITING))),
         ("next", user["why"].removeprefix(stands["message"]).lstrip("; ")),
     ]
+
+
+def _decided(progress: Json, last: Json | None, now: datetime) -> tuple[Cell, Cell]:
+    """What was decided and why, and what the engine made of it."""
+    wrong = " ".join(filter(None, (progress["error"], progress["hint"])))
+    if progress["doing"]:
+        return progress["doing"], ("nothing yet", WAITING)
+    if last is None:
+        return "nothing, as far as is remembered", (wrong, BAD) if wrong else "was not asked for anything"
+    did = f"{last['message'].removesuffix(': ' + progress['error'])}, {when(last['at'], now)}"
+    return did, (wrong, BAD) if wrong else "done"

@@ -190,8 +190,8 @@ def _redraw(api: Api, users: Users) -> None:
             body: object = table(_heads(), _rows(chosen(users, answer["users"])))
         except Unreachable as error:
             body, note = "", error.message
-        stamp = f"{datetime.now():%H:%M:%S}  every {FOLLOW_SECONDS:g} s, Ctrl-C ends"  # noqa: DTZ005 - a wall clock
-        return Group(body, Text(note, style=BAD), Text(stamp, style=QUIET))  # type: ignore[arg-type]
+        stamp = f"{datetime.now():%H:%M:%S}, every {FOLLOW_SECONDS:g} s; Ctrl-C ends"  # noqa: DTZ005 - a wall clock
+        return Group(Text(stamp, style=QUIET), Text(note, style=BAD), body)  # type: ignore[arg-type]
 
     api.get("/v1/users", "users")  # an address that is wrong from the start is an error, not a screen
     try:

@@ -40,9 +40,9 @@ def print_table(heads: Sequence[str], rows: Iterable[Row]) -> None:
 
 
 def print_lines(*lines: Cell) -> None:
-    """Each from its own line on."""
+    """Each on a line of its own, wrapped between words on a terminal."""
     for line in lines:
-        console().print(_text(line), soft_wrap=True)
+        console().print(_text(line))
 
 
 def table(heads: Sequence[str], rows: Iterable[Row]) -> Table:

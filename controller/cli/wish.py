@@ -15,7 +15,8 @@ from controller.cli.flags import output_flag
 from controller.cli.output import Row, is_wide, print_data, print_lines, print_table
 from controller.cli.plan import change_cells, show
 from controller.cli.texts import problem_lines, read_text
-from controller.cli.words import BAD, GOOD, QUIET, Cell, age, hand, when
+from controller.cli.words import BAD, GOOD, Cell, age, hand, when
+from controller.logs import printable
 
 GENERATION = click.IntRange(min=1)
 
@@ -203,10 +204,10 @@ def _print_diff(old: str, new: str, old_name: str, new_name: str) -> bool:
     """Whether there is a difference, other than in the number of the generation."""
     before, after = (_without_generation(text) for text in (old, new))
     lines = list(difflib.unified_diff(before, after, old_name, new_name, lineterm=""))
-    colours = {"+": GOOD, "-": BAD, "@": QUIET}
+    colours = {"+": GOOD, "-": BAD, "@": "cyan"}
     for line in lines:
         title = line.startswith(("+++", "---"))
-        print_lines((line.rstrip("\n"), "bold" if title else colours.get(line[:1], "")))
+        click.secho(printable(line), fg=None if title else colours.get(line[:1]), bold=title)
     if not lines:
         click.echo(f"{old_name} and {new_name} say the same.", err=True)
     return bool(lines)

@@ -233,7 +233,7 @@ class YamlFileStore:
                 approved = replace(offer, writer=f"{offer.writer}, approved by {writer}")
                 with contextlib.suppress(Moved):
                     await self._adopt(approved, self._seen or Found(None), approved=True)
-                    self._tell_brake("Approved", f"{writer} approved what {offer.writer} had asked for: {pending.why}")
+                    self._tell_brake("Approved", f"{writer}, of {offer.writer}: {pending.why}")
                     return self._known.state
 
     async def reject(self, pending_id: str, writer: str) -> None:
@@ -247,7 +247,7 @@ class YamlFileStore:
                         found = self._seen or Found(None)
                         await self._persist(self._known.state, self._known.text, writer, found)
                     await self._wait_with(None)
-                    self._tell_brake("Rejected", f"{writer} rejected what {offer.writer} had asked for: {pending.why}")
+                    self._tell_brake("Rejected", f"{writer}, of {offer.writer}: {pending.why}")
                     return
 
     async def rollback(self, generation: int, writer: str) -> DesiredState:
@@ -413,7 +413,7 @@ class YamlFileStore:
         if waited is not None and (waited.in_file or not restored):
             await self._wait_with(None)
             if waited.text != offer.text:
-                self._tell_brake("Withdrawn", f"another text, of {offer.writer}, took the place of what waited")
+                self._tell_brake("Withdrawn", f"{offer.writer} put another text in the place of what waited")
         return outcome.theirs
 
     async def _outcome(self, offer: Offer) -> _Outcome:
@@ -465,7 +465,7 @@ class YamlFileStore:
         await self._wait_with(replace(offer if new or self._offer is None else self._offer, why=why))
         self._pending = account.pending(replace(offer, why=why), cost)
         if new:
-            self._tell_brake("Held", f"what {offer.writer} asked for waits for approval: {why}")
+            self._tell_brake("Held", f"{offer.writer} waits for approval: {why}")
 
     async def _wait_with(self, offer: Offer | None) -> None:
         """Raises NotPersisted."""
@@ -622,9 +622,7 @@ class YamlFileStore:
         changed = frozenset(spec.changed_users(before, after))
         if after.default_profile != before.default_profile or after.paused != before.paused:
             changed |= after.users.keys()
-        if before.paused and not after.paused:  # those who are not wanted were left alone as well
-            changed |= frozenset(self._running or ())
-        if changed:
+        if changed or after.paused != before.paused:
             for listener in self._listeners:
                 listener(changed)
 

@@ -174,7 +174,7 @@ async def test_what_the_brake_holds_is_approved_or_rejected(world: ApiWorld, ask
     assert "waits for approval: it would end 5 of 10" in held.stderr
     assert "waits for `matlabctl approve`" in (await ask("status")).stdout
     done = await ask("reject")
-    assert "removes  users 3-7" in done.stdout
+    assert "would end 5 of 10 sessions (remove 3-7)" in done.stdout
     assert "Rejected" in done.stdout
     await ask("apply", "new.yaml")
     assert "Approved: generation 2 is in force." in (await ask("approve")).stdout
@@ -238,6 +238,15 @@ async def test_why_names_who_asked(ask: Ask) -> None:
     assert re.search(r"^asked +stopped, .*, by api matlabctl:\S+ in generation 2, ", chain, re.M)
     assert re.search(r"^decided +stop: wanted stopped", chain, re.M)
     assert re.search(r"^next +nothing is left to do\.", chain, re.M)
+
+
+async def test_why_tells_what_failed_and_when_it_is_tried_again(world: ApiWorld, ask: Ask) -> None:
+    world.engine.taken_ports.add(30011)
+    await ask("create", "11", "--wait", "0")
+    chain = (await ask("why", "11")).stdout
+    assert re.search(r"^decided +start: made, and not started yet, ", chain, re.M)
+    assert re.search(r"^the engine +Port 30011 is already in use", chain, re.M)
+    assert "the next try is " in chain
 
 
 async def test_events_are_told_and_followed(world: ApiWorld, ask: Ask, tmp_path: Path) -> None:
