@@ -11,14 +11,14 @@ import asyncio
 import json
 import re
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from enum import Enum, auto
 from typing import Any, Protocol, assert_never
 
 from aiohttp import web
 
-from controller import status, wishes
+from controller import refresh, status, wishes
 from controller.errors import EngineUnavailable, SessionConflict
 from controller.http import (
     REQUEST_ID,
@@ -89,6 +89,8 @@ class Terms:
     create_timeout: float
     """Seconds that a call waits for its effect before it answers 202."""
     version: str
+    refresh_secret: str = field(default="", repr=False)
+    """Whoever knows it may have the branch fetched; empty: nobody."""
 
 
 class Outcome(Enum):
@@ -133,6 +135,7 @@ def build_app(store: Wishes, observer: Observer, loop: Loop, site: Site, terms: 
             web.get("/healthz", api.alive),
             web.get("/readyz", api.ready),
             *wishes.routes(store, loop),
+            *refresh.routes(store, terms.refresh_secret),
         ]
     )
     return app
@@ -287,7 +290,7 @@ class _Api:
                 "version": self._terms.version,
                 "instance": self._site.instance,
                 "generation": state.generation,
-                "desired_state": status.wish_document(self._store.health),
+                "desired_state": status.wish_document(self._store.health, self._store.sync),
                 "paused": state.paused,
                 "pending": pending_document(self._store),
                 "engine": status.engine_document(self._observer.engine, now),

@@ -172,14 +172,14 @@ async def read_object(request: web.Request, limit: int = MAX_BODY) -> dict[str, 
         Refusal: it is something else.
     """
     _check_type(request)
-    return _parse_object(await _read_body(request, limit))
+    return _parse_object(await read_body(request, limit))
 
 
 async def read_optional_object(request: web.Request) -> dict[str, Any]:
     """The same, or `{}` where there is no body."""
     if not request.can_read_body:
         return {}
-    body = await _read_body(request, MAX_BODY)
+    body = await read_body(request, MAX_BODY)
     if not body:
         return {}
     _check_type(request)
@@ -204,7 +204,8 @@ def _check_type(request: web.Request) -> None:
         raise Refusal(415, "unsupported_media_type", sentence)
 
 
-async def _read_body(request: web.Request, limit: int) -> bytes:
+async def read_body(request: web.Request, limit: int) -> bytes:
+    """Whatever it is, of at most so many bytes. Raises Refusal."""
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise Refusal(415, "unsupported_media_type", "A compressed body is not taken.")
     body = bytearray()

@@ -26,9 +26,12 @@ from controller.http import Runner
 from controller.informer import Informer, Ports, ProbeTimes
 from controller.probes import Prober
 from controller.reconciler import Pace, Reconciler
-from controller.settings import Settings
+from controller.settings import ElsewhereSettings, GitSettings, Settings
 from controller.sites import site_of
 from controller.store.disk import FileHome
+from controller.store.git_home import Branch, GitHome
+from controller.store.home import Home
+from controller.store.sqlite_home import SqliteHome
 from controller.store.yaml_file import WishTerms, YamlFileStore
 from controller.workqueue import WorkQueue
 
@@ -81,7 +84,7 @@ async def _serve(settings: Settings, greet: Callable[[], None]) -> None:
     secret = secretfile.load(settings.state_dir)
     site = site_of(settings, Access(_browsed_at(settings), settings.session_url, settings.sessions_locked, secret))
     store = YamlFileStore(
-        FileHome(settings.desired_state),
+        _home(settings),
         settings.state_dir,
         WishTerms(
             site,
@@ -109,7 +112,12 @@ async def _serve(settings: Settings, greet: Callable[[], None]) -> None:
     )
     pace = Pace(settings.max_concurrent_starts, settings.resync_seconds)
     reconciler = Reconciler(engine, store, informer, queue, site, pace)
-    terms = Terms(settings.max_users, settings.create_timeout_seconds, version("matlab-container-manager"))
+    terms = Terms(
+        settings.max_users,
+        settings.create_timeout_seconds,
+        version("matlab-container-manager"),
+        secretfile.refresh_secret(settings.state_dir),
+    )
     app = build_app(store, informer, reconciler, site, terms)
     try:
         async with _listening(app, settings):
@@ -118,6 +126,19 @@ async def _serve(settings: Settings, greet: Callable[[], None]) -> None:
     finally:
         await engine.close()
         await store.close()
+
+
+def _home(settings: Settings) -> Home:
+    match settings.desired_state:
+        case Path() as file:
+            return FileHome(file)
+        case ElsewhereSettings(sqlite=Path() as database):
+            return SqliteHome(database)
+        case ElsewhereSettings(git=GitSettings() as git):
+            branch = Branch(git.url, git.branch, git.path, git.interval, git.write)
+            return GitHome(branch, settings.state_dir / "git")
+        case other:
+            raise AssertionError(other)  # the settings' own check lets nothing else pass
 
 
 async def _until_told_to_stop(store: YamlFileStore, informer: Informer, reconciler: Reconciler) -> None:

@@ -27,7 +27,7 @@ from controller.model import (
     Wish,
 )
 from controller.spec import Site, container_name
-from controller.store import Asked, WishHealth
+from controller.store import Asked, Sync, WishHealth
 
 API_VERSION = "1.0"
 """Of the contract with callers, as the quick reference prints it; the program's own is in `/v1/status`."""
@@ -414,8 +414,21 @@ def _opening(site: Site, there: Json, container: Container | None, user_id: int)
     return {"access_url": found.page if found else None, "ws_url": found.websocket if found else None}
 
 
-def wish_document(wish: WishHealth) -> Json:
-    return {**plain(asdict(wish))}
+def wish_document(wish: WishHealth, sync: Sync | None) -> Json:
+    """`git` is null where the state follows no branch."""
+    return {
+        **plain(asdict(wish)),
+        "git": None if sync is None else {"state": _standing_of(sync), **plain(asdict(sync))},
+    }
+
+
+def _standing_of(sync: Sync) -> str:
+    """In a word: `synced`, `not in force` (the newest commit is refused or held), `unreachable`, `never fetched`."""
+    if sync.commit is None:
+        return "never fetched"
+    if sync.error:
+        return "unreachable"
+    return "synced" if sync.commit.id == sync.in_force else "not in force"
 
 
 def engine_document(engine: EngineView, now: datetime) -> Json:

@@ -74,6 +74,7 @@ ENDPOINTS = {
     "GET /v1/history/<generation>": "One of them: its text, and what it changed",
     "POST /v1/rollback": "Bring an earlier text into force again",
     "GET /v1/events": "What happened",
+    "POST /v1/refresh": "Fetch the desired state's branch now, for who knows the secret",
 }
 """For the service document."""
 

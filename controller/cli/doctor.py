@@ -139,7 +139,10 @@ def _holder(lock: Path) -> str | None:
 
 
 def _desired_state(settings: Settings) -> Finding:
-    file = settings.desired_state
+    file = settings.desired_state_file
+    if file is None:
+        mend = "`matlabctl status` tells how that stands."
+        return Finding("desired state", "note", f"kept elsewhere: {settings.desired_state_text}", mend)
     try:
         text = file.read_bytes()
     except FileNotFoundError:

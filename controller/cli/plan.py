@@ -18,7 +18,7 @@ from controller.cli.api import Api, Json
 from controller.cli.failures import SOMETHING_TO_DO, Comparing, Wrong
 from controller.cli.flags import config_flag, load_settings, output_flag, server_flag
 from controller.cli.output import Row, print_data, print_lines, print_table
-from controller.cli.texts import problem_lines, read_text
+from controller.cli.texts import problem_lines, read_text, wish_file
 from controller.cli.users import spelled
 from controller.cli.words import BAD, GOOD, WAITING, Cell, number
 from controller.errors import WishInvalid
@@ -67,7 +67,7 @@ def plan_command(
     """
     if observed is not None:
         settings = load_settings(config, {}).settings
-        told: Json = _offline(file or settings.desired_state, observed, settings)
+        told: Json = _offline(file or wish_file(settings), observed, settings)
     else:
         api = Api(server or load_settings(config, {}).settings.api_url)
         told = _of_now(api) if file is None else _of_text(api, file)

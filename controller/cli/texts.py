@@ -9,6 +9,7 @@ from pathlib import Path
 from controller.cli.api import Json
 from controller.cli.failures import Wrong
 from controller.logs import printable
+from controller.settings import Settings
 
 STDIN = Path("-")
 LIMIT = 16 * 1024**2
@@ -32,6 +33,13 @@ def read_text(file: Path) -> str:
         raise Wrong(f"{file} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
         raise Wrong(f"{file} is not text in UTF-8 (byte {error.start}).") from error
+
+
+def wish_file(settings: Settings) -> Path:
+    """The file of the desired state. Raises Wrong where it is kept in none."""
+    if settings.desired_state_file is None:
+        raise Wrong("The settings keep the desired state in no file: name a FILE.")
+    return settings.desired_state_file
 
 
 def problem_lines(file: Path | None, problems: Sequence[Json]) -> Iterable[str]:

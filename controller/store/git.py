@@ -15,9 +15,9 @@ import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
 from controller.errors import MatlabManagerError
+from controller.settings import without_password
 from controller.store import Commit
 
 LOCAL_SECONDS, REMOTE_SECONDS = 20.0, 60.0
@@ -205,19 +205,10 @@ class Git:
 
     def _words(self, complained: bytes) -> str:
         """The line that says why: git's and a server's own talk around it left out, and no password."""
-        text = complained.decode("utf-8", "replace").replace(self._url, shown(self._url))
+        text = complained.decode("utf-8", "replace").replace(self._url, without_password(self._url))
         lines = [_plain(line) for line in text.splitlines() if line.strip() and not line.startswith("hint:")]
         telling = [line for line in lines if line.startswith(("fatal:", "error:", " !", "remote:"))]
         return "; ".join((telling or lines)[:4])[:500]
-
-
-def shown(url: str) -> str:
-    """An address without the password in it."""
-    parts = urlsplit(url)
-    if not parts.scheme or "@" not in parts.netloc:
-        return url
-    user, _, host = parts.netloc.rpartition("@")
-    return urlunsplit(parts._replace(netloc=f"{user.split(':')[0] if parts.scheme == 'ssh' else '***'}@{host}"))
 
 
 def _as_variables(config: Mapping[str, str]) -> dict[str, str]:

@@ -18,8 +18,9 @@ from pathlib import Path
 
 from controller import spec
 from controller.errors import NotPersisted
+from controller.settings import without_password
 from controller.store import Commit, Sync
-from controller.store.git import Git, GitFailed, shown
+from controller.store.git import Git, GitFailed
 from controller.store.home import Found, Moved
 
 log = logging.getLogger(__name__)
@@ -61,11 +62,11 @@ class GitHome:
         """Held for as long as the remote is spoken to: a fetch that began before a push must not end after it."""
         self._tip: _Tip | None = None
         self._asked = asyncio.Event()
-        self._sync = Sync(shown(branch.url), branch.name, branch.path, branch.write, None, None, None, "")
+        self._sync = Sync(without_password(branch.url), branch.name, branch.path, branch.write, None, None, None, "")
 
     @property
     def name(self) -> str:
-        return f"{self._branch.path} on branch {self._branch.name} of {shown(self._branch.url)}"
+        return f"{self._branch.path} on branch {self._branch.name} of {without_password(self._branch.url)}"
 
     @property
     def read_only(self) -> str:
@@ -104,7 +105,7 @@ class GitHome:
 
     def _fetch(self) -> None:
         """Raises GitFailed."""
-        pairs = {"branch": self._branch.name, "url": shown(self._branch.url)}
+        pairs = {"branch": self._branch.name, "url": without_password(self._branch.url)}
         try:
             self._git.fetch(self._branch.name, TIP)
             self._read()

@@ -13,6 +13,7 @@ import pytest
 from controller.informer import Informer, Ports, ProbeTimes
 from controller.model import Phase
 from controller.reconciler import Pace, Reconciler
+from controller.store.disk import FileHome
 from controller.store.yaml_file import YamlFileStore
 from controller.workqueue import WorkQueue
 from tests.fake_engine import FakeEngine
@@ -66,7 +67,7 @@ class Room:
 async def a_room(folder: Path, engine: FakeEngine) -> AsyncIterator[Room]:
     file, state = folder / "desired_state.yaml", folder / "state"
     state.mkdir(exist_ok=True)
-    store = YamlFileStore(file, state, terms(settle_seconds=0))
+    store = YamlFileStore(FileHome(file), state, terms(settle_seconds=0))
     await store.load()
     queue = WorkQueue()
     ports, times = Ports(30000, 31000), ProbeTimes(5, 5)

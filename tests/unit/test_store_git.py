@@ -12,8 +12,9 @@ import pytest
 
 from controller.errors import NotPersisted, WishReadOnly
 from controller.model import RunState, Wish
+from controller.settings import without_password
 from controller.store import git as git_module
-from controller.store.git import Git, GitFailed, shown
+from controller.store.git import Git, GitFailed
 from tests.git_world import FIRST, Forge, git, look
 from tests.support import eventually
 
@@ -491,7 +492,7 @@ def test_a_password_in_the_address_is_never_told(tmp_path: Path) -> None:
     with pytest.raises(GitFailed) as failure:
         ours.fetch("main", "refs/controller/tip")
     assert "s3cret" not in str(failure.value)
-    assert shown(url) == "https://***@127.0.0.1:9/lab.git"
-    assert shown("ssh://git@example.org/lab.git") == "ssh://git@example.org/lab.git"
-    assert shown("git@example.org:lab.git") == "git@example.org:lab.git"
+    assert without_password(url) == "https://***@127.0.0.1:9/lab.git"
+    assert without_password("ssh://git@example.org/lab.git") == "ssh://git@example.org/lab.git"
+    assert without_password("git@example.org:lab.git") == "git@example.org:lab.git"
     assert not any(b"s3cret" in file.read_bytes() for file in (tmp_path / "git").rglob("*") if file.is_file())
