@@ -103,14 +103,18 @@ class ApiWorld:
 
 @asynccontextmanager
 async def api_world(
-    create_timeout: float = 10, site: Site = SITE, real_store: Any = None, engine: FakeEngine | None = None
+    create_timeout: float = 10,
+    site: Site = SITE,
+    real_store: Any = None,
+    engine: FakeEngine | None = None,
+    refresh_secret: str = "",
 ) -> AsyncIterator[ApiWorld]:
     engine, services, queue = engine or FakeEngine(), Services(), WorkQueue()
     store: Any = real_store or FakeStore(DesiredState(generation=1))
     prober: Any = services
     informer = Informer(engine, queue, prober, Ports(30000, 31000), ProbeTimes(0.02, 10), store.record)
     loop = Reconciler(engine, store, informer, queue, site, Pace(10, 30))
-    app = build_app(store, informer, loop, site, Terms(100, create_timeout, "1.0"))
+    app = build_app(store, informer, loop, site, Terms(100, create_timeout, "1.0", refresh_secret))
     runner = Runner(app, shutdown_timeout=1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()

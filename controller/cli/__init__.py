@@ -47,8 +47,6 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "reject": ("brake", "Drop what the brake holds."),
         "pause": ("brake", "Leave containers alone for now."),
         "resume": ("brake", "Take that back."),
-        "export": ("moves", "Write the text of the desired state into a file."),
-        "import": ("moves", "Put a file's text where the desired state lives."),
         "validate": ("offline", "Check a desired state without a controller."),
         "schema": ("offline", "Print the JSON Schema of the desired state."),
     },

@@ -260,6 +260,7 @@ class Controller:
         self.health = WishHealth("/wish.yaml", True, (), NOW)
         self.seen: tuple[UserView, ...] = (READY,)
         self.pending = None
+        self.sync = None
         self.url = ""
 
     def asked(self, _: int) -> None:
