@@ -162,6 +162,22 @@ async def test_a_text_with_faults_is_not_applied(world: ApiWorld, ask: Ask, tmp_
     assert world.store.current.generation == 1
 
 
+async def test_what_was_exported_is_imported_without_loss(place: Place, ask: Ask, tmp_path: Path) -> None:
+    assert (await ask("export")).stdout == TEN
+    assert (await ask("export", "kept.yaml")).returncode == 0
+    assert (await ask("export", "kept.yaml")).returncode == 2, "a file that is there is somebody's"
+    await ask("stop", "1")
+    merged = await ask("apply", "kept.yaml")
+    assert "Nothing changed: generation 2" in merged.stdout, "an older text says nothing new"
+    done = await ask("import", "kept.yaml")
+    assert done.stdout.splitlines()[:2] == ["Generation 3 is in force.", "~  user 1  {state: stopped} → {}"]
+    assert "seat 10" in place.file.read_text()
+    (tmp_path / "bad.yaml").write_text("users: [")
+    bad = await ask("import", "bad.yaml")
+    assert bad.returncode == 1
+    assert bad.stdout.startswith("bad.yaml:")
+
+
 # ---------------------------------------------------------------- the brake, pauses
 
 
