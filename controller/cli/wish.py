@@ -18,7 +18,6 @@ from controller.cli.output import Row, is_wide, print_data, print_lines, print_t
 from controller.cli.plan import change_cells, show
 from controller.cli.texts import problem_lines, read_text
 from controller.cli.words import BAD, GOOD, Cell, age, hand, when
-from controller.logs import printable
 
 GENERATION = click.IntRange(min=1)
 
@@ -215,7 +214,7 @@ def _print_diff(old: str, new: str, old_name: str, new_name: str) -> bool:
     colours = {"+": GOOD, "-": BAD, "@": "cyan"}
     for line in lines:
         title = line.startswith(("+++", "---"))
-        click.secho(printable(line), fg=None if title else colours.get(line[:1]), bold=title)
+        print_lines((line, "bold" if title else colours.get(line[:1], "")), wrap=False)
     if not lines:
         click.echo(f"{old_name} and {new_name} say the same.", err=True)
     return bool(lines)
