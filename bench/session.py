@@ -115,11 +115,11 @@ async def _starts(lab: Lab, api: docker.APIClient, image: str, label: str, http:
 
 
 async def _start(api: docker.APIClient, spec: SessionSpec, label: str, http: aiohttp.ClientSession) -> Started:
-    async with asyncio.TaskGroup() as tasks:
-        page = tasks.create_task(_first(lambda: _page(http, spec)))
-        connected = tasks.create_task(_first(lambda: _connect(http, spec)))
-        container = await asyncio.to_thread(floor.run, api, spec, label)
-    (page_at, _), (connected_at, client) = page.result(), connected.result()
+    container = await asyncio.to_thread(floor.run, api, spec, label)
+    # not asked before: while the container's network comes up, the engine's proxy would try again only after a second
+    (page_at, _), (connected_at, client) = await asyncio.gather(
+        _first(lambda: _page(http, spec)), _first(lambda: _connect(http, spec))
+    )
     await client.eval("1+1")
     evaluated_at = time.time()
     await client.close()

@@ -22,6 +22,8 @@ from controller.workqueue import WorkQueue
 log = logging.getLogger(__name__)
 
 PROBES_AT_ONCE = 24
+PATIENCE = 0.1
+"""Seconds that a round of ready sessions is left before their answers are looked for."""
 USAGE_EVERY = 10.0
 KNOCK_FIRST, KNOCK_LAST = 0.25, 5.0
 """Seconds."""
@@ -248,7 +250,7 @@ class Informer:
         while True:
             user_id = await self._due.get()
             try:
-                await self._probe(user_id)
+                await self._probe(user_id, PATIENCE if self.view(user_id).ready_since else 0.0)
             finally:
                 self._due.done(user_id)
 
@@ -258,12 +260,12 @@ class Informer:
             await self._measure(running)
             await asyncio.sleep(USAGE_EVERY)
 
-    async def _probe(self, user_id: int) -> None:
+    async def _probe(self, user_id: int, patience: float = 0.0) -> None:
         asked = self.view(user_id).container
         if asked is None or asked.phase is not Phase.RUNNING:
             return
         began = time.monotonic()
-        probe = await self._prober.probe(self._ports.http_base + user_id, self._ports.ws_base + user_id)
+        probe = await self._prober.probe(self._ports.http_base + user_id, self._ports.ws_base + user_id, patience)
         took = time.monotonic() - began
         view = self.view(user_id)
         if not _same_run(asked, view.container):

@@ -42,7 +42,9 @@ class Prober:
     timeout: float = 2.0
     """Seconds; a service that takes longer does not answer."""
 
-    async def probe(self, http_port: int, ws_port: int) -> Probe:
+    async def probe(self, http_port: int, ws_port: int, patience: float = 0.0) -> Probe:
+        """`patience`: seconds to leave the services in peace before their answers are looked for. Where many are asked
+        at the same time, the answers then mostly are there and need not be waited for one by one."""
         key = base64.b64encode(secrets.token_bytes(16)).decode()
         get = f"GET {HEALTH_PATH} HTTP/1.1\r\nHost: {HOST}\r\nConnection: close\r\n\r\n"
         handshake = (
@@ -51,6 +53,7 @@ class Prober:
         )
         try:
             with _Call(self.host, http_port, get) as to_web, _Call(self.host, ws_port, handshake) as to_websocket:
+                await asyncio.sleep(patience)
                 # this one first: meanwhile the page's answer, which comes in two pieces, is there whole
                 websocket = await self._listen(to_websocket, partial(_judge_handshake, key=key))
                 web = await self._listen(to_web, _judge_get)
@@ -65,8 +68,9 @@ class Prober:
     async def _listen(self, call: _Call, judge: Callable[[bytes], str]) -> str:
         """Why the service does not answer, or empty."""
         try:
-            async with asyncio.timeout(self.timeout):
-                await call.hear()
+            if not call.heard_at_once():
+                async with asyncio.timeout(self.timeout):
+                    await call.hear()
         except TimeoutError:
             if _HEAD_ENDS not in call.heard:
                 return f"does not answer within {self.timeout:g} s"
@@ -96,6 +100,20 @@ class _Call:
     def __exit__(self, *_: object) -> None:
         self._socket.close()
 
+    def heard_at_once(self) -> bool:
+        """Whether the answer is there, or its end: without waiting, and so without the loop's part in it.
+
+        Raises:
+            OSError: nobody listens.
+        """
+        with suppress(BlockingIOError):
+            while not self._unsent:
+                more = self._socket.recv(LONGEST_ANSWER)
+                self.heard += more
+                if self._over(more):
+                    return True
+        return False
+
     async def hear(self) -> None:
         """Until the answer is complete or far too long, or the service hangs up.
 
@@ -104,11 +122,14 @@ class _Call:
         """
         if self._unsent:
             await self._loop.sock_sendall(self._socket, self._unsent)
-        while not _complete(self.heard) and len(self.heard) < LONGEST_ANSWER:
+        while True:
             more = await self._loop.sock_recv(self._socket, LONGEST_ANSWER)
-            if not more:
-                break
             self.heard += more
+            if self._over(more):
+                return
+
+    def _over(self, last: bytes) -> bool:
+        return not last or len(self.heard) >= LONGEST_ANSWER or _complete(self.heard)
 
 
 def _complete(answer: bytes) -> bool:

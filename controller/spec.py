@@ -486,8 +486,7 @@ def edit(text: str, before: DesiredState, after: DesiredState) -> str:
         edited = yamltext.put(edited, paused, "true", _KEYS.index) if after.paused else yamltext.drop(edited, paused)
     if after.default_profile != before.default_profile:
         edited = _edit_default(edited, after.default_profile)
-    for user_id in changed_users(before, after):
-        edited = _edit_user(edited, user_id, before.users.get(user_id), after.users.get(user_id))
+    edited = _edit_users(edited, before, after)
     edited = yamltext.with_end_mark(edited)
     try:
         says = parse(edited, max_users=MAX_USER_ID, profiles=None, end_mark=True)
@@ -515,6 +514,31 @@ def _edit_default(text: str, profile: str | None) -> str:
         return yamltext.put(text, ("defaults", "profile"), yamltext.word(profile), _USER_KEYS.index)
     except KeyError:
         return yamltext.put(text, ("defaults",), f"{{profile: {yamltext.word(profile)}}}", _KEYS.index)
+
+
+def _edit_users(text: str, before: DesiredState, after: DesiredState) -> str:
+    """By each user's own lines where the text is laid out so, since reading all of it for each takes its time."""
+    changed = changed_users(before, after)
+
+    def rewritten(user_id: int) -> yamltext.Rewrite:
+        was, now = before.users.get(user_id), after.users.get(user_id)
+
+        def rewrite(lines: str) -> str:
+            if was is None or now is None:
+                return "" if now is None else f"{user_id}: {entry_text(now)}"
+            head = "users:\r\n" if "\r\n" in text else "users:\n"
+            return _edit_user(head + lines, user_id, was, now).removeprefix(head)
+
+        return rewrite
+
+    if len(changed) > 1:
+        edits = {str(user_id): rewritten(user_id) for user_id in changed}
+        by_lines = yamltext.rewrite(text, "users", edits, int)
+        if by_lines is not None:
+            return by_lines
+    for user_id in changed:
+        text = _edit_user(text, user_id, before.users.get(user_id), after.users.get(user_id))
+    return text
 
 
 def _edit_user(text: str, user_id: int, before: Wish | None, after: Wish | None) -> str:

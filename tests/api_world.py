@@ -52,7 +52,7 @@ class Services:
     websocket: bool = True
     session: SessionHealth = IDLE
 
-    async def probe(self, http_port: int, ws_port: int) -> Probe:
+    async def probe(self, http_port: int, ws_port: int, patience: float = 0.0) -> Probe:
         silent = "" if self.web and self.websocket else "the web service does not answer yet"
         return Probe(self.web, self.websocket, datetime.now(UTC), silent, self.session if self.web else None)
 

@@ -43,6 +43,8 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "apply": ("wish", "Bring a file into force."),
         "history": ("wish", "Show the generations, and what each changed."),
         "rollback": ("wish", "Bring an earlier generation back."),
+        "export": ("carry", "Write the desired state in force to a file."),
+        "import": ("carry", "Take a file as the whole desired state."),
         "approve": ("brake", "Let pass what the brake holds."),
         "reject": ("brake", "Drop what the brake holds."),
         "pause": ("brake", "Leave containers alone for now."),

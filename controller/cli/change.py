@@ -18,7 +18,7 @@ from controller.cli.flags import output_flag
 from controller.cli.users import Users, chosen, ids_of, spelled, users_argument
 from controller.cli.words import condition, number
 
-WAIT = 120.0
+WAIT = 120
 ENDED = (None, "created", "exited", "dead")
 """Docker's words for a container in which no session is."""
 
@@ -29,8 +29,9 @@ def acts(command: Callable[..., Any]) -> Callable[..., Any]:
         "--wait",
         type=click.FloatRange(0, 3600),
         default=WAIT,
+        show_default=True,
         metavar="SECONDS",
-        help=f"How long to wait for each user's session; 0: not beyond the API's answer.  [default: {WAIT:g}]",
+        help="How long to wait for each user's session; 0: not beyond the API's answer.",
     )
     decorated: Callable[..., Any] = users_argument()(waits(speaks(output_flag(command))))
     return decorated

@@ -116,7 +116,7 @@ def _facts(user: Json, now: datetime) -> list[tuple[str, Cell]]:
             ("memory", f"{bytes_size(usage['memory'])} of {bytes_size(limit)} ({share(usage['memory'], limit)})"),
         ]
     facts += [
-        ("paused", ("nothing is done to its container" if user["paused"] else "", WAITING)),
+        ("paused", ("nothing is done to its container" if user.get("paused") else "", WAITING)),
         ("doing", (progress["doing"], WAITING)),
         ("last done", progress["last"]),
         ("error", (" ".join(filter(None, (progress["error"], progress["hint"]))), BAD)),
@@ -154,7 +154,7 @@ def _condition_row(each: Json, now: datetime) -> Row:
 
 def _chain(user: Json, actions: Sequence[Json], now: datetime) -> list[Row]:
     """`actions`: what was done for this user, or failed, oldest first."""
-    stands, desired, by = condition(user, "Ready"), user["desired"], user["asked"]
+    stands, desired, by = condition(user, "Ready"), user["desired"], user.get("asked")
     asked = "nothing: the user is not in the desired state"
     if desired:
         asked = f"{desired['state']}, profile {desired['profile']}, session id {text_of(desired['session_id'])}"

@@ -123,9 +123,9 @@ def _status_rows(server: str, status: Json) -> list[Row]:
             ("", (f"{wish['source']}:{each['line']}:{each['column']}: {each['message']}", BAD))
             for each in wish["problems"]
         ]
-    if status["paused"]:
+    if status.get("paused"):
         rows.append(("", ("everything is paused: nothing is done until `matlabctl resume`", WAITING)))
-    if status["pending"]:
+    if status.get("pending"):
         rows.append(("brake", ("a change waits for `matlabctl approve` or `matlabctl reject`", WAITING)))
         rows += pending_rows(status["pending"], datetime.now(UTC))
     if engine["reachable"]:

@@ -39,10 +39,10 @@ def print_table(heads: Sequence[str], rows: Iterable[Row]) -> None:
     console().print(table(heads, rows))
 
 
-def print_lines(*lines: Cell) -> None:
-    """Each on a line of its own, wrapped between words on a terminal."""
+def print_lines(*lines: Cell, wrap: bool = True) -> None:
+    """Each on a line of its own, wrapped between words on a terminal, unless it is quoted from a text."""
     for line in lines:
-        console().print(_text(line))
+        console().print(_text(line), soft_wrap=not wrap)
 
 
 def table(heads: Sequence[str], rows: Iterable[Row]) -> Table:
@@ -63,8 +63,8 @@ def on_terminal() -> bool:
 
 
 def console() -> Console:
-    plain = {"highlight": False, "markup": False, "emoji": False}
-    return Console(**plain) if on_terminal() else Console(width=PIPE_WIDTH, **plain)  # type: ignore[arg-type]
+    width = None if on_terminal() else PIPE_WIDTH
+    return Console(width=width, highlight=False, markup=False, emoji=False)
 
 
 def _text(cell: Cell) -> Text:

@@ -17,7 +17,8 @@ Users = tuple[int, ...] | None
 
 def users_argument(required: bool = True) -> Callable[[Any], Any]:
     """The argument `users`. Where it is not required, none given means all."""
-    return click.argument("users", metavar="USER...", nargs=-1, required=required, callback=_parsed)
+    metavar = "USER..." if required else "[USER]..."
+    return click.argument("users", metavar=metavar, nargs=-1, required=required, callback=_parsed)
 
 
 def chosen(users: Users, documents: Iterable[Json]) -> list[Json]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import difflib
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
@@ -16,7 +18,6 @@ from controller.cli.output import Row, is_wide, print_data, print_lines, print_t
 from controller.cli.plan import change_cells, show
 from controller.cli.texts import problem_lines, read_text
 from controller.cli.words import BAD, GOOD, Cell, age, hand, when
-from controller.logs import printable
 
 GENERATION = click.IntRange(min=1)
 
@@ -43,23 +44,29 @@ def apply_command(api: Api, file: Path, force: bool, dry_run: bool, output: str)
     if dry_run:
         told = api.send("POST", "/v1/plan", {"text": text}).body
         if told["problems"]:
-            _refuse(file, told["problems"])
+            refuse(file, told["problems"])
         if output != "table":
             print_data(told, output)
         else:
             show(told)
         return
+    bring_in(api, file, text, force, output)
+
+
+def bring_in(api: Api, file: Path, text: str, force: bool, output: str) -> None:
+    """Have a text taken as the desired state, and tell what that changed. `file` is where it came from."""
     before = api.get("/v1/desired-state", "generation")["generation"]
     try:
         body = api.send("PUT", "/v1/desired-state", {"text": text, **({"force": True} if force else {})}).body
     except Refused as error:
         if error.status == 422 and "problems" in error.body:
-            _refuse(file, error.body["problems"])
+            refuse(file, error.body["problems"])
         raise
     _tell(api, before, body["generation"], output)
 
 
-def _refuse(file: Path, problems: list[Json]) -> None:
+def refuse(file: Path, problems: Sequence[Json]) -> NoReturn:
+    """Raises ClickException, after a line for each fault."""
     for line in problem_lines(file, problems):
         click.echo(line)
     raise click.ClickException("Nothing was changed: the text has faults.")
@@ -207,7 +214,7 @@ def _print_diff(old: str, new: str, old_name: str, new_name: str) -> bool:
     colours = {"+": GOOD, "-": BAD, "@": "cyan"}
     for line in lines:
         title = line.startswith(("+++", "---"))
-        click.secho(printable(line), fg=None if title else colours.get(line[:1]), bold=title)
+        print_lines((line, "bold" if title else colours.get(line[:1], "")), wrap=False)
     if not lines:
         click.echo(f"{old_name} and {new_name} say the same.", err=True)
     return bool(lines)

@@ -61,7 +61,7 @@ def trouble(user: Json) -> Cell:
     stands, wrong = condition(user, "Ready"), condition(user, "Degraded")
     if wrong["status"] == "True":
         return (wrong["reason"], BAD)
-    if user["paused"]:
+    if user.get("paused"):
         return ("Paused", WAITING)
     if stands["status"] == "True" or rests(user):
         return ""

@@ -1,10 +1,11 @@
-"""How a change is told: the record of a generation, the events of it, and what is said of a text that waits."""
+"""What a change comes to, as values: the record of a generation, its events, and what is said of a text that waits."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from datetime import datetime
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
 
 from controller import merge, spec
 from controller.brake import Toll
@@ -84,3 +85,25 @@ def pending(offer: Offer, cost: Toll) -> Pending:
         remakes=cost.remakes,
         why=offer.why,
     )
+
+
+def exact(wish: Wish | None) -> Wish | None:
+    """As the file can say it."""
+    if wish is None or wish.restart_at is None:
+        return wish
+    return replace(wish, restart_at=spec.to_the_millisecond(wish.restart_at))
+
+
+def declared(state: DesiredState, running: Mapping[int, str | None]) -> DesiredState:
+    """The same, with everybody wanted running who does, and left alone where that is new."""
+    for user_id, session_id in sorted(running.items()):
+        wish = state.users.get(user_id)
+        if wish is None or wish.state is RunState.STOPPED:
+            had = wish or Wish(session_id=session_id)
+            state = state.with_entry(user_id, replace(had, state=None, paused=True))
+    return state
+
+
+def now() -> datetime:
+    """As exact as it is kept."""
+    return spec.to_the_millisecond(datetime.now(UTC))

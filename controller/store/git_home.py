@@ -21,7 +21,7 @@ from controller.errors import NotPersisted
 from controller.settings import without_password
 from controller.store import Commit, Sync
 from controller.store.git import Git, GitFailed
-from controller.store.home import Found, Moved
+from controller.store.home import Found, Moved, Replaced
 
 log = logging.getLogger(__name__)
 
@@ -93,6 +93,9 @@ class GitHome:
         if self._tip is None:  # else what is known will do for a start, however long the remote takes
             self.fetch()
 
+    def leftovers(self) -> list[Path]:
+        return []
+
     def look(self) -> Found:
         if self._tip is None:
             return Found(None, f"{self.name} was never fetched: {self._sync.error or 'not yet tried'}")
@@ -149,7 +152,7 @@ class GitHome:
 
     # ------------------------------------------------------------ writing
 
-    def replace(self, raw: bytes, found: Found, note: str, *, keep: bool) -> Path | None:
+    def replace(self, raw: bytes, found: Found, note: str, *, keep: bool) -> Replaced:
         tip = self._tip
         if tip is None or tip.found != found:
             raise Moved
@@ -162,7 +165,7 @@ class GitHome:
                 self._taken()
         except GitFailed as error:
             raise NotPersisted(f"The change did not get to {self.name}: {error}.") from error
-        return None
+        return Replaced()
 
     def _commit(self, tip: _Tip, raw: bytes, note: str, keep: bool) -> None:
         """Raises GitFailed, or Moved where somebody else pushed meanwhile."""

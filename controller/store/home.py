@@ -6,7 +6,7 @@ store's business.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -26,6 +26,17 @@ class Found:
     """Who wrote it, as far as the home can tell."""
     doubt: str = field(default="", compare=False)
     """Why it must not come into force before somebody approved it, however little it changes; or empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replaced:
+    """What became of the text that was there before."""
+
+    kept: Path | None = None
+    """The file in which it stays, if it was to be kept and that is beside the new one."""
+    displaced: Path | None = None
+    """A file with what was there instead of the text expected: somebody wrote at the same moment. Theirs to take; then
+    unlink it."""
 
 
 class Moved(Exception):
@@ -68,12 +79,16 @@ class Home(Protocol):
 
     def look(self) -> Found: ...
 
-    def replace(self, raw: bytes, found: Found, note: str, *, keep: bool) -> Path | None:
+    def leftovers(self) -> Sequence[Path]:
+        """Files that writes which were killed halfway have left: our own texts, whole or not, or one displaced."""
+        ...
+
+    def replace(self, raw: bytes, found: Found, note: str, *, keep: bool) -> Replaced:
         """Put `raw` in the place of what was `found`, whole and durably, or not at all; also where both are the same.
 
         Args:
             note: what changes and who asked for it: a first line, an empty one, more.
-            keep: what is replaced must stay to be found; where that is beside the new text, its path is returned.
+            keep: what is replaced must stay to be found.
 
         Raises:
             Moved: it is no longer what was found.

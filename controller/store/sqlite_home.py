@@ -14,7 +14,7 @@ from pathlib import Path
 
 from controller import spec
 from controller.errors import NotPersisted
-from controller.store.home import Found, Moved
+from controller.store.home import Found, Moved, Replaced
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS desired_state (
@@ -54,6 +54,9 @@ class SqliteHome:
         except (sqlite3.Error, OSError) as error:
             raise NotPersisted(f"The desired state's database {self._path} cannot be made: {error}.") from error
 
+    def leftovers(self) -> list[Path]:
+        return []
+
     def look(self) -> Found:
         if not self._path.exists():
             return Found(None, f"there is no database {self._path}", missing=True)
@@ -63,9 +66,9 @@ class SqliteHome:
         except sqlite3.Error as error:
             return Found(None, f"{self._path} cannot be read: {error}")
 
-    def replace(self, raw: bytes, found: Found, note: str, *, keep: bool) -> Path | None:
+    def replace(self, raw: bytes, found: Found, note: str, *, keep: bool) -> Replaced:
         if raw == found.raw:
-            return None
+            return Replaced()
         try:
             with contextlib.closing(self._connect()) as database:
                 database.executescript(_SCHEMA)
@@ -79,7 +82,7 @@ class SqliteHome:
                 database.execute("COMMIT")
         except sqlite3.Error as error:
             raise NotPersisted(f"The desired state cannot be written to {self._path}: {error}.") from error
-        return None
+        return Replaced()
 
     async def follow(self, poke: Callable[[], object]) -> None:
         """Other writers are rare here, and are found by the store's own looks."""

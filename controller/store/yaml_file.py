@@ -16,17 +16,13 @@ import contextlib
 import logging
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 from controller import brake, merge, spec
 from controller.errors import (
     NeedsApproval,
-    NoSuchGeneration,
     NotPending,
     NotPersisted,
     Problem,
@@ -34,21 +30,18 @@ from controller.errors import (
     WishInvalid,
     WishReadOnly,
 )
-from controller.model import DesiredState, Event, RunState, Wish
-from controller.store import Asked, Change, Generation, Pending, Recorded, Sync, Weighed, WishHealth, account
-from controller.store.history import History, Offer
-from controller.store.home import Found, Home, Moved
+from controller.model import DesiredState, Event
+from controller.store import Asked, Change, Generation, Pending, Recorded, Sync, Weighed, WishHealth, account, disk
+from controller.store.history import Offer
+from controller.store.home import Found, Home, Moved, Replaced
+from controller.store.journal import Journal
 
 log = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 POLL_SECONDS = 3.0
 """How late a change is seen when the watcher is dead."""
 SETTLE_ROUNDS = 20
 """A file that never comes to rest is taken as it is after so many looks."""
-RECORD_SECONDS = 0.25
-"""Events are written together: what happened in so short a time is one transaction."""
 FOUND = "start"
 """The writer of what was found running where there was no history."""
 ABSURD = 10**9
@@ -88,19 +81,16 @@ class _Outcome:
 class YamlFileStore:
     """A `Store` with `Texts`. `load` it first, `run` it for as long as it lives, `close` it last."""
 
-    _history: History
-
     def __init__(self, home: Home, state_dir: Path, terms: WishTerms) -> None:
         self._home = home
         self._state_dir = state_dir
         self._terms = terms
         self._lock = asyncio.Lock()
-        # One thread for all that blocks: a cancelled caller leaves no write behind that could race with the next one.
-        self._thread = ThreadPoolExecutor(1, "desired-state")
+        self._journal = Journal()
         self._known = _Known(DesiredState(), "")
         self._seen: Found | None = None
         """The file as it was when it was last taken, refused, held or written."""
-        self._health = WishHealth(home.name, False, (Problem(0, 0, "not read yet"),), _now())
+        self._health = WishHealth(home.name, False, (Problem(0, 0, "not read yet"),), account.now())
         self._offer: Offer | None = None
         """What waits for approval; `_pending` is what is told of it."""
         self._pending: Pending | None = None
@@ -109,8 +99,6 @@ class YamlFileStore:
         self._running: Mapping[int, str | None] | None = None
         """Whose containers ran at the last survey."""
         self._asked: dict[int, Asked] = {}
-        self._unwritten: list[tuple[datetime, Event]] = []
-        self._happened = asyncio.Event()
         self._listeners: list[Callable[[frozenset[int]], None]] = []
 
     @property
@@ -156,24 +144,24 @@ class YamlFileStore:
             NotPersisted: the first file cannot be made.
         """
         async with self._lock:
-            last = await self._blocking(self._open_history)
+            last = await self._journal.blocking(self._open_history)
             if last is not None:
                 self._known = last
-            await self._blocking(lambda: self._open_home(make_it=last is None))
-            self._founding = await self._blocking(self._history.founding)
+            await self._journal.blocking(lambda: self._open_home(make_it=last is None))
+            self._founding = await self._journal.blocking(self._journal.history.founding)
             await self._review()
             await self._take_file()
+            for leftover in await self._journal.blocking(self._home.leftovers):
+                await self._clear_leftover(leftover)
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._keep_watching(), name="desired state")
-            tasks.create_task(self._keep_recording(), name="events")
+            tasks.create_task(self._journal.keep_recording(), name="events")
 
     async def close(self) -> None:
-        await self._flush_events()
         self._home.close()
-        await self._blocking(self._history.close)
-        self._thread.shutdown()
+        await self._journal.close()
 
     async def surveyed(self, running: Mapping[int, str | None]) -> None:
         self._running = running
@@ -181,15 +169,11 @@ class YamlFileStore:
             async with self._lock:
                 await self._take_file()
 
-    def record(self, event: Event) -> None:
-        self._unwritten.append((_now(), event))
-        self._happened.set()
-
     # ------------------------------------------------------------ what writers ask for
 
     async def change(self, user_id: int, change: Change, writer: str) -> DesiredState:
         def amend(state: DesiredState) -> DesiredState:
-            wish = _exact(change(state.users.get(user_id)))
+            wish = account.exact(change(state.users.get(user_id)))
             return state if wish == state.users.get(user_id) else state.with_entry(user_id, wish)
 
         return await self.amend(amend, writer)
@@ -259,27 +243,26 @@ class YamlFileStore:
 
     # ------------------------------------------------------------ what was
 
+    def record(self, event: Event) -> None:
+        self._journal.record(event)
+
     async def history(self, limit: int) -> Sequence[Generation]:
-        return await self._asking(lambda: self._history.newest(limit))
+        return await self._journal.newest(limit)
 
     async def generation(self, number: int) -> tuple[Generation, Generation | None]:
-        found, before = await self._asking(lambda: (self._history.get(number), self._history.get(number - 1)))
-        if found is None:
-            raise NoSuchGeneration(f"There is no generation {number} in the history.")
-        return found, before
+        return await self._journal.generation(number)
 
     async def events(self, user_id: int | None, after: int, limit: int) -> Sequence[Recorded]:
-        await self._flush_events()
-        return await self._asking(lambda: self._history.events(user_id, after, limit))
+        return await self._journal.events(user_id, after, limit)
 
     # ------------------------------------------------------------ the start
 
     def _open_history(self) -> _Known | None:
         path = self._state_dir / "history.sqlite3"
         try:
-            self._history = History(path)
-            last = self._history.last()
-            self._asked, self._offer = self._history.asked(), self._history.waiting()
+            history = self._journal.open(path)
+            last = history.last()
+            self._asked, self._offer = history.asked(), history.waiting()
             if last is None:
                 return None
             return _Known(replace(spec.stored(last.text), generation=last.number), last.text)
@@ -290,8 +273,8 @@ class YamlFileStore:
             ) from error
 
     def _open_home(self, make_it: bool) -> None:
-        if make_it and self._history.founding() is None:
-            self._history.begin_founding(file_made=self._home.look().missing)
+        if make_it and self._journal.history.founding() is None:
+            self._journal.history.begin_founding(file_made=self._home.look().missing)
         self._home.open(make_it)
 
     async def _found(self, running: Mapping[int, str | None]) -> None:
@@ -305,7 +288,7 @@ class YamlFileStore:
             Moved: somebody wrote to the file.
         """
         wished = self._known.state
-        before = _declared(wished, running)
+        before = account.declared(wished, running)
         if before != wished:
             cost = brake.toll(before, wished, self._terms.site)
             why = brake.verdict(before, wished, cost, running, self._terms.limits)
@@ -316,7 +299,7 @@ class YamlFileStore:
                 await self._write_change(before, FOUND)
                 text = self._edited(self._known.text, before, replace(wished, generation=before.generation))
                 await self._hold(self._offered(text, FOUND, FOUND), cost, f"sessions ran that nothing remembers: {why}")
-        await self._asking(self._history.end_founding)
+        await self._journal.asking(self._journal.history.end_founding)
         self._founding = None
 
     # ------------------------------------------------------------ the file → the state
@@ -354,12 +337,12 @@ class YamlFileStore:
 
     async def _settled(self) -> Found:
         """The file, when nobody has written to it for the settle time."""
-        found = await self._blocking(self._home.look)
+        found = await self._journal.blocking(self._home.look)
         for _ in range(SETTLE_ROUNDS):
             if found == self._seen:
                 break
             await asyncio.sleep(self._terms.settle_seconds)
-            before, found = found, await self._blocking(self._home.look)
+            before, found = found, await self._journal.blocking(self._home.look)
             if found == before:
                 break
         return found
@@ -389,6 +372,40 @@ class YamlFileStore:
         if theirs.generation != self._known.state.generation == generation:
             pairs = {**self._where, "named": theirs.generation or None, "generation": generation}
             log.info("the edited file held nothing new and was brought up to date", extra={"pairs": pairs})
+
+    async def _take_displaced(self, file: Path) -> None:
+        """Somebody saved at the very moment in which we wrote: an edit like any other."""
+        found = await self._journal.blocking(lambda: disk.read(file, spec.MAX_BYTES))
+        try:
+            offer = self._offered(spec.decode(found.raw or b""), "file", found.writer)
+            await self._adopt(offer, self._seen or Found(None), approved=False)
+        except Moved:
+            await self._take_displaced(file)
+            return
+        except NeedsApproval:
+            pass  # it waits
+        except (WishInvalid, NotPersisted, spec.EditFailed) as error:
+            log.warning("an edit that met a write of ours is no good", extra={"pairs": {"why": str(error)}})
+            await self._set_aside(file)
+            return
+        await self._journal.blocking(file.unlink)
+
+    async def _clear_leftover(self, file: Path) -> None:
+        """A kill left a text of ours, whole or not, or the edit that it had just displaced."""
+        found = await self._journal.blocking(lambda: disk.read(file, spec.MAX_BYTES))
+        try:
+            named = spec.stored(spec.decode(found.raw or b"")).generation
+        except WishInvalid:
+            await self._journal.blocking(file.unlink)
+            return
+        if named == self._known.state.generation or await self._journal.blocking(lambda: self._base(named)) is not None:
+            await self._take_displaced(file)
+        else:
+            await self._set_aside(file)
+
+    async def _set_aside(self, file: Path) -> None:
+        kept = await self._journal.blocking(lambda: disk.set_aside(file, disk.target_of(file)))
+        log.warning("a text was set aside", extra={"pairs": {**self._where, "aside": kept}})
 
     async def _adopt(self, offer: Offer, found: Found, *, approved: bool) -> DesiredState:
         """Bring a text into force, merged with what happened since the state that it was edited from.
@@ -428,7 +445,7 @@ class YamlFileStore:
         if current.generation == 0:
             first = theirs.generation if 0 < theirs.generation < ABSURD else 1
             return _Outcome(theirs, replace(theirs, generation=first), (), brake.Toll(), "")
-        base = await self._blocking(lambda: self._base(theirs.generation))
+        base = await self._journal.blocking(lambda: self._base(theirs.generation))
         after, conflicts = merge.adopted(current, base, theirs)
         cost = brake.toll(current, after, self._terms.site)
         held = brake.verdict(current, after, cost, self._running, self._terms.limits)
@@ -439,7 +456,7 @@ class YamlFileStore:
         if not 0 < generation < self._known.state.generation:
             return None
         try:
-            past = self._history.get(generation)
+            past = self._journal.history.get(generation)
         except sqlite3.Error as error:
             raise NotPersisted(f"The history cannot be read: {error}.") from error
         return None if past is None else spec.stored(past.text)
@@ -448,7 +465,7 @@ class YamlFileStore:
         self._seen = found
         if problems == self._health.problems:
             return
-        self._health = WishHealth(self._home.name, False, problems, _now())
+        self._health = WishHealth(self._home.name, False, problems, account.now())
         for problem in problems:
             facts = {"line": problem.line or None, "column": problem.column or None, "problem": problem.message}
             log.warning(
@@ -471,7 +488,7 @@ class YamlFileStore:
         """Raises NotPersisted."""
         if offer != self._offer:
             try:
-                await self._blocking(lambda: self._history.keep_waiting(offer))
+                await self._journal.blocking(lambda: self._journal.history.keep_waiting(offer))
             except sqlite3.Error as error:
                 raise NotPersisted(f"The history in {self._state_dir} cannot be written: {error}.") from error
         self._offer = offer
@@ -539,7 +556,7 @@ class YamlFileStore:
         """
         before, raw = self._known.state, text.encode()
         newer = after.generation > before.generation
-        record = account.record(before, after, writer, text, _now()) if newer else None
+        record = account.record(before, after, writer, text, account.now()) if newer else None
         events = [
             *account.changes(before, after, writer),
             *(account.met(each, writer, after.generation) for each in conflicts),
@@ -548,17 +565,17 @@ class YamlFileStore:
         # A text that was refused or held is somebody's work: it stays beside the one that takes its place.
         keep = not found.missing and found.raw not in (self._known.text.encode(), offered.encode())
         try:
-            kept = await self._blocking(lambda: self._write(raw, record, events, found, note, keep))
+            replaced = await self._journal.blocking(lambda: self._write(raw, record, events, found, note, keep))
         except OSError as error:
-            raise NotPersisted(
-                f"The desired state cannot be written to {self._home.name}: {error.strerror}."
-            ) from error
+            where = self._home.name
+            raise NotPersisted(f"The desired state cannot be written to {where}: {error.strerror}.") from error
         except sqlite3.Error as error:
             raise NotPersisted(f"The history in {self._state_dir} cannot be written: {error}.") from error
         self._known, self._seen = _Known(after, text), Found(raw)
         self._judge(text)
-        if kept is not None:
-            log.warning("the text that was there was set aside", extra={"pairs": {**self._where, "aside": kept}})
+        if replaced.kept is not None:
+            aside = {**self._where, "aside": replaced.kept}
+            log.warning("the text that was there was set aside", extra={"pairs": aside})
         if record is not None:
             self._asked |= dict.fromkeys(record.users, Asked(record.number, record.at, writer))
             pairs = {"generation": after.generation, "writer": writer, "changes": record.summary}
@@ -567,30 +584,32 @@ class YamlFileStore:
             await self._wait_with(replace(self._offer, in_file=False))
         await self._review()
         for conflict in conflicts:
-            _log_conflict(conflict, after.generation)
+            facts = {"user": conflict.user_id, "field": conflict.field, "kept": conflict.kept, "lost": conflict.lost}
+            log.warning(
+                "an edit of the file and an earlier change met in one field; the edit was kept",
+                extra={"pairs": {**facts, "generation": after.generation}},
+            )
         self._tell(before, after)
+        if replaced.displaced is not None:
+            await self._take_displaced(replaced.displaced)
 
     def _write(
         self, raw: bytes, record: Generation | None, events: Sequence[Event], found: Found, note: str, keep: bool
-    ) -> Path | None:
+    ) -> Replaced:
         """The history first: a generation that never reaches its home is forgotten, or merged at the next start."""
         if record is not None:
-            self._history.add(record, events)
+            self._journal.history.add(record, events)
         if self._home.read_only and raw != found.raw:
-            return None  # what was found running, noted for ourselves until the text is approved
+            return Replaced()  # what was found running, noted for ourselves until the text is approved
         try:
             return self._home.replace(raw, found, note, keep=keep)
         except BaseException:
             if record is not None:
-                self._history.forget(record.number)
+                self._journal.history.forget(record.number)
             raise
 
     def _edited(self, text: str, before: DesiredState, after: DesiredState) -> str:
-        """The text, changed to say `after`.
-
-        Raises:
-            EditFailed: it cannot be.
-        """
+        """The text, changed to say `after`. Raises spec.EditFailed."""
         if not self._home.numbered:
             said = spec.stored(text).generation
             before, after = replace(before, generation=said), replace(after, generation=said)
@@ -599,7 +618,7 @@ class YamlFileStore:
         return spec.edit(text, before, after)
 
     def _offered(self, text: str, source: str, writer: str) -> Offer:
-        return Offer(text, source, writer, _now(), in_file=False, base=self._known.state.generation)
+        return Offer(text, source, writer, account.now(), in_file=False, base=self._known.state.generation)
 
     def _must_be_writable(self) -> None:
         """Raises WishReadOnly."""
@@ -616,7 +635,7 @@ class YamlFileStore:
         except WishInvalid as error:
             problems = error.problems
         if problems != self._health.problems:
-            self._health = WishHealth(self._home.name, not problems, problems, _now())
+            self._health = WishHealth(self._home.name, not problems, problems, account.now())
 
     def _tell(self, before: DesiredState, after: DesiredState) -> None:
         changed = frozenset(spec.changed_users(before, after))
@@ -626,67 +645,8 @@ class YamlFileStore:
             for listener in self._listeners:
                 listener(changed)
 
-    # ------------------------------------------------------------ events
-
-    async def _keep_recording(self) -> None:
-        while True:
-            await self._happened.wait()
-            await self._flush_events()
-            await asyncio.sleep(RECORD_SECONDS)
-
-    async def _flush_events(self) -> None:
-        self._happened.clear()
-        unwritten, self._unwritten = self._unwritten, []
-        if not unwritten:
-            return
-        try:
-            await self._blocking(lambda: self._history.add_events(unwritten))
-        except sqlite3.Error as error:
-            pairs = {"events": len(unwritten), "why": str(error)}
-            log.warning("events could not be written", extra={"pairs": pairs})
-
     # ------------------------------------------------------------ helpers
 
     @property
     def _where(self) -> dict[str, str]:
         return {"file": self._home.name}
-
-    async def _blocking(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
-
-    async def _asking(self, work: Callable[[], T]) -> T:
-        """Raises NotPersisted."""
-        try:
-            return await self._blocking(work)
-        except sqlite3.Error as error:
-            raise NotPersisted(f"The history cannot be read: {error}.") from error
-
-
-def _exact(wish: Wish | None) -> Wish | None:
-    """As the file can say it."""
-    if wish is None or wish.restart_at is None:
-        return wish
-    return replace(wish, restart_at=spec.to_the_millisecond(wish.restart_at))
-
-
-def _declared(state: DesiredState, running: Mapping[int, str | None]) -> DesiredState:
-    """The same, with everybody wanted running who does, and left alone where that is new."""
-    for user_id, session_id in sorted(running.items()):
-        wish = state.users.get(user_id)
-        if wish is None or wish.state is RunState.STOPPED:
-            had = wish or Wish(session_id=session_id)
-            state = state.with_entry(user_id, replace(had, state=None, paused=True))
-    return state
-
-
-def _now() -> datetime:
-    """As exact as it is kept."""
-    return spec.to_the_millisecond(datetime.now(UTC))
-
-
-def _log_conflict(conflict: merge.Conflict, generation: int) -> None:
-    pairs = {"user": conflict.user_id, "field": conflict.field, "kept": conflict.kept, "lost": conflict.lost}
-    log.warning(
-        "an edit of the file and an earlier change met in one field; the edit was kept",
-        extra={"pairs": {**pairs, "generation": generation}},
-    )

@@ -42,15 +42,13 @@ class Matlabs:
         await self._desktop.begin_matlab()
         prefix = frame_prefix(secrets.token_hex(8))
         environment = {
-            **os.environ,
-            "SESSION_FOLDER": str(folder),
+            **self._desktop.environment,
             "SESSION_FRAME": prefix,
             "SESSION_SAFE_MODE": "1" if safe_mode else "",
             "LD_LIBRARY_PATH": os.environ.get("SESSION_LIBRARIES", ""),  # for the link alone: MATLAB has its own of all
         }
         heard = _Heard(hear)
-        command = (sys.executable, "-m", LINK, self._desktop.engine)
-        terminal = await Terminal.run(command, environment, folder, prefix, heard)
+        terminal = await Terminal.run((sys.executable, "-m", LINK), environment, folder, prefix, heard)
         return Matlab(terminal, heard, self._desktop)
 
 

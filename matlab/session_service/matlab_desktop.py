@@ -43,19 +43,17 @@ class Desktop:
 
     def __init__(self, environment: Mapping[str, str], home: Path, folder: Path) -> None:
         """`home`: where MATLAB and matlab-proxy keep what is theirs; `folder`: the user's, where MATLAB begins."""
-        self.engine = f"matlab_user_{environment.get('MCM_USER_ID', '0')}"
-        """The name that MATLAB's engine is shared by."""
         self.path = f"/{secrets.token_urlsafe(24)}"
         """Below which everything of it is. A browser that knows it was let in: the desktop asks for its parts by their
         paths and nothing else, and a cookie would go to the sessions of other users on this host, too."""
         self.address = f"http://127.0.0.1:{PORT}"
         self._end_seconds = float(environment.get("MCM_STOP_SECONDS") or END_SECONDS)
-        self._environment = {
+        self.environment = {
             **environment,
             **_settings(environment, home, folder),
-            "SESSION_ENGINE": self.engine,
             "MWI_BASE_URL": self.path,
         }
+        """Of MATLAB and of whoever speaks with it."""
         self._home = home
         self._ended = False
         """MATLAB was ended by us, so that it is ours to start again."""
@@ -65,7 +63,7 @@ class Desktop:
     async def __aenter__(self) -> Desktop:
         self._home.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._http = aiohttp.ClientSession()
-        self._process = await asyncio.create_subprocess_exec(COMMAND, env=self._environment, cwd=self._home)
+        self._process = await asyncio.create_subprocess_exec(COMMAND, env=self.environment, cwd=self._home)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -123,6 +121,7 @@ def _settings(environment: Mapping[str, str], home: Path, folder: Path) -> dict[
     settings = {
         "HOME": str(home),  # `~/.matlab`, where a sign-in is kept; not the user's folder, whose startup.m runs last
         "SESSION_FOLDER": str(folder),
+        "SESSION_ENGINE": f"matlab_user_{environment.get('MCM_USER_ID', '0')}",  # the name that it is shared by
         "MWI_APP_HOST": "127.0.0.1",
         "MWI_APP_PORT": str(PORT),
         "MWI_ENABLE_TOKEN_AUTH": "False",  # who is let in is decided before it is asked

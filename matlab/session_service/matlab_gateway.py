@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Iterable
 
 import aiohttp
@@ -85,12 +86,13 @@ class Gateway:
 
 
 async def _pass_on(source: Socket, target: Socket) -> None:
-    """Until the one is closed; then the other is, too."""
-    async for message in source:
-        if message.type is WSMsgType.TEXT:
-            await target.send_str(message.data)
-        elif message.type is WSMsgType.BINARY:
-            await target.send_bytes(message.data)
+    """Until one of them is closed; then the other is, too."""
+    with contextlib.suppress(ConnectionError):
+        async for message in source:
+            if message.type is WSMsgType.TEXT:
+                await target.send_str(message.data)
+            elif message.type is WSMsgType.BINARY:
+                await target.send_bytes(message.data)
     await target.close()
 
 

@@ -5,8 +5,6 @@ A process of its own, because MATLAB's engine writes what a command prints to th
 command runs, and to nothing else that could be read before its end; because it is native code, whose crash should not
 be the service's; and because it is not made for threads. So there is one thread, which looks now and then whether
 the command is over and whether somebody wants it to be.
-
-    python3 -m session_service.matlab_link ENGINE
 """
 
 from __future__ import annotations
@@ -146,7 +144,7 @@ class Link:
 
     def _look(self) -> None:
         """A MATLAB that ended while nothing ran tells nobody."""
-        if sys.argv[1] not in matlab.engine.find_matlab():
+        if os.environ["SESSION_ENGINE"] not in matlab.engine.find_matlab():
             raise matlab.engine.EngineError("MATLAB is gone.")
 
     def _say(self, frame: str, **content: Any) -> None:
@@ -175,7 +173,7 @@ def connect(name: str, typed: Typed) -> Any:
 def main() -> int:
     typed = Typed()
     try:
-        engine = connect(sys.argv[1], typed)
+        engine = connect(os.environ["SESSION_ENGINE"], typed)
         Link(engine, os.environ["SESSION_FRAME"], typed).speak(safe_mode=bool(os.environ["SESSION_SAFE_MODE"]))
     except Left:
         return 0

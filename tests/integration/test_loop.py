@@ -30,7 +30,7 @@ REST = 0.15
 
 
 class AlwaysReady(Prober):
-    async def probe(self, http_port: int, ws_port: int) -> Probe:
+    async def probe(self, http_port: int, ws_port: int, patience: float = 0.0) -> Probe:
         return Probe(True, True, datetime.now(UTC), "")
 
 

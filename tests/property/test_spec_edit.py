@@ -236,6 +236,18 @@ def test_an_edit_of_one_user_in_a_block_touches_no_neighbour(case: tuple[Laid, D
     assert len(edited) <= len(laid.text) + 120 * len(touched) + 10
 
 
+@given(changes())
+def test_many_edits_at_once_are_what_they_are_one_by_one(case: tuple[Laid, DesiredState, DesiredState]) -> None:
+    laid, before, after = case
+    text, at_once = laid.text, spec.edit(laid.text, before, replace(after, generation=before.generation))
+    step = before
+    for user_id in spec.changed_users(before, after):
+        then = step.with_entry(user_id, after.users.get(user_id))
+        text, step = spec.edit(text, step, then), then
+    rest = replace(after, generation=before.generation)
+    assert spec.edit(text, step, rest) == at_once
+
+
 @given(st.sampled_from(range(1, 101)), wishes)
 def test_a_hundred_users_of_whom_one_changes(user_id: int, wish: Wish) -> None:
     lines = [f"  {i}: {{session_id: s-{i}}}   # the seat of number {i}\n" for i in range(1, 101)]

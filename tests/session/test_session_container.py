@@ -80,6 +80,10 @@ async def test_text_of_any_script_and_length_passes_unharmed(session: Session) -
     long = "中é🙂" * 20_000
     answer = await peer.eval(f"x = '{long}'; disp(strcmp(x(end-3:end), '🙂')); disp(x(1:9))")
     assert answer["output"] == "1\n中é🙂\n"
+    quotes = "''" * 50_000
+    comment = "%{\n" + "% a 'quote' and a \"quote\"\n" * 5_000 + "%}\n"
+    answer = await peer.eval(f"{comment}x = '{quotes}'; disp(numel(x)); f()\nfunction f()\n  disp('f')\nend")
+    assert answer["output"] == "50000\nf\n"
 
 
 async def test_data_lands_in_the_users_folder_which_is_the_working_folder(session: Session) -> None:

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import hashlib
 import io
+import re
 import tarfile
 import time
 from collections.abc import Iterator
@@ -20,14 +21,12 @@ import docker
 import pytest
 from docker.models.containers import Container
 
+from tests.rig import Rig
 from tests.session.conftest import ROOT, Session, Start, a_container
 from tests.session.test_session_container import (  # noqa: F401 - collected here, too
-    test_a_broken_startup_is_reported_and_the_session_comes_up,
-    test_a_restart_ends_what_runs_and_begins_anew,
+    STARTUP,
     test_a_startup_that_kills_the_interpreter_leads_to_safe_mode,
     test_a_startup_that_never_ends_can_be_stopped,
-    test_many_interrupts_hit_only_what_runs,
-    test_the_users_startup_runs_last_and_its_variables_are_there,
 )
 from tests.session.test_session_methods import (  # noqa: F401 - collected here, too
     test_a_block_of_a_matrix_is_viewed,
@@ -41,7 +40,7 @@ from tests.session.test_session_methods import (  # noqa: F401 - collected here,
     test_what_is_not_there_cannot_be_viewed,
     test_what_nobody_asked_for_is_not_typed,
 )
-from tests.support import eventually
+from tests.support import Lab, eventually
 
 STAND_IN = Path(__file__).with_name("stand_in")
 DOCKERFILE = """
@@ -52,6 +51,11 @@ COPY mfiles /opt/session/mfiles
 ENV SESSION_INTERPRETER=matlab PYTHONPATH=/opt/session:/opt/stand_in PATH=/opt/stand_in/bin:/usr/bin:/bin \\
     MLM_LICENSE_FILE=27000@licence.example
 USER 1000:1000
+"""
+PROFILE = """\
+default_profile: matlab
+profiles:
+  matlab: {{image: "{image}", licence: 27000@licence.example, cpus: 1, memory: 512m, shm: 64m, stop_grace_seconds: 30}}
 """
 NO_LICENCE = {"MCM_USER_ID": "7", "MLM_LICENSE_FILE": ""}
 TOKEN = "open-sesame"
@@ -86,11 +90,6 @@ def start(start: Start, matlab_image: str) -> Start:
 def shared_container(matlab_image: str) -> Iterator[tuple[Container, Path]]:
     with a_container(matlab_image, {}, {}) as made:
         yield made
-
-
-@pytest.fixture
-async def session(start: Start) -> Session:
-    return await start().ready()
 
 
 @pytest.fixture(scope="module")
@@ -158,6 +157,17 @@ async def test_what_runs_can_be_interrupted(shared: Session) -> None:
         assert (await peer.eval("disp(1)"))["output"] == "1\n"
 
 
+async def test_many_interrupts_hit_only_what_runs(shared: Session) -> None:
+    peer = await shared.connect()
+    for n in range(5):
+        call = await peer.send("eval", code=f"while true, end % {n}")
+        await peer.until("busy", lambda p, n=n: p["code"].endswith(f"% {n}"))  # type: ignore[misc]
+        for _ in range(3):
+            await peer.send("interrupt")
+        assert (await peer.answer(call))["result"]["status"] == "interrupted"
+        assert (await peer.eval(f"disp({n})"))["output"] == f"{n}\n"
+
+
 async def test_our_functions_come_back_when_the_path_is_reset(shared: Session) -> None:
     peer = await shared.connect()
     await peer.eval("restoredefaultpath();")
@@ -197,6 +207,29 @@ async def test_files_are_uploaded_and_downloaded_on_the_websockets_port(shared: 
 
 
 # ---------------------------------------------------------------- MATLAB's life
+
+
+async def test_the_users_startup_runs_last_and_a_broken_one_is_reported(start: Start) -> None:
+    session = await start({STARTUP: "from_startup = pwd;\nerror('Oh:no', 'oh no')"}).ready()
+    peer = await session.connect("?transcript=1")
+    (_, hello) = peer.heard[0]
+    past = "".join(entry["params"].get("text", "") for entry in hello["transcript"])
+    assert past == "startup.m: oh no\n"
+    assert (await peer.eval("from_startup"))["output"] == "from_startup = /home/matlab/shared\n"
+
+
+async def test_a_restart_ends_what_runs_and_begins_anew(mortal: Session) -> None:
+    peer = await mortal.connect()
+    before = (await mortal.health())["interpreter"]["restarts"]
+    await peer.eval("old = 1;")
+    running = await peer.send("eval", code="while true, end")
+    waiting = await peer.send("eval", code="y = 1;")
+    assert (await peer.call("restart"))["interpreter"]["restarts"] == before + 1
+    assert (await peer.answer(running))["result"]["status"] == "died"
+    assert (await peer.answer(waiting))["result"]["status"] == "aborted"
+    assert (await peer.until("exited"))["requested"]
+    assert (await peer.eval("exist('old')"))["output"] == "ans = 0\n"
+    assert _told(mortal)[-3:] == ["stop", "ended 0", "start"]
 
 
 async def test_exit_gives_a_fresh_matlab(mortal: Session) -> None:
@@ -264,7 +297,9 @@ async def test_a_link_that_cannot_be_made_says_why_and_leaves_matlab_alone(start
     assert _told(session) == ["start"]
 
 
-async def test_when_matlab_proxy_ends_so_does_the_container(session: Session) -> None:
+async def test_when_matlab_proxy_ends_so_does_the_container(start: Start) -> None:
+    session = start(environment=NO_LICENCE)
+    await eventually(lambda: _answers(session))
     _kill(session, "matlab-proxy-ap")  # the kernel keeps 15 characters of a name
     assert (await asyncio.to_thread(session.container.wait, timeout=20))["StatusCode"] == 1
     assert "matlab-proxy ended" in session.container.logs().decode()
@@ -310,6 +345,39 @@ async def test_the_desktop_opens_with_the_sessions_token_and_may_be_framed_by_wh
         assert answer.headers["Content-Security-Policy"] == f"frame-ancestors {framed_by}"
     async with session.http.get(inside, headers={"Origin": "https://evil.example"}) as answer:
         assert answer.status == 403
+
+
+# ---------------------------------------------------------------- around it
+
+
+async def test_the_controller_runs_it_as_any_other_profile_and_gives_the_seat_back(
+    lab: Lab, matlab_image: str, http: aiohttp.ClientSession
+) -> None:
+    rig = Rig(lab)
+    (lab.folder / "controller.yaml").write_text(PROFILE.format(image=matlab_image))
+    await rig.start()
+    try:
+        status, answer = await rig.create(1)
+        assert status == 201, answer
+        await rig.comes_up(1)
+        _, told = await rig.call("GET", "/v1/users/1")
+        assert {c["type"]: c["status"] for c in told["conditions"]}["SessionReady"] == "True"
+        async with http.get(told["access_url"]) as page:
+            assert (await page.json())["method"] == "GET"
+        assert (await rig.destroy(1))[0] == 200
+        assert (rig.data / "user_1/.home/stand-in.log").read_text().split("\n")[1:3] == ["stop", "ended 0"]
+    finally:
+        await rig.close()
+
+
+def test_the_dockerfile_copies_what_is_there_to_where_it_is_looked_for() -> None:
+    matlab = ROOT / "matlab"
+    dockerfile = (matlab / "Dockerfile.matlab").read_text()
+    copied = dict(re.findall(r"^COPY (\S+) (\S+)$", dockerfile, re.MULTILINE))
+    assert [source for source in copied if not (matlab / source).exists()] == []
+    assert copied["matlab/mfiles"] == "/opt/session/mfiles"
+    service = "".join(file.read_text() for file in (matlab / "session_service").glob("matlab*.py"))
+    assert set(re.findall(r"/opt/session/\w+", service)) == {"/opt/session/mfiles"}
 
 
 def _for_everybody(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:

@@ -50,6 +50,13 @@ async def test_what_people_compute_prints_this_and_nothing_else(shared: Session,
     assert (answer["error"], answer["output"]) == (None, prints)
 
 
+async def test_what_trickles_is_heard_whole_in_order_and_before_the_end(shared: Session) -> None:
+    peer = await shared.connect()
+    await peer.eval("for k = 1:20000, printf('%d\\n', k); end")
+    assert peer.printed().split() == [str(k) for k in range(1, 20001)]
+    assert [method for method, _ in peer.heard if method != "output"] == ["hello", "busy", "idle"]
+
+
 async def test_a_session_starts_without_a_word(session: Session) -> None:
     peer = await session.connect("?transcript=1")
     assert [e for e in peer.heard[0][1]["transcript"] if e["method"] == "output"] == []

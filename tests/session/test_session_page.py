@@ -492,3 +492,18 @@ async def test_it_is_used_in_a_frame_of_another_sites_page(browser: Browser, sha
     finally:
         await context.close()
         await runner.cleanup()
+
+
+async def test_stop_frees_a_session_that_hangs_on_a_question(own_page: Page, session: Session) -> None:
+    page = own_page
+    await run(page, "x = 1;")
+    await expect(variable(page, "x")).to_be_visible()
+    (session.folder / "mat2str.m").write_text("function text = mat2str (varargin)\n  while true, end\nend\n")
+    await run(page, "x = 2")
+    await printed(page, "x = 2")
+    await state(page, "Ready")  # and now the page asks for the variables, but never hears of their values
+    await run(page, "disp('freed')")
+    await page.clock.fast_forward(5_000)  # the page looks, and sees that a command waits while none runs
+    await page.locator("#stop").click()
+    await printed(page, "freed")
+    await expect(page.locator("#transcript .note")).to_have_count(0)  # nothing was lost for it

@@ -6,6 +6,7 @@ import asyncio
 import fcntl
 import json
 import os
+import re
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ import pytest
 from controller.cli.service import unit
 from tests.api_world import api_world
 from tests.shell import ROOT, run
+from tests.support import Lab
 
 SYSTEMD = Path("/run/systemd/system").is_dir()
 
@@ -89,17 +91,16 @@ async def test_a_controller_that_answers_is_told_and_one_of_another_instance_is_
         assert other["controller"]["level"] == "fault"
 
 
-@pytest.mark.usefixtures("docker_client")
-def test_the_real_engine_has_version_clock_image_and_ports(tmp_path: Path) -> None:
+def test_the_real_engine_has_version_clock_image_and_ports(tmp_path: Path, lab: Lab) -> None:
     (tmp_path / "controller.yaml").write_text("profiles: {standard: {}, odd: {image: nobody/has:this}}\n")
-    free = {"MCM_HTTP_PORT_BASE": "41000", "MCM_WS_PORT_BASE": "42000", "MCM_MAX_USERS": "5"}
+    bases = {"MCM_HTTP_PORT_BASE": str(lab.http_base), "MCM_WS_PORT_BASE": str(lab.ws_base), "MCM_MAX_USERS": "5"}
     with socket.socket() as other:
-        other.bind(("127.0.0.1", 41003))
+        other.bind(("127.0.0.1", lab.http_base + 3))
         other.listen()
-        done = run(tmp_path, "doctor", MCM_STATE_DIR=str(tmp_path / "s"), MCM_INSTANCE="mcmtest-doctor", **free)
+        done = run(tmp_path, "doctor", MCM_STATE_DIR=str(tmp_path / "s"), MCM_INSTANCE=lab.instance, **bases)
     assert "Docker " in done.stdout
     assert "nobody/has:this is not on the engine" in done.stdout
-    assert "1 session port taken, 41003 by " in done.stdout
+    assert re.search(rf"session ports? taken, {lab.http_base + 3} by .*: users 3", done.stdout)
     assert done.returncode == 1
 
 

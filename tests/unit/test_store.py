@@ -19,7 +19,7 @@ import pytest
 from controller import spec
 from controller.errors import NotPersisted, SettingsInvalid
 from controller.model import RunState, Wish
-from controller.store import yaml_file
+from controller.store import disk, yaml_file
 from controller.store.disk import FileHome
 from controller.store.yaml_file import YamlFileStore
 from tests.fake_store import terms
@@ -252,9 +252,9 @@ async def test_what_cannot_be_written_did_not_happen(place: Place, monkeypatch: 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    for broken in ("fsync", "replace"):
+    for module, broken in ((os, "fsync"), (disk, "exchange")):
         with monkeypatch.context() as patched:
-            patched.setattr(os, broken, full)
+            patched.setattr(module, broken, full)
             with pytest.raises(NotPersisted, match="No space left on device"):
                 await store.change(5, to(Wish()), "api 1")
         assert store.current.generation == 1
@@ -283,22 +283,22 @@ async def test_file_and_folder_are_on_the_disk_before_a_change_is_acknowledged(
 ) -> None:
     store = await place.store(START)
     steps: list[tuple[str, str]] = []
-    fsync, rename = os.fsync, os.replace
+    fsync, exchange = os.fsync, disk.exchange
 
     def seen_fsync(descriptor: int) -> None:
         steps.append(("fsync", Path(f"/proc/self/fd/{descriptor}").readlink().name))
         fsync(descriptor)
 
-    def seen_rename(old: Path, new: Path) -> None:
-        steps.append(("rename", new.name))
-        rename(old, new)
+    def seen_exchange(new: Path, old: Path) -> None:
+        steps.append(("exchange", old.name))
+        exchange(new, old)
 
     monkeypatch.setattr(os, "fsync", seen_fsync)
-    monkeypatch.setattr(os, "replace", seen_rename)
+    monkeypatch.setattr(disk, "exchange", seen_exchange)
     await store.change(5, to(Wish()), "api 1")
-    assert [what for what, _ in steps] == ["fsync", "rename", "fsync"]
+    assert [what for what, _ in steps] == ["fsync", "exchange", "fsync"]
     assert steps[0][1].endswith(".tmp")
-    assert steps[1:] == [("rename", place.file.name), ("fsync", place.file.parent.name)]
+    assert steps[1:] == [("exchange", place.file.name), ("fsync", place.file.parent.name)]
 
 
 async def test_an_acknowledged_change_survives_a_kill(place: Place) -> None:
@@ -412,6 +412,50 @@ async def test_a_file_that_moved_between_the_look_and_the_write_is_taken_first(p
     state = await store.change(6, meddled, "api 1")
     assert list(state.users) == [1, 2, 5, 6]
     assert calls == 2
+    assert place.strays == []
+
+
+@pytest.mark.parametrize("renames", [True, False], ids=["by renaming", "in place"])
+async def test_an_edit_in_the_very_moment_of_a_write_is_not_lost(
+    place: Place, monkeypatch: pytest.MonkeyPatch, renames: bool
+) -> None:
+    store = await place.store(START)
+    exchange = disk.exchange
+
+    def meddled(new: Path, old: Path) -> None:
+        monkeypatch.setattr(disk, "exchange", exchange)
+        text = place.file.read_text().replace("  1: {}\n", "  1: {}\n  5: {}  # just now\n")
+        if renames:
+            place.edit(place.file.read_text(), text)
+        else:
+            place.file.write_text(text)
+        exchange(new, old)
+
+    monkeypatch.setattr(disk, "exchange", meddled)
+    await store.change(6, to(Wish()), "api 1")
+    assert list(store.current.users) == [1, 2, 5, 6]
+    assert "# just now" in place.file.read_text()
+    assert (place.strays, place.asides) == ([], [])
+
+
+async def test_an_edit_that_a_kill_caught_in_that_moment_is_found_again(place: Place) -> None:
+    store = await place.store(START)
+    await store.change(6, to(Wish()), "api 1")
+    left = place.file.with_name(f".desired_state.yaml.{'0a' * 8}.tmp")
+    left.write_text(START.replace("  1: {}\n", "  1: {}\n  5: {}\n"))
+    again = await place.store()
+    assert list(again.current.users) == [1, 2, 5, 6]
+    left.write_text(START.replace("generation: 1", "generation: 1000"))
+    await place.store()
+    assert list((await place.store()).current.users) == [1, 2, 5, 6], "nobody knows what that was made from"
+    assert (place.strays, len(place.asides)) == ([], 1)
+
+
+async def test_where_files_cannot_trade_places_they_are_replaced(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(disk, "_LIBC", None)
+    store = await place.store(START)
+    await store.change(6, to(Wish()), "api 1")
+    assert list((await place.store()).current.users) == [1, 2, 6]
     assert place.strays == []
 
 

@@ -12,10 +12,11 @@ function text = __session_local_functions__ (text)
   end
 end
 
-% The same number of characters, so that places stay what they were.
+% The same number of characters, so that places stay what they were. The patterns never go back into a string: PCRE
+% remembers each way back on the stack, and a long string would be the interpreter's end.
 function code = without_strings_and_comments (text)
   block = '^[ \t]*[%#]\{[ \t]*$.*?^[ \t]*[%#]\}[ \t]*$';
-  string = '(?<![\w)\]}.''])''(?:[^''\n]|'''')*''|"(?:[^"\\\n]|""|\\.)*"';
+  string = '(?<![\w)\]}.''])''[^''\n]*+(?:''''[^''\n]*+)*+''|"[^"\\\n]*+(?:(?:""|\\.)[^"\\\n]*+)*+"';
   [first, last] = regexp (text, [block '|' string '|[%#][^\n]*|\.\.\.[^\n]*'], "lineanchors");
   code = text;
   for i = 1:numel (first)

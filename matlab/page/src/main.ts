@@ -163,7 +163,7 @@ function showVariables(variables: Variable[]): void {
 
 async function look(): Promise<void> {
   const status = await connection.call("status", {});
-  toolbar.showUsage(status.usage);
+  toolbar.look(status);
   folder.follow(status.folder);
 }
 
@@ -193,7 +193,7 @@ document.addEventListener("keydown", (event) => {
   else if (key === "s" && control && !altKey) { if (editor.active) void editor.save(editor.active); }
   else if (key === "n" && control && altKey) editor.newScript();
   else if (key === "c" && ctrlKey && !metaKey && !altKey && !shiftKey && !String(getSelection())) { // with a selection it copies
-    if (toolbar.busy) toolbar.interrupt();
+    if (toolbar.stoppable) toolbar.interrupt();
     else if (line.view.hasFocus) line.clear();
     else return;
   } else if (key === "l" && ctrlKey && !altKey && !shiftKey && line.view.hasFocus) commandWindow.clear();

@@ -16,6 +16,7 @@ export interface Usage { memory: number | null; memory_limit: number | null; cpu
 export interface Status {
   state: State;
   since: string;
+  waiting: number;
   asks: Asking | null;
   folder: string | null;
   interpreter: Interpreter;

@@ -2,7 +2,7 @@
 import type { Connection } from "./connection";
 import { $ } from "./dom";
 import { readable } from "./folder";
-import type { Asking, Interpreter, State, Usage } from "./protocol";
+import type { Asking, Interpreter, State, Status, Usage } from "./protocol";
 import { otherLanguage, speak, words } from "./words";
 
 const STUCK_AFTER = 3000; // ms without a reaction to Stop
@@ -15,6 +15,7 @@ export class Toolbar {
   private worked: { seconds: number; at: number } | null = null;
   private owner: { user_id?: string; session_id?: string } = {};
   private interpreter?: Interpreter;
+  private hangs = false; // on a question of some page's: commands wait, and none runs
   private forcing = false;
   private sure = false;
   private stuckTimer = 0;
@@ -49,12 +50,13 @@ export class Toolbar {
   }
 
   get busy(): boolean { return this.state === "busy"; }
+  get stoppable(): boolean { return this.busy || this.hangs; }
 
   lost(): void { this.enter("connecting"); }
 
   /** Ctrl-C; the second time, if the first was not heard, a restart. */
   interrupt(): void {
-    if (!this.busy) return;
+    if (!this.stoppable) return;
     if (this.forcing) {
       this.connection.call("restart", {}).catch(() => {});
       this.calm();
@@ -76,7 +78,15 @@ export class Toolbar {
 
   get asking(): Asking | null { return this.asks; }
 
-  showUsage({ memory, memory_limit, cpu_seconds, cpus }: Usage): void {
+  /** At what the session says of itself from time to time. */
+  look({ state, waiting, usage }: Status): void {
+    const hung = this.hangs;
+    this.hangs = state === "idle" && waiting > 0;
+    if (hung !== this.hangs) this.draw();
+    this.showUsage(usage);
+  }
+
+  private showUsage({ memory, memory_limit, cpu_seconds, cpus }: Usage): void {
     const now = performance.now() / 1000;
     const share = cpu_seconds !== null && this.worked && now > this.worked.at
       ? Math.min(1, Math.max(0, (cpu_seconds - this.worked.seconds) / (now - this.worked.at) / cpus)) : 0;
@@ -94,10 +104,9 @@ export class Toolbar {
   private enter(state: State | "connecting", since = 0): void {
     this.state = state;
     this.since = since;
-    if (!this.busy) {
-      this.calm();
-      this.asks = null;
-    }
+    this.hangs = false;
+    this.calm();
+    if (!this.busy) this.asks = null;
     this.draw();
   }
 
@@ -123,7 +132,7 @@ export class Toolbar {
     $("state").textContent = !this.asks ? words()[this.state]
       : this.asks.kind === "key" ? words().waitingForKey : words().waitingForInput;
     $("prompt").textContent = this.asks ? this.prompt() : ">>";
-    this.stop.disabled = !this.busy;
+    this.stop.disabled = !this.stoppable;
     this.stop.title = this.forcing ? words().forceHint : words().stopHint;
     this.stop.classList.toggle("force", this.forcing);
     $("stop-text").textContent = this.forcing ? words().force : words().stop;

@@ -13,7 +13,7 @@ barh([3 1 2]);
 hist([1 2 2 3 3 3 4 4 5], 5);
 
 %% histogram
-histogram([1 2 2 3 3 3 4 4 5]);
+histogram([1 2 2 3 3 3 4 4 5], 5, 'Normalization', 'pdf', 'FaceColor', 'g'); xline([2 4], 'r--', 'label');
 
 %% scatter
 scatter(1:5, [2 4 1 3 5], 40, 1:5, 'filled'); colorbar;
