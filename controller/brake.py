@@ -10,8 +10,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from controller.merge import ranges
-from controller.model import DesiredState, RunState
-from controller.spec import Site
+from controller.model import DesiredState, RunState, Wish
+from controller.spec import Site, resolve
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +43,12 @@ def toll(before: DesiredState, after: DesiredState, site: Site) -> Toll:
     """Pauses do not count: they end, and then it is too late to ask."""
     running = {user_id for user_id in before.users if _wants(before, user_id) is RunState.RUNNING}
     goes_on = {user_id for user_id in running if _wants(after, user_id) is RunState.RUNNING}
+    names = {user_id: (_profile(before, user_id, site), _profile(after, user_id, site)) for user_id in goes_on}
+    made_of = {name: _made_of(name, site) for pair in names.values() for name in pair}
     return Toll(
         removes=tuple(sorted(running - after.users.keys())),
         stops=tuple(sorted(user_id for user_id in running - goes_on if user_id in after.users)),
-        remakes=tuple(
-            sorted(user_id for user_id in goes_on if _made_of(before, user_id, site) != _made_of(after, user_id, site))
-        ),
+        remakes=tuple(sorted(i for i, (was, now) in names.items() if made_of[was] != made_of[now])),
         of=frozenset(running),
     )
 
@@ -84,7 +84,12 @@ def _wants(state: DesiredState, user_id: int) -> RunState | None:
     return None if wish is None else wish.state or RunState.RUNNING
 
 
-def _made_of(state: DesiredState, user_id: int, site: Site) -> object:
-    """What a container is made from and cannot change while it lives, as far as the wish chooses it."""
-    profile = site.profiles.get(state.users[user_id].profile or state.default_profile or site.default_profile)
-    return profile and (profile.image, profile.shm, dict(profile.env), profile.licence)
+def _profile(state: DesiredState, user_id: int, site: Site) -> str:
+    return state.users[user_id].profile or state.default_profile or site.default_profile
+
+
+def _made_of(profile: str, site: Site) -> str:
+    """What a container of this profile cannot change while it lives, whoever's it is; empty if there is no such one."""
+    if profile not in site.profiles:
+        return ""
+    return resolve(Wish(profile=profile), 1, 1, None, site).spec.spec_hash
