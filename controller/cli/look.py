@@ -111,12 +111,23 @@ def health_command(api: Api, users: Users, output: str) -> None:
 # ---------------------------------------------------------------- the controller
 
 
+def _branch(git: Json) -> Cell:
+    commit = git["commit"]
+    newest = (
+        f"commit {commit['id'][:12]} by {commit['author']} at {commit['date']}: {commit['subject']}" if commit else ""
+    )
+    told = "; ".join(filter(None, (git["state"], newest, git["error"])))
+    return (told, GOOD if git["state"] == "synced" else BAD)
+
+
 def _status_rows(server: str, status: Json) -> list[Row]:
     wish, engine, users, queue = (status[part] for part in ("desired_state", "engine", "users", "queue"))
     rows: list[Row] = [
         ("controller", f"{status['version']}, instance {status['instance']}, {server}"),
         ("desired state", f"generation {status['generation']}, {wish['source']}"),
     ]
+    if wish.get("git"):
+        rows.append(("branch", _branch(wish["git"])))
     if not wish["valid"]:
         rows.append(("", ("is not valid as it stands now; the last good state stays in force:", BAD)))
         rows += [

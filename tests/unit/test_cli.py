@@ -39,7 +39,7 @@ from controller.model import (
 )
 from controller.settings import Settings, environment_name
 from controller.spec import Profile, Site
-from controller.store import WishHealth
+from controller.store import Commit, Sync, WishHealth
 from tests.shell import COMMAND, environment, on_terminal, plain, run
 from tests.worlds import GIB, a_container
 
@@ -260,7 +260,7 @@ class Controller:
         self.health = WishHealth("/wish.yaml", True, (), NOW)
         self.seen: tuple[UserView, ...] = (READY,)
         self.pending = None
-        self.sync = None
+        self.sync: Sync | None = None
         self.url = ""
 
     def asked(self, _: int) -> None:
@@ -331,6 +331,17 @@ async def test_status_shows_wish_engine_users_and_work(folder: Path, controller:
     assert rows["users"] == "2 declared, 1 containers, 1 running, 1 ready"
     assert rows["work"] == "3 queued, 2 working, 1 starting, 4 backing off"
     assert rows["resync"] == "9 so far, the last in 34 ms"
+
+
+async def test_status_shows_how_a_branch_stands(folder: Path, controller: Controller) -> None:
+    newest = Commit("0123456789abcdef", "Ann <ann@example.org>", NOW, "one more")
+    controller.sync = Sync("/srv/lab.git", "main", "wish.yaml", True, newest, "0123456789abcdef", NOW, "")
+    done = await asyncio.to_thread(run, folder, "status", "--server", controller.url)
+    assert "synced; commit 0123456789ab by Ann <ann@example.org> at " in done.stdout
+    controller.sync = replace(controller.sync, error="git fetch: no route to host")
+    done = await asyncio.to_thread(run, folder, "status", "--server", controller.url)
+    assert "unreachable; commit 0123456789ab" in done.stdout
+    assert "no route to host" in done.stdout
 
 
 async def test_status_shows_where_the_wish_is_wrong_and_why_the_engine_is_away(
