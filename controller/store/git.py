@@ -20,7 +20,7 @@ from controller.errors import MatlabManagerError
 from controller.settings import without_password
 from controller.store import Commit
 
-LOCAL_SECONDS, REMOTE_SECONDS = 20.0, 60.0
+LOCAL_SECONDS, REMOTE_SECONDS = 20.0, 30.0
 """What a call may take, within our repository and with the remote."""
 NOBODY = "MATLAB Container Manager"
 ADDRESS = "matlab-container-manager@localhost"
