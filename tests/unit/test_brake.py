@@ -51,7 +51,8 @@ def test_more_than_three_and_more_than_a_fifth(of: int, removed: int, held: bool
 def test_the_sentence_tells_who_and_how_many() -> None:
     after = users([*range(5, 9)], u9=STOPPED, u10=Wish(profile="other"))
     assert why(users(range(1, 11)), after) == (
-        "it would end 6 of 10 sessions (remove 1-4; stop 9; make anew 10), and more than 3 sessions and 20 % need approval"
+        "it would end 6 of 10 sessions (remove 1-4; stop 9; make anew 10), "
+        "and more than 3 sessions and 20 % need approval"
     )
 
 
