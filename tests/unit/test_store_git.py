@@ -15,6 +15,9 @@ from controller.model import RunState, Wish
 from controller.settings import without_password
 from controller.store import git as git_module
 from controller.store.git import Git, GitFailed
+from controller.store.git_home import Branch, GitHome
+from controller.store.yaml_file import YamlFileStore
+from tests.fake_store import terms
 from tests.git_world import FIRST, Forge, git, look
 from tests.support import eventually
 
@@ -483,6 +486,34 @@ def test_a_git_that_takes_too_long_is_ended(tmp_path: Path, monkeypatch: pytest.
     ours.open()
     with pytest.raises(GitFailed, match=r"git fetch took more than 0\.5 s"):
         ours.fetch("main", "refs/controller/tip")
+
+
+async def test_ssh_is_spoken_without_a_question_and_a_stop_does_not_wait_for_it(
+    forge: Forge, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bin_folder, said, hangs = tmp_path / "bin", tmp_path / "said", tmp_path / "hangs"
+    bin_folder.mkdir()
+    ssh = bin_folder / "ssh"
+    ssh.write_text(
+        f'#!/bin/bash\necho "$@" >>{said}\n[ -e {hangs} ] && exec sleep 600\n'
+        'unset "${!GIT_@}"\nexec sh -c "${@: -1}"\n'
+    )
+    ssh.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{bin_folder}:{os.environ['PATH']}")
+    branch = Branch(f"ssh://git@lab.example.org{forge.remote}", "main", "wish.yaml", 600, write=True)
+    store = YamlFileStore(GitHome(branch, forge.state / "git"), forge.state, terms(settle_seconds=0))
+    await store.load()
+    await store.change(7, to(Wish()), "api 1")
+    assert forge.log()[0] == "create user 7"
+    assert "-o BatchMode=yes" in said.read_text()
+    calls = len(said.read_text().splitlines())
+    hangs.touch()
+    running = asyncio.get_running_loop().create_task(store.run())
+    await eventually(lambda: len(said.read_text().splitlines()) > calls)
+    running.cancel()
+    async with asyncio.timeout(10):
+        await asyncio.wait([running])
+        await store.close()
 
 
 def test_a_password_in_the_address_is_never_told(tmp_path: Path) -> None:
