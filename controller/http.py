@@ -20,8 +20,10 @@ from aiohttp import http_exceptions, web
 from controller.errors import (
     EngineUnavailable,
     MatlabManagerError,
+    NeedsApproval,
     NoSuchContainer,
     NoSuchGeneration,
+    NotPending,
     NotPersisted,
     SessionConflict,
     WishInvalid,
@@ -129,7 +131,7 @@ def _status_of(error: MatlabManagerError) -> int:
     match error:
         case NotPersisted() | WishInvalid() | EngineUnavailable():
             return 503
-        case SessionConflict():
+        case SessionConflict() | NeedsApproval() | NotPending():
             return 409
         case NoSuchContainer() | NoSuchGeneration():
             return 404
