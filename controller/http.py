@@ -20,8 +20,10 @@ from aiohttp import http_exceptions, web
 from controller.errors import (
     EngineUnavailable,
     MatlabManagerError,
+    NeedsApproval,
     NoSuchContainer,
     NoSuchGeneration,
+    NotPending,
     NotPersisted,
     SessionConflict,
     WishInvalid,
@@ -130,7 +132,7 @@ def _status_of(error: MatlabManagerError) -> int:
     match error:
         case NotPersisted() | WishInvalid() | EngineUnavailable():
             return 503
-        case SessionConflict() | WishReadOnly():
+        case SessionConflict() | NeedsApproval() | NotPending() | WishReadOnly():
             return 409
         case NoSuchContainer() | NoSuchGeneration():
             return 404

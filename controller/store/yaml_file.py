@@ -359,7 +359,7 @@ class YamlFileStore:
             self._refuse(found, (Problem(0, 0, f"this waits for approval: {error}"),))
         except WishInvalid as error:
             self._refuse(found, error.problems)
-        except (NotPersisted, spec.EditFailed) as error:
+        except NotPersisted as error:
             self._refuse(found, (Problem(0, 0, f"the edit is good, but it cannot be recorded: {error}"),))
 
     async def _take_text(self, text: str, found: Found) -> None:
@@ -384,7 +384,7 @@ class YamlFileStore:
             return
         except NeedsApproval:
             pass  # it waits
-        except (WishInvalid, NotPersisted, spec.EditFailed) as error:
+        except (WishInvalid, NotPersisted) as error:
             log.warning("an edit that met a write of ours is no good", extra={"pairs": {"why": str(error)}})
             await self._set_aside(file)
             return
@@ -425,7 +425,10 @@ class YamlFileStore:
             await self._hold(offer, outcome.cost, held)
             raise NeedsApproval(held)
         waited, restored = self._offer, offer.text == self._known.text
-        text = self._edited(offer.text, outcome.theirs, outcome.after)
+        try:
+            text = self._edited(offer.text, outcome.theirs, outcome.after)
+        except spec.EditFailed as error:
+            raise NotPersisted(f"The text cannot be changed in place: {error}.") from error
         await self._persist(outcome.after, text, offer.writer, found, offered=offer.text, conflicts=outcome.conflicts)
         if waited is not None and (waited.in_file or not restored):
             await self._wait_with(None)
@@ -436,6 +439,7 @@ class YamlFileStore:
     async def _outcome(self, offer: Offer) -> _Outcome:
         """Raises WishInvalid, NotPersisted."""
         current = self._known.state
+        spec.decode(offer.text.encode("utf-8", "surrogatepass"))  # a caller's text must fit into a file, too
         theirs = spec.parse(offer.text, max_users=self._terms.max_users, profiles=self._terms.site.profiles)
         if not self._home.numbered:
             theirs = replace(theirs, generation=offer.base)

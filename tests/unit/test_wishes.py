@@ -94,9 +94,11 @@ async def test_what_cannot_be_meant_is_refused(
 async def test_a_text_as_large_as_the_file_may_be_is_read_and_no_larger(world: ApiWorld) -> None:
     padded = TEN.replace("# the lab", "# the lab" + "é" * 100_000)
     assert (await world.call("PUT", "/v1/desired-state", json={"text": padded}))[0] == 200
-    too_large = TEN.replace("# the lab", "#" * 300_000)
-    status, body = await world.call("PUT", "/v1/desired-state", json={"text": too_large})
-    assert (status, "larger than 256 KB" in str(body["problems"])) == (422, True)
+    for filler in ("#" * 300_000, "#" + "é" * 140_000):
+        too_large = TEN.replace("# the lab", filler)
+        status, body = await world.call("PUT", "/v1/desired-state", json={"text": too_large})
+        assert (status, "larger than 256 KB" in str(body["problems"])) == (422, True)
+    assert (await world.call("PUT", "/v1/desired-state", json={"text": TEN + "# \ud800"}))[0] == 422
     endless = io.BytesIO(b'{"text": "' + b"#" * 1_100_000)
     type_is_json = {"Content-Type": "application/json"}
     assert (await world.call("PUT", "/v1/desired-state", data=endless, headers=type_is_json))[0] == 413
