@@ -11,34 +11,39 @@ import asyncio
 import json
 import re
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from enum import Enum, auto
 from typing import Any, Protocol, assert_never
 
 from aiohttp import web
 
-from controller import status
+from controller import refresh, status, wishes
 from controller.errors import EngineUnavailable, SessionConflict
 from controller.http import (
-    PAIRS,
     REQUEST_ID,
     Refusal,
     answer,
     encoded_answer,
+    note,
     read_object,
     read_optional_object,
+    refuse_unknown,
     speak_json,
+    unknown_fields,
 )
 from controller.model import Activity, EngineView, Phase, RunState, UserView, Wish
 from controller.spec import Site, container_name, parse_instant, user_id_of, valid_session_id
-from controller.store import Change, Store
+from controller.store import Change
+from controller.wishes import Wishes, pending_document
 
 LOOK_SECONDS = 5.0
 """So long a caller waits for a look at the engine; then the last knowledge has to do, and is marked as such."""
 HEALTH_AGE = 2.0
 """Seconds: older knowledge is looked up again before health is told from it."""
 LOG_LINES, MAX_LOG_LINES = 100, 10_000
+WISH_FIELDS = {"state", "profile", "session_id", "restart_at", "paused"}
+"""What `PUT` and `PATCH /v1/users/<n>` take."""
 
 
 class Observer(Protocol):
@@ -68,7 +73,7 @@ class Observer(Protocol):
     async def engine_now(self) -> datetime: ...
 
 
-class Loop(Protocol):
+class Loop(wishes.Planner, Protocol):
     """What the API asks of the reconciler."""
 
     def retry_now(self, user_id: int) -> None: ...
@@ -84,6 +89,8 @@ class Terms:
     create_timeout: float
     """Seconds that a call waits for its effect before it answers 202."""
     version: str
+    refresh_secret: str = field(default="", repr=False)
+    """Whoever knows it may have the branch fetched; empty: nobody."""
 
 
 class Outcome(Enum):
@@ -106,7 +113,7 @@ class Effect:
     """The entry before the change."""
 
 
-def build_app(store: Store, observer: Observer, loop: Loop, site: Site, terms: Terms) -> web.Application:
+def build_app(store: Wishes, observer: Observer, loop: Loop, site: Site, terms: Terms) -> web.Application:
     """The API as an application; serve it with `http.Runner`."""
     api = _Api(store, observer, loop, site, terms)
     app = web.Application(middlewares=[speak_json])
@@ -121,25 +128,28 @@ def build_app(store: Store, observer: Observer, loop: Loop, site: Site, terms: T
             web.get("/v1/users", api.users),
             web.get("/v1/users/{user_id}", api.user),
             web.put("/v1/users/{user_id}", api.declare),
+            web.patch("/v1/users/{user_id}", api.amend),
             web.delete("/v1/users/{user_id}", api.undeclare),
             web.get("/v1/users/{user_id}/logs", api.logs),
             web.get("/v1/status", api.overview),
             web.get("/healthz", api.alive),
             web.get("/readyz", api.ready),
+            *wishes.routes(store, loop),
+            *refresh.routes(store, terms.refresh_secret),
         ]
     )
     return app
 
 
 class _Api:
-    def __init__(self, store: Store, observer: Observer, loop: Loop, site: Site, terms: Terms) -> None:
+    def __init__(self, store: Wishes, observer: Observer, loop: Loop, site: Site, terms: Terms) -> None:
         self._store = store
         self._observer = observer
         self._loop = loop
         self._site = site
         self._terms = terms
         self._rows = _Rows(site)
-        self._service = json.dumps(status.service_document()).encode()
+        self._service = json.dumps(status.service_document(wishes.ENDPOINTS)).encode()
 
     # ------------------------------------------------------------ what callers rely on
 
@@ -210,7 +220,9 @@ class _Api:
         views = {view.user_id: view for view in self._observer.views()}
         ids = sorted(views.keys() | state.users.keys())
         documents = [
-            status.user_document(self._site, state, views.get(user_id) or self._observer.view(user_id), now)
+            status.user_document(
+                self._site, state, views.get(user_id) or self._observer.view(user_id), now, self._asked(user_id)
+            )
             for user_id in ids
         ]
         return answer({"total": len(ids), "users": documents, **status.staleness(self._observer.engine, now)})
@@ -226,8 +238,30 @@ class _Api:
         user_id = self._user_of(request)
         wish = self._wish(await read_object(request), request)
         note(request, user=user_id, session_id=wish.session_id)
-        done = _stopped if wish.state is RunState.STOPPED else _running
-        effect = await self._carry_out(request, user_id, lambda _: wish, done)
+        return await self._declared(request, user_id, lambda _: wish, wish.state)
+
+    async def amend(self, request: web.Request) -> web.Response:
+        user_id = self._user_of(request)
+        body = await read_object(request)
+        refuse_unknown(body, WISH_FIELDS)
+        given = self._wish({name: value for name, value in body.items() if value is not None}, request)
+        changes = {name: getattr(given, name) for name in body}
+        note(request, user=user_id)
+        held = self._store.current.users.get(user_id)
+
+        def change(wish: Wish | None) -> Wish:
+            if wish is None:
+                raise self._not_found(user_id)
+            return replace(wish, **changes)
+
+        state = changes.get("state", held.state if held else None)
+        return await self._declared(request, user_id, change, state)
+
+    async def _declared(
+        self, request: web.Request, user_id: int, change: Change, state: RunState | None
+    ) -> web.Response:
+        done = _stopped if state is RunState.STOPPED else _running
+        effect = await self._carry_out(request, user_id, change, done)
         if effect.outcome is Outcome.SUPERSEDED:
             raise self._superseded(user_id)
         in_force = effect.outcome is Outcome.DONE and not effect.after.progress.error
@@ -256,7 +290,9 @@ class _Api:
                 "version": self._terms.version,
                 "instance": self._site.instance,
                 "generation": state.generation,
-                "desired_state": status.wish_document(self._store.health),
+                "desired_state": status.wish_document(self._store.health, self._store.sync),
+                "paused": state.paused,
+                "pending": pending_document(self._store),
                 "engine": status.engine_document(self._observer.engine, now),
                 "queue": asdict(self._loop.activity()),
                 "users": status.tally(len(state.users), self._observer.views()),
@@ -303,7 +339,7 @@ class _Api:
             seen = forgotten or (acted and view.observed_at is not None and view.observed_at >= asked_at)
             if _asked(self._store.current.users.get(user_id)) is not wanted:
                 return Outcome.SUPERSEDED
-            if not view.engine.reachable:
+            if not view.engine.reachable or self._store.current.pauses(user_id):
                 return Outcome.PENDING
             if seen and done(view):
                 return Outcome.DONE
@@ -400,10 +436,16 @@ class _Api:
         )
 
     def _document(self, view: UserView) -> dict[str, Any]:
-        return status.user_document(self._site, self._store.current, view, _now())
+        asked = self._asked(view.user_id)
+        return status.user_document(self._site, self._store.current, view, _now(), asked)
+
+    def _asked(self, user_id: int) -> status.WhoAsked:
+        return status.WhoAsked(self._store.asked(user_id), self._store.asked(0))
 
     def _why(self, view: UserView) -> str:
-        return status.why(self._store.current.users.get(view.user_id), view, _now())
+        state = self._store.current
+        paused = status.paused(state, view.user_id, self._asked(view.user_id))
+        return status.why(state.users.get(view.user_id), view, _now(), paused)
 
     def _where(self, user_id: int) -> str:
         return f"GET /v1/users/{user_id} tells how it goes on."
@@ -424,7 +466,7 @@ class _Api:
 
     def _wish(self, body: dict[str, Any], request: web.Request) -> Wish:
         """The body of a PUT: an entry of the desired state, as the file has it."""
-        _refuse_unknown(body, {"state", "profile", "session_id", "restart_at"})
+        refuse_unknown(body, WISH_FIELDS)
         state, profile, restart_at = (body.get(name) for name in ("state", "profile", "restart_at"))
         if "state" in body and state not in [each.value for each in RunState]:
             raise Refusal(400, "invalid_state", "`state` must be running or stopped.", allowed=list(RunState))
@@ -436,7 +478,10 @@ class _Api:
         if "restart_at" in body and moment is None:
             example = "2026-11-22T10:00:00Z"
             raise Refusal(400, "invalid_restart_at", f"`restart_at` must be a moment such as {example}.")
-        return Wish(RunState(state) if state else None, profile, _session_id(body, request), moment)
+        paused = body.get("paused", False)
+        if not isinstance(paused, bool):
+            raise Refusal(400, "invalid_paused", "`paused` must be true or false.")
+        return Wish(RunState(state) if state else None, profile, _session_id(body, request), moment, paused)
 
     # ------------------------------------------------------------ helpers
 
@@ -482,16 +527,11 @@ class _Rows:
         return json.dumps({"total": len(rows), "containers": rows, **status.staleness(engine, _now())}).encode()
 
 
-def note(request: web.Request, **pairs: object) -> None:
-    """Add to what the log says of this call."""
-    request[PAIRS].update(pairs)
-
-
 async def _session_asked_for(request: web.Request, closed: bool = False) -> tuple[str | None, dict[str, Any]]:
     """The session that a call names, in its query or its body, and warnings about the rest of the body."""
     body = await read_optional_object(request)
     if closed:
-        _refuse_unknown(body, {"session_id"})
+        refuse_unknown(body, {"session_id"})
     return _session_id(body, request), _warnings(body, {"session_id"})
 
 
@@ -509,20 +549,9 @@ def _check_session(user_id: int, wish: Wish, session_id: str | None) -> None:
         raise SessionConflict(f"Session {session_id} is not the current one: that of user {user_id} {current}.")
 
 
-def _unknown(body: dict[str, Any], known: set[str]) -> list[str]:
-    return sorted(body.keys() - known)
-
-
 def _warnings(body: dict[str, Any], known: set[str]) -> dict[str, Any]:
-    unknown = _unknown(body, known)
+    unknown = unknown_fields(body, known)
     return {"warnings": [f"Unknown field ignored: {name}" for name in unknown]} if unknown else {}
-
-
-def _refuse_unknown(body: dict[str, Any], known: set[str]) -> None:
-    unknown = _unknown(body, known)
-    if unknown:
-        sentence = f"Unknown field: {', '.join(unknown)}."
-        raise Refusal(400, "unknown_field", sentence, fields=unknown, allowed=sorted(known))
 
 
 def _asked(wish: Wish | None) -> RunState | None:

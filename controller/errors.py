@@ -53,6 +53,33 @@ class NotPersisted(MatlabManagerError):
     hint = "Check that the folder of the desired state is writable and its disk not full, then repeat the call."
 
 
+class WishReadOnly(MatlabManagerError):
+    """The desired state is changed elsewhere, not here."""
+
+    code = "read_only"
+
+
+class NeedsApproval(MatlabManagerError):
+    """The brake holds a change that would end many sessions at once."""
+
+    code = "needs_approval"
+    hint = "Look at it with `matlabctl status`, then `matlabctl approve` or `matlabctl reject`."
+
+
+class NotPending(MatlabManagerError):
+    """What somebody approved or rejected is not what waits now."""
+
+    code = "not_pending"
+    hint = "Look at what waits now: `pending` of GET /v1/status, or `matlabctl status`."
+
+
+class NoSuchGeneration(MatlabManagerError):
+    """The history does not have it."""
+
+    code = "not_found"
+    hint = "GET /v1/history or `matlabctl history` lists those that are kept."
+
+
 class SessionConflict(MatlabManagerError):
     """A call named a session that is not the current one."""
 

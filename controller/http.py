@@ -20,10 +20,14 @@ from aiohttp import http_exceptions, web
 from controller.errors import (
     EngineUnavailable,
     MatlabManagerError,
+    NeedsApproval,
     NoSuchContainer,
+    NoSuchGeneration,
+    NotPending,
     NotPersisted,
     SessionConflict,
     WishInvalid,
+    WishReadOnly,
 )
 
 log = logging.getLogger(__name__)
@@ -60,6 +64,11 @@ class Refusal(Exception):
 
 def answer(body: Mapping[str, Any], status: int = 200) -> web.Response:
     return encoded_answer(json.dumps(body).encode(), status)
+
+
+def note(request: web.Request, **pairs: object) -> None:
+    """Add to what the log says of this call."""
+    request[PAIRS].update(pairs)
 
 
 def encoded_answer(body: bytes, status: int = 200) -> web.Response:
@@ -123,9 +132,9 @@ def _status_of(error: MatlabManagerError) -> int:
     match error:
         case NotPersisted() | WishInvalid() | EngineUnavailable():
             return 503
-        case SessionConflict():
+        case SessionConflict() | NeedsApproval() | NotPending() | WishReadOnly():
             return 409
-        case NoSuchContainer():
+        case NoSuchContainer() | NoSuchGeneration():
             return 404
         case _:
             return 500
@@ -158,25 +167,36 @@ def _new_id() -> str:
 # ---------------------------------------------------------------- request bodies
 
 
-async def read_object(request: web.Request) -> dict[str, Any]:
-    """The JSON object that the body must be.
+async def read_object(request: web.Request, limit: int = MAX_BODY) -> dict[str, Any]:
+    """The JSON object that the body must be, of at most so many bytes.
 
     Raises:
         Refusal: it is something else.
     """
     _check_type(request)
-    return _parse_object(await _read_body(request))
+    return _parse_object(await read_body(request, limit))
 
 
 async def read_optional_object(request: web.Request) -> dict[str, Any]:
     """The same, or `{}` where there is no body."""
     if not request.can_read_body:
         return {}
-    body = await _read_body(request)
+    body = await read_body(request, MAX_BODY)
     if not body:
         return {}
     _check_type(request)
     return _parse_object(body)
+
+
+def refuse_unknown(body: dict[str, Any], known: set[str]) -> None:
+    unknown = unknown_fields(body, known)
+    if unknown:
+        sentence = f"Unknown field: {', '.join(unknown)}."
+        raise Refusal(400, "unknown_field", sentence, fields=unknown, allowed=sorted(known))
+
+
+def unknown_fields(body: dict[str, Any], known: set[str]) -> list[str]:
+    return sorted(body.keys() - known)
 
 
 def _check_type(request: web.Request) -> None:
@@ -186,7 +206,8 @@ def _check_type(request: web.Request) -> None:
         raise Refusal(415, "unsupported_media_type", sentence)
 
 
-async def _read_body(request: web.Request) -> bytes:
+async def read_body(request: web.Request, limit: int) -> bytes:
+    """Whatever it is, of at most so many bytes. Raises Refusal."""
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise Refusal(415, "unsupported_media_type", "A compressed body is not taken.")
     body = bytearray()
@@ -194,16 +215,16 @@ async def _read_body(request: web.Request) -> bytes:
         async with asyncio.timeout(BODY_SECONDS):
             while chunk := await request.content.readany():
                 body += chunk
-                if len(body) > MAX_BODY:
+                if len(body) > limit:
                     break
     except TimeoutError as error:
         sentence = f"The body did not come within {BODY_SECONDS:g} seconds."
         raise Refusal(408, "request_timeout", sentence) from error
     except (web.RequestPayloadError, http_exceptions.BadHttpMessage, ConnectionError) as error:
         raise Refusal(400, "incomplete_body", "The body broke off or was not framed as HTTP asks.") from error
-    if len(body) > MAX_BODY:
-        _refuse_deep_nesting(bytes(body[:MAX_BODY]))
-        raise Refusal(413, "body_too_large", f"A body may have {MAX_BODY} bytes.")
+    if len(body) > limit:
+        _refuse_deep_nesting(bytes(body[:limit]))
+        raise Refusal(413, "body_too_large", f"A body may have {limit} bytes.")
     return bytes(body)
 
 

@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 
 from controller.engine import Engine
 from controller.errors import EngineUnavailable, NoSuchContainer
-from controller.model import Container, EngineView, Phase, Progress, UserView
+from controller.model import Container, EngineView, Event, Phase, Progress, UserView
 from controller.probes import Prober
 from controller.workqueue import WorkQueue
 
@@ -46,12 +46,21 @@ class ProbeTimes:
 
 
 class Informer:
-    def __init__(self, engine: Engine, queue: WorkQueue, prober: Prober, ports: Ports, times: ProbeTimes) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        queue: WorkQueue,
+        prober: Prober,
+        ports: Ports,
+        times: ProbeTimes,
+        record: Callable[[Event], None],
+    ) -> None:
         self._engine = engine
         self._queue = queue
         self._prober = prober
         self._ports = ports
         self._times = times
+        self._record = record
         self._view = EngineView()
         self._clock_ahead = timedelta(0)
         """How far the engine's clock is ahead of ours."""
@@ -182,6 +191,7 @@ class Informer:
         """The engine did not answer somebody."""
         if self._view.reachable or self._view.error != str(error):
             log.warning("engine lost", extra={"pairs": {"reason": str(error)}})
+            self._record(Event("engine", "Lost", str(error)))
             self._set_engine(replace(self._view, reachable=False, last_seen=self._last_seen, error=str(error)))
 
     # ------------------------------------------------------------ the link to the engine, probes, measurements
@@ -265,6 +275,15 @@ class Informer:
         if (since is None) != (view.ready_since is None):
             pairs = {"user": user_id, "container": asked.id[:12], "reason": probe.detail or "both services answer"}
             log.info("session ready" if probe.ready else "session not ready", extra={"pairs": pairs})
+            self._record(
+                Event(
+                    "session",
+                    "Ready" if probe.ready else "NotReady",
+                    str(pairs["reason"]),
+                    user_id,
+                    container=asked.id[:12],
+                )
+            )
             self._queue.add(user_id)
         self._due.add_after(user_id, self._until_next_round() if probe.ready else self._until_next_try(took))
 
@@ -294,6 +313,7 @@ class Informer:
         version = self._view.version if version is None else version
         if not self._view.reachable or version != self._view.version:
             log.info("engine reached", extra={"pairs": {"version": version}})
+            self._record(Event("engine", "Reached", f"the engine answers, version {version or 'not told yet'}"))
             self._set_engine(EngineView(reachable=True, version=version, last_seen=self._last_seen, error=""))
 
     def _set_engine(self, view: EngineView) -> None:

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from controller import secretfile
+from controller import brake, secretfile
 from controller.access import Access
 from controller.api import Terms, build_app
 from controller.engine.docker import DockerEngine
@@ -26,9 +26,13 @@ from controller.http import Runner
 from controller.informer import Informer, Ports, ProbeTimes
 from controller.probes import Prober
 from controller.reconciler import Pace, Reconciler
-from controller.settings import Settings
-from controller.spec import Profile, Site
-from controller.store.yaml_file import YamlFileStore
+from controller.settings import ElsewhereSettings, GitSettings, Settings
+from controller.sites import site_of
+from controller.store.disk import FileHome
+from controller.store.git_home import Branch, GitHome
+from controller.store.home import Home
+from controller.store.sqlite_home import SqliteHome
+from controller.store.yaml_file import WishTerms, YamlFileStore
 from controller.workqueue import WorkQueue
 
 log = logging.getLogger(__name__)
@@ -77,13 +81,17 @@ def _only_one(state_dir: Path) -> Iterator[None]:
 
 
 async def _serve(settings: Settings, greet: Callable[[], None]) -> None:
-    site = _site(settings, secretfile.load(settings.state_dir))
+    secret = secretfile.load(settings.state_dir)
+    site = site_of(settings, Access(_browsed_at(settings), settings.session_url, settings.sessions_locked, secret))
     store = YamlFileStore(
-        settings.desired_state,
+        _home(settings),
         settings.state_dir,
-        max_users=settings.max_users,
-        profiles=frozenset(settings.profiles),
-        settle_seconds=settings.settle_seconds,
+        WishTerms(
+            site,
+            settings.max_users,
+            settings.settle_seconds,
+            brake.Limits(settings.brake_sessions, settings.brake_percent, settings.allow_empty),
+        ),
     )
     await store.load()
     engine = DockerEngine(
@@ -100,10 +108,16 @@ async def _serve(settings: Settings, greet: Callable[[], None]) -> None:
         Prober(_reached_at(settings)),
         Ports(settings.http_port_base, settings.ws_port_base),
         ProbeTimes(settings.probe_starting_seconds, settings.probe_ready_seconds),
+        store.record,
     )
     pace = Pace(settings.max_concurrent_starts, settings.resync_seconds)
     reconciler = Reconciler(engine, store, informer, queue, site, pace)
-    terms = Terms(settings.max_users, settings.create_timeout_seconds, version("matlab-container-manager"))
+    terms = Terms(
+        settings.max_users,
+        settings.create_timeout_seconds,
+        version("matlab-container-manager"),
+        secretfile.refresh_secret(settings.state_dir),
+    )
     app = build_app(store, informer, reconciler, site, terms)
     try:
         async with _listening(app, settings):
@@ -112,6 +126,19 @@ async def _serve(settings: Settings, greet: Callable[[], None]) -> None:
     finally:
         await engine.close()
         await store.close()
+
+
+def _home(settings: Settings) -> Home:
+    match settings.desired_state:
+        case Path() as file:
+            return FileHome(file)
+        case ElsewhereSettings(sqlite=Path() as database):
+            return SqliteHome(database)
+        case ElsewhereSettings(git=GitSettings() as git):
+            branch = Branch(git.url, git.branch, git.path, git.interval, git.write)
+            return GitHome(branch, settings.state_dir / "git")
+        case other:
+            raise AssertionError(other)  # the settings' own check lets nothing else pass
 
 
 async def _until_told_to_stop(store: YamlFileStore, informer: Informer, reconciler: Reconciler) -> None:
@@ -146,22 +173,6 @@ async def _listening(app: web.Application, settings: Settings) -> AsyncIterator[
         yield
     finally:
         await runner.cleanup()
-
-
-def _site(settings: Settings, secret: bytes) -> Site:
-    return Site(
-        instance=settings.instance,
-        container_prefix=settings.container_prefix,
-        data_root=str(settings.data_root),
-        http_port_base=settings.http_port_base,
-        ws_port_base=settings.ws_port_base,
-        bind_address=settings.bind_address,
-        run_as=settings.session_user,
-        default_profile=settings.default_profile,
-        profiles={name: Profile(**dict(profile)) for name, profile in settings.profiles.items()},
-        access=Access(_browsed_at(settings), settings.session_url, settings.sessions_locked, secret),
-        frame_ancestors=settings.frame_ancestors,
-    )
 
 
 def _reached_at(settings: Settings) -> str:

@@ -46,6 +46,8 @@ class Wish:
     profile: str | None = None
     session_id: str | None = None
     restart_at: datetime | None = None
+    paused: bool = False
+    """Nothing is done to the container, whatever the rest says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,17 @@ class DesiredState:
     generation: int = 0
     default_profile: str | None = None
     users: Mapping[int, Wish] = field(default_factory=lambda: MappingProxyType({}))
+    paused: bool = False
+    """Nothing is done to any container."""
+
+    def pauses(self, user_id: int) -> bool:
+        wish = self.users.get(user_id)
+        return self.paused or (wish is not None and wish.paused)
+
+    def with_entry(self, user_id: int, wish: Wish | None) -> DesiredState:
+        users = {**self.users, user_id: wish}
+        left = {key: value for key, value in sorted(users.items()) if value is not None}
+        return replace(self, users=MappingProxyType(left))
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,6 +359,21 @@ class Retry:
     failures: int = 0
     not_before: datetime | None = None
     since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened and that somebody may want to know of later."""
+
+    kind: str
+    """`wish`, `conflict`, `brake`, `action`, `session` or `engine`."""
+    reason: str
+    """One CamelCase word for programs."""
+    message: str
+    """A sentence for people."""
+    user_id: int | None = None
+    generation: int | None = None
+    container: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,8 +35,12 @@ TRANSIENT = timedelta(seconds=1)
 """When to look again at a container that the engine is busy with."""
 
 
-def plan(want: Target | None, have: tuple[Container, ...], retry: Retry, now: datetime) -> Plan:
+def plan(
+    want: Target | None, have: tuple[Container, ...], retry: Retry, now: datetime, *, paused: bool = False
+) -> Plan:
     """Decide for one user. `now` is by the engine's clock; `have` comes from a fresh inspect."""
+    if paused:
+        return Plan()
     ours = tuple(c for c in have if c.ours)
     if any(c.phase is Phase.REMOVING for c in ours):
         return Plan(look_again_at=now + TRANSIENT, waiting_for="the engine to finish removing a container")

@@ -11,7 +11,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -26,11 +26,26 @@ from controller.errors import (
     MatlabManagerError,
     NameConflict,
     NoSuchContainer,
+    NotPersisted,
     WishInvalid,
 )
 from controller.executor import Executor
 from controller.informer import Informer
-from controller.model import Action, Activity, Container, Create, DesiredState, Plan, Restart, Retry, Start, Target
+from controller.model import (
+    Action,
+    Activity,
+    Container,
+    Create,
+    DesiredState,
+    Event,
+    Phase,
+    Plan,
+    Restart,
+    Retry,
+    Start,
+    Target,
+)
+from controller.outlook import Step, outlook
 from controller.planner import after_crash, after_failure, plan
 from controller.spec import MAX_USER_ID, Site, resolve
 from controller.store import Store
@@ -43,7 +58,7 @@ WORKERS = MAX_USER_ID
 STEPS = 10
 """Actions in one pass; the longest honest way (unpause, stop, remove, create, start) is shorter."""
 UNKNOWN_WAIT = 1.0
-"""Seconds between two passes while the engine is away; they cost no call."""
+"""Seconds between two passes while the engine is away, or was never seen; they cost no call."""
 HEALTHY_AFTER = timedelta(seconds=10)
 """A session that answered for so long has recovered: its failures are forgotten."""
 
@@ -84,12 +99,15 @@ class Reconciler:
         self._targets: dict[int, Target] = {}
         self._planned: dict[int, int] = {}
         """Generation of the wish that a user's last plan was made from."""
+        self._paused = False
+        """Everybody was, before the last change."""
         self._resyncs = self._resync_ms = 0
         self._starting = 0
         self._starts = asyncio.Semaphore(pace.starts_at_once)
 
     async def run(self) -> None:
         """Work until cancelled."""
+        self._paused = self._store.current.paused
         self._store.subscribe(self._wish_changed)
         async with asyncio.TaskGroup() as tasks:
             for n in range(WORKERS):
@@ -104,15 +122,28 @@ class Reconciler:
         """
         asked_at = time.monotonic()
         have = await self._engine.survey()
-        state = self._store.current
         now = self._informer.now()
-        for user_id in sorted(have.keys() | state.users.keys() | self._informer.known()):
+        known = sorted(have.keys() | self._store.current.users.keys() | self._informer.known())
+        for user_id in known:
+            self._informer.saw(user_id, have.get(user_id, ()), asked_at)
+        try:  # before anybody is looked at: who is not wanted may be there for a reason that nobody remembers
+            await self._store.surveyed(_running(have))
+        except NotPersisted as error:
+            log.warning("what runs could not be recorded", extra={"pairs": {"why": str(error)}})
+        for user_id in known:
             containers = have.get(user_id, ())
-            self._informer.saw(user_id, containers, asked_at)
             if not containers or self._differs(user_id, containers, now):
                 self._queue.add(user_id)
         self._resyncs += 1
         self._resync_ms = round(1000 * (time.monotonic() - asked_at))
+
+    async def preview(self, state: DesiredState) -> tuple[Step, ...]:
+        """What would be done now if `state` were in force.
+
+        Raises:
+            EngineUnavailable: nobody knows.
+        """
+        return outlook(state, await self._engine.survey(), self._site, self._informer.now())
 
     def retry_now(self, user_id: int) -> None:
         """Somebody asked: forget the waiting, and look at this user next."""
@@ -135,6 +166,9 @@ class Reconciler:
     # ------------------------------------------------------------ what brings users here
 
     def _wish_changed(self, user_ids: frozenset[int]) -> None:
+        if self._paused and not self._store.current.paused:  # those who are not wanted were left alone, too
+            user_ids |= self._informer.known()
+        self._paused = self._store.current.paused
         for user_id in sorted(user_ids):
             self.retry_now(user_id)
 
@@ -166,6 +200,9 @@ class Reconciler:
         if not self._informer.engine.reachable:  # whoever knocks at the engine's door, it need not be a hundred users
             self._unknown(user_id, EngineUnavailable(self._informer.engine.error))
             return
+        if not self._store.founded and self._store.current.generation > 0:
+            self._queue.add_after(user_id, UNKNOWN_WAIT)
+            return
         try:
             todo = await self._converge(user_id)
         except EngineUnavailable as error:
@@ -186,7 +223,7 @@ class Reconciler:
                 self._informer.saw(user_id, have, asked_at)
                 self._planned[user_id] = self._store.current.generation
                 want = self._target(user_id)
-                todo = plan(want, have, self._retry(user_id), self._informer.now())
+                todo = self._plan(user_id, want, have, self._informer.now())
                 if todo.in_the_way is not None:
                     raise NameConflict(
                         f"A container named {todo.in_the_way.name} exists that was not made for this user."
@@ -227,12 +264,19 @@ class Reconciler:
             return  # gone between the look and the act: look again
         except EngineError as error:
             log.warning("action failed", extra={"pairs": {**pairs, "code": error.code, "error": str(error)}})
+            self._record(user_id, want, action, "ActionFailed", f"{what}: {error}")
             raise
         log.info("action done", extra={"pairs": {**pairs, "ms": round(1000 * (time.monotonic() - started))}})
+        self._record(user_id, want, action, "ActionDone", what)
         self._tell(user_id, doing="", last=what)
         if isinstance(action, Start) and action.after_crash:
             retry = after_crash(self._retry(user_id), self._informer.now(), random.random())  # noqa: S311
             self._records[user_id] = _Record(retry)
+
+    def _record(self, user_id: int, want: Target | None, action: Action, reason: str, message: str) -> None:
+        container = action.spec.name if isinstance(action, Create) else action.container_id[:12]
+        generation = self._planned[user_id] if want is None else want.generation
+        self._store.record(Event("action", reason, message, user_id, generation, container))
 
     # ------------------------------------------------------------ how a pass ends
 
@@ -301,9 +345,12 @@ class Reconciler:
 
     def _differs(self, user_id: int, containers: tuple[Container, ...], now: datetime) -> bool:
         try:
-            return plan(self._target(user_id), containers, self._retry(user_id), now) != Plan()
+            return self._plan(user_id, self._target(user_id), containers, now) != Plan()
         except WishInvalid:  # its own pass will say so
             return True
+
+    def _plan(self, user_id: int, want: Target | None, have: tuple[Container, ...], now: datetime) -> Plan:
+        return plan(want, have, self._retry(user_id), now, paused=self._store.current.pauses(user_id))
 
     def _target(self, user_id: int) -> Target | None:
         """What this user's wish means, worked out once a generation.
@@ -327,6 +374,12 @@ class Reconciler:
 
     def _retry(self, user_id: int) -> Retry:
         return self._records.get(user_id, _CLEAN).retry
+
+
+def _running(have: Mapping[int, tuple[Container, ...]]) -> dict[int, str | None]:
+    """Users with a session in memory, and whose it was."""
+    alive = (Phase.RUNNING, Phase.PAUSED, Phase.RESTARTING)
+    return {user_id: c.session_id for user_id, containers in have.items() for c in containers if c.phase in alive}
 
 
 def _facts(action: Action, want: Target | None) -> dict[str, object]:

@@ -1,4 +1,7 @@
-"""The secret that the tokens of all sessions come from: one file in the state folder, made once, read by us alone."""
+"""Our secrets, each one file in the state folder, made once, for us and the operator alone.
+
+One is what the tokens of all sessions come from, the other what a webhook proves itself with.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,11 @@ from pathlib import Path
 
 from controller.errors import SettingsInvalid
 
-NAME = "token-secret"
+NAME, REFRESH_NAME = "token-secret", "refresh-secret"
 SIZE = 32
 """Bytes."""
+MIN_LETTERS = 16
+"""For an operator who sets one of their own."""
 
 
 def load(state_dir: Path) -> bytes:
@@ -23,7 +28,7 @@ def load(state_dir: Path) -> bytes:
     file = state_dir / NAME
     try:
         if not file.exists():
-            _make(file)
+            _make(file, secrets.token_bytes(SIZE))
         with file.open("rb") as stream:
             mode = os.fstat(stream.fileno()).st_mode
             secret = stream.read(SIZE + 1)
@@ -39,13 +44,33 @@ def load(state_dir: Path) -> bytes:
     return secret
 
 
-def _make(file: Path) -> None:
+def refresh_secret(state_dir: Path) -> str:
+    """What `POST /v1/refresh` asks for, as text, since people copy it into a forge's settings.
+
+    Raises:
+        SettingsInvalid: it cannot be read or kept, or is none.
+    """
+    file = state_dir / REFRESH_NAME
+    try:
+        if not file.exists():
+            _make(file, f"{secrets.token_urlsafe(SIZE)}\n".encode())
+        secret = file.read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsInvalid(f"The webhook's secret {file} cannot be kept: {error}.") from error
+    if len(secret) < MIN_LETTERS:
+        raise SettingsInvalid(
+            f"{file} is not the webhook's secret: it has fewer than {MIN_LETTERS} letters. Remove it."
+        )
+    return secret
+
+
+def _make(file: Path, secret: bytes) -> None:
     """Whole or not at all, and on disk before any token is made with it."""
     unfinished = file.with_suffix(".new")
     unfinished.unlink(missing_ok=True)
     descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as stream:
-        stream.write(secrets.token_bytes(SIZE))
+        stream.write(secret)
         stream.flush()
         os.fsync(stream.fileno())
     unfinished.rename(file)

@@ -16,16 +16,18 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 import yaml
 from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Discriminator,
     Field,
     PlainSerializer,
     StringConstraints,
+    Tag,
     ValidationError,
     model_validator,
 )
@@ -161,6 +163,91 @@ class ProfileSettings(BaseModel):
     )
 
 
+def _git_url(value: object) -> str:
+    """An absolute path, `user@host:path`, or an address of one of the kinds that git reaches without a helper."""
+    text = str(value)
+    form = r"/.+|(file|https?|ssh)://[^/].*|file:///.+|[\w.-]+@[\w.-]+:[^:].*"
+    if not text.isprintable() or " " in text or re.fullmatch(form, text, re.ASCII) is None:
+        raise ValueError(value)
+    return text
+
+
+def without_password(url: str) -> str:
+    """An address as it may be shown."""
+    parts = urlsplit(url)
+    if not parts.scheme or "@" not in parts.netloc:
+        return url
+    user, _, host = parts.netloc.rpartition("@")
+    return urlunsplit(parts._replace(netloc=f"{user.split(':')[0] if parts.scheme == 'ssh' else '***'}@{host}"))
+
+
+def _branch_name(value: object) -> str:
+    """As `git check-ref-format` has it, more or less; git itself has the last word."""
+    text = str(value)
+    if re.fullmatch(r"(?!.*(\.\.|//|\.lock$|/$|\.$|/\.))[A-Za-z0-9_][A-Za-z0-9_./+-]{0,199}", text) is None:
+        raise ValueError(value)
+    return text
+
+
+def _path_within(value: object) -> str:
+    text = str(value)
+    if any(part in ("", ".", "..") or part.lower() == ".git" for part in text.split("/")) or not text.isprintable():
+        raise ValueError(value)
+    return text
+
+
+class GitSettings(BaseModel):
+    """A branch of git as the home of the desired state: `git` of `desired_state`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+    url: Annotated[str, BeforeValidator(_git_url), PlainSerializer(without_password, when_used="json")] = Field(
+        description="Where the repository is. Git's own ways to prove who we are are used: keys and `~/.ssh/config` of "
+        "the user that runs the controller, `~/.netrc`, or a token in the address, which is shown to nobody.",
+        json_schema_extra={
+            "allowed": "an absolute path, or an address such as `https://git.example.org/lab.git`, "
+            "`ssh://git@git.example.org/lab.git` or `git@git.example.org:lab.git`",
+            "default": "none",
+        },
+    )
+    branch: Annotated[str, BeforeValidator(_branch_name)] = _setting(
+        "main", "Branch whose newest commit is in force.", "the name of a branch"
+    )
+    path: Annotated[str, BeforeValidator(_path_within)] = _setting(
+        "desired_state.yaml", "File in the repository.", "a relative path with `/` between its parts and no `..`"
+    )
+    interval: Number = _seconds(30, "Time between two fetches; `POST /v1/refresh` asks for one at once.", 1, 86400)
+    write: bool = _setting(
+        False,
+        "Whether API calls are written as commits and pushed to the branch. Else calls that change anything are "
+        "refused with 409: who may push says who has a session.",
+        "true or false",
+    )
+
+
+class ElsewhereSettings(BaseModel):
+    """Another home of the desired state than a file: `desired_state` as a mapping with one of these."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+    git: GitSettings | None = _setting(
+        None, "A branch of git: see below.", "a mapping with `url` and perhaps `branch`, `path`, `interval`, `write`"
+    )
+    sqlite: Annotated[Path, BeforeValidator(_absolute_path)] | None = _setting(
+        None, "A database with the text in it; made if it is not there.", "a path"
+    )
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> Self:
+        if (self.git is None) == (self.sqlite is None):
+            raise _clash(f"desired_state must be {allowed_text(_field(('desired_state',)))}", "desired_state")
+        return self
+
+
+def _file_or_elsewhere(value: object) -> object:
+    return value if isinstance(value, Mapping | ElsewhereSettings) else _absolute_path(value)
+
+
 class Settings(BaseModel):
     """Every operator setting, valid as a whole. Paths are absolute."""
 
@@ -174,8 +261,15 @@ class Settings(BaseModel):
         "such a `bind_address` without `session_tokens`.",
         "true or false",
     )
-    desired_state: Folder = _setting(
-        "desired_state.yaml", "File with the desired state; made with a commented example if it is not there.", "a path"
+    desired_state: Annotated[
+        Annotated[Path, Tag("[file]")] | Annotated[ElsewhereSettings, Tag("[elsewhere]")],
+        Discriminator(lambda value: "[file]" if isinstance(value, Path) else "[elsewhere]"),
+        BeforeValidator(_file_or_elsewhere),
+    ] = _setting(
+        "desired_state.yaml",
+        "File with the desired state; made with a commented example if it is not there. Or, in the file only, another "
+        "home of it: a branch of git or a database (see below).",
+        "a path, or a mapping with either `git` or `sqlite`",
     )
     state_dir: Folder = _setting(
         "~/.local/state/matlab-container-manager",
@@ -234,6 +328,22 @@ class Settings(BaseModel):
     settle_seconds: Number = _seconds(
         0.1, "How long the desired state's file must be left alone before it is read.", 0, 10
     )
+    brake_sessions: Whole = _whole(
+        3, "So many sessions one change of the whole text may end unasked: by removing, stopping or remaking.", 0, 999
+    )
+    brake_percent: Number = _setting(
+        20,
+        "Or so large a share of all that run. A change that would end more than both waits for `matlabctl approve`.",
+        "a number of percent from 0 to 100",
+        ge=0,
+        le=100,
+    )
+    allow_empty: bool = _setting(
+        False,
+        "Take a text that names nobody, where users were wanted before, as a change like any other; else it waits for "
+        "`matlabctl approve`.",
+        "true or false",
+    )
     probe_starting_seconds: Number = _seconds(0.5, "Time between two probes of a session that is not ready.", 0.1, 60)
     probe_ready_seconds: Number = _seconds(10, "Time between two probes of a session that is ready.", 0.1, 3600)
     session_user: str = Field(
@@ -266,6 +376,22 @@ class Settings(BaseModel):
         f"a mapping of at least one name ({NAME_RULE}) to a profile",
         min_length=1,
     )
+
+    @property
+    def desired_state_file(self) -> Path | None:
+        """`None` where the desired state is kept in no file."""
+        return self.desired_state if isinstance(self.desired_state, Path) else None
+
+    @property
+    def desired_state_text(self) -> str:
+        """Where the desired state is kept, in words."""
+        match self.desired_state:
+            case ElsewhereSettings(git=GitSettings() as git):
+                return f"{git.path} on branch {git.branch} of {without_password(git.url)}"
+            case ElsewhereSettings(sqlite=path):
+                return f"database {path}"
+            case path:
+                return str(path)
 
     @property
     def api_url(self) -> str:
@@ -415,6 +541,11 @@ def _read_file(file: Path) -> tuple[dict[str, Any], Lines]:
     for name, field in Settings.model_fields.items():
         if field.annotation is Path and isinstance(content.get(name), str):
             content[name] = os.path.join(file.parent, os.path.expanduser(content[name]))
+    match content.get("desired_state"):
+        case str() as name:
+            content["desired_state"] = os.path.join(file.parent, os.path.expanduser(name))
+        case {"sqlite": str() as name} as home:
+            content["desired_state"] = {**home, "sqlite": os.path.join(file.parent, os.path.expanduser(name))}
     return {str(name): value for name, value in content.items()}, lines
 
 
@@ -430,14 +561,15 @@ def _sentence(fault: ErrorDetails, origins: Mapping[str, str], file: Path | None
     if fault["type"] == "clash":
         named = [name for name in fault["ctx"]["settings"] if origins[name] != "default"] or fault["ctx"]["settings"]
         return f"{'; '.join(dict.fromkeys(origins[name] for name in named))}: {fault['msg']}"
-    path = tuple(str(part) for part in fault["loc"] if part != "[key]")
+    path = tuple(str(part) for part in fault["loc"] if part not in ("[key]", "[file]", "[elsewhere]"))
     origin = origins[path[0]]
     if origin.startswith(str(file)):
         origin = _in_file(file, lines, path)
     name = ".".join(path)
     if fault["type"] == "extra_forbidden":
-        siblings = Settings.model_fields if len(path) == 1 else ProfileSettings.model_fields
-        return f"{origin}: {name} is not a setting{_did_you_mean(path[-1], siblings)}"
+        return f"{origin}: {name} is not a setting{_did_you_mean(path[-1], _fields(path))}"
+    if fault["type"] == "missing":
+        return f"{origin}: {name} is missing: it must be {allowed_text(_field(path))}"
     return f"{origin}: {name} cannot be {_quote(fault['input'])}: it must be {allowed_text(_field(path))}"
 
 
@@ -449,7 +581,24 @@ def _in_file(file: Path | None, lines: Lines, path: tuple[str, ...]) -> str:
 
 def _field(path: tuple[str, ...]) -> FieldInfo:
     """The setting that a path of keys leads to; one within a profile is a field of the profile."""
-    return ProfileSettings.model_fields[path[2]] if len(path) > 2 else Settings.model_fields[path[0]]
+    match path:
+        case ("profiles", _, name, *_) | ("desired_state", "git", name, *_) | ("desired_state", name, *_):
+            return _fields(path)[name]
+        case _:
+            return Settings.model_fields[path[0]]
+
+
+def _fields(path: tuple[str, ...]) -> Mapping[str, FieldInfo]:
+    """That setting and its siblings."""
+    match path:
+        case ("profiles", _, _, *_):
+            return ProfileSettings.model_fields
+        case ("desired_state", "git", _, *_):
+            return GitSettings.model_fields
+        case ("desired_state", _, *_):
+            return ElsewhereSettings.model_fields
+        case _:
+            return Settings.model_fields
 
 
 def _extra(field: FieldInfo) -> Mapping[str, Any]:

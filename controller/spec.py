@@ -1,4 +1,4 @@
-"""YAML text ↔ `DesiredState`, and what a wish means for the engine.
+"""YAML text ↔ `DesiredState`, and what a wish means for the engine. How two writers' states meet: `merge.py`.
 
 Pure: text and values in, values and text out; a fault of the text is `WishInvalid` with all that is wrong in it, each
 with line and column. Where the text is kept, who may write it and when it is read is left to `store/`; how text is
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from types import MappingProxyType
-from typing import Annotated, Any, Literal, NotRequired, TypeVar
+from typing import Annotated, Any, Literal, NotRequired
 
 from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError, WithJsonSchema, with_config
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
@@ -132,6 +132,16 @@ def _instant(value: object) -> datetime:
     raise ValueError
 
 
+def _switched(value: object) -> bool:
+    """YAML 1.1's `yes` and `on` are too easily written by accident, and its true equals the number 1."""
+    if isinstance(value, _Odd) and value.text in ("true", "false"):
+        return value.text == "true"
+    raise ValueError
+
+
+Switch = Annotated[bool, BeforeValidator(_switched), WithJsonSchema({"type": "boolean"})]
+
+
 @with_config(ConfigDict(extra="forbid", strict=True, title="User"))
 class UserText(TypedDict):
     """One user's session. `{}` is a running session with the defaults."""
@@ -172,6 +182,9 @@ class UserText(TypedDict):
             ),
         ]
     ]
+    paused: NotRequired[
+        Annotated[Switch, Field(description="Leave this user's container alone, whatever the rest of the entry says.")]
+    ]
 
 
 @with_config(ConfigDict(extra="forbid", strict=True, title="Defaults"))
@@ -195,6 +208,7 @@ class WishText(TypedDict):
             ),
         ]
     ]
+    paused: NotRequired[Annotated[Switch, Field(description="Leave every container alone for now.")]]
     defaults: NotRequired[DefaultsText]
     users: Annotated[
         dict[Annotated[str, Field(pattern=_USER_ID)], UserText | None] | None,
@@ -214,6 +228,7 @@ _ALLOWED: Mapping[str, str] = {
     "profile": f"profile must be the name of a profile; {_QUOTES}",
     "session_id": f"session_id must be {_SESSION_ID_WORDS}; {_QUOTES}",
     "restart_at": "restart_at must be a moment with its time zone, as in `2026-11-22T10:00:00Z`",
+    "paused": "paused must be `true` or `false`",
 }
 
 
@@ -314,6 +329,11 @@ def parse(
     return _desired(wish)
 
 
+def stored(text: str) -> DesiredState:
+    """A text that was good when it was taken, whatever the settings say by now."""
+    return parse(text, max_users=MAX_USER_ID, profiles=None)
+
+
 def _desired(wish: WishText) -> DesiredState:
     entries = {int(user_id): entry or UserText() for user_id, entry in (wish["users"] or {}).items()}
     return DesiredState(
@@ -326,10 +346,12 @@ def _desired(wish: WishText) -> DesiredState:
                     profile=entry.get("profile"),
                     session_id=entry.get("session_id"),
                     restart_at=entry.get("restart_at"),
+                    paused=entry.get("paused", False),
                 )
                 for user_id, entry in sorted(entries.items())
             }
         ),
+        paused=wish.get("paused", False),
     )
 
 
@@ -369,8 +391,12 @@ def _profile_problems(root: yamltext.Mapping, profiles: Collection[str]) -> Iter
             )
 
 
+@dataclass(frozen=True, slots=True)
 class _Odd:
-    """A value that no field of the file can have: not text, not a plain decimal number, not a mapping."""
+    """Neither text nor a plain decimal number nor a mapping; a switch takes two of these, no other field any."""
+
+    text: str
+    """Of a YAML boolean, else empty."""
 
 
 def _plain(node: yamltext.Node) -> object:
@@ -384,8 +410,10 @@ def _plain(node: yamltext.Node) -> object:
             return None
         case yamltext.Scalar(kind="int") if re.fullmatch(r"0|[1-9][0-9]{0,14}", node.text):
             return int(node.text)
+        case yamltext.Scalar(kind="bool"):
+            return _Odd(node.text)
         case _:
-            return _Odd()
+            return _Odd("")
 
 
 def _checked(root: yamltext.Mapping) -> tuple[WishText | None, list[Problem]]:
@@ -453,10 +481,12 @@ def edit(text: str, before: DesiredState, after: DesiredState) -> str:
     edited = text
     if after.generation != before.generation:
         edited = yamltext.put(edited, ("generation",), str(after.generation), _KEYS.index)
+    if after.paused != before.paused:
+        paused = ("paused",)
+        edited = yamltext.put(edited, paused, "true", _KEYS.index) if after.paused else yamltext.drop(edited, paused)
     if after.default_profile != before.default_profile:
         edited = _edit_default(edited, after.default_profile)
-    for user_id in changed_users(before, after):
-        edited = _edit_user(edited, user_id, before.users.get(user_id), after.users.get(user_id))
+    edited = _edit_users(edited, before, after)
     edited = yamltext.with_end_mark(edited)
     try:
         says = parse(edited, max_users=MAX_USER_ID, profiles=None, end_mark=True)
@@ -486,13 +516,38 @@ def _edit_default(text: str, profile: str | None) -> str:
         return yamltext.put(text, ("defaults",), f"{{profile: {yamltext.word(profile)}}}", _KEYS.index)
 
 
+def _edit_users(text: str, before: DesiredState, after: DesiredState) -> str:
+    """By each user's own lines where the text is laid out so, since reading all of it for each takes its time."""
+    changed = changed_users(before, after)
+
+    def rewritten(user_id: int) -> yamltext.Rewrite:
+        was, now = before.users.get(user_id), after.users.get(user_id)
+
+        def rewrite(lines: str) -> str:
+            if was is None or now is None:
+                return "" if now is None else f"{user_id}: {entry_text(now)}"
+            head = "users:\r\n" if "\r\n" in text else "users:\n"
+            return _edit_user(head + lines, user_id, was, now).removeprefix(head)
+
+        return rewrite
+
+    if len(changed) > 1:
+        edits = {str(user_id): rewritten(user_id) for user_id in changed}
+        by_lines = yamltext.rewrite(text, "users", edits, int)
+        if by_lines is not None:
+            return by_lines
+    for user_id in changed:
+        text = _edit_user(text, user_id, before.users.get(user_id), after.users.get(user_id))
+    return text
+
+
 def _edit_user(text: str, user_id: int, before: Wish | None, after: Wish | None) -> str:
     path = ("users", str(user_id))
     if after is None:
         return yamltext.drop(text, path)
     fields = _field_texts(after)
     if before is None:
-        return yamltext.put(text, path, _entry_text(after), int)
+        return yamltext.put(text, path, entry_text(after), int)
     had = _field_texts(before)
     for key in _USER_KEYS:
         if key in had and key not in fields:
@@ -502,7 +557,8 @@ def _edit_user(text: str, user_id: int, before: Wish | None, after: Wish | None)
     return text
 
 
-def _entry_text(wish: Wish) -> str:
+def entry_text(wish: Wish) -> str:
+    """The entry as YAML in braces."""
     return "{" + ", ".join(f"{key}: {text}" for key, text in _field_texts(wish).items()) + "}"
 
 
@@ -513,72 +569,9 @@ def _field_texts(wish: Wish) -> dict[str, str]:
         "profile": yamltext.word(wish.profile) if wish.profile is not None else None,
         "session_id": yamltext.quoted(wish.session_id) if wish.session_id is not None else None,
         "restart_at": format_instant(wish.restart_at) if wish.restart_at is not None else None,
+        "paused": "true" if wish.paused else None,
     }
     return {key: str(text) for key, text in texts.items() if text is not None}
-
-
-# ---------------------------------------------------------------- two writers
-
-
-@dataclass(frozen=True, slots=True)
-class Conflict:
-    """Two writers changed the same thing to different things; the newer one's was kept."""
-
-    user_id: int | None
-    """`None`: it is the default of all."""
-    field: str
-    """A key of the file, or `entry` where one of them removed the user."""
-    kept: str
-    lost: str
-
-
-T = TypeVar("T")
-
-
-def merge(base: DesiredState, ours: DesiredState, theirs: DesiredState) -> tuple[DesiredState, tuple[Conflict, ...]]:
-    """What two writers meant who both began from `base`, user by user and field by field.
-
-    `theirs` is the newer writer, who wins where both changed the same field. The generation is `ours`.
-    """
-    conflicts: list[Conflict] = []
-
-    def pick(user_id: int | None, field: str, values: tuple[T, T, T]) -> T:
-        was, our, their = values
-        if their in (was, our):
-            return our
-        if our != was:
-            conflicts.append(Conflict(user_id, field, kept=_shown(their), lost=_shown(our)))
-        return their
-
-    default = pick(None, "profile", (base.default_profile, ours.default_profile, theirs.default_profile))
-    users: dict[int, Wish] = {}
-    for user_id in sorted(ours.users.keys() | theirs.users.keys()):
-        was, our, their = (state.users.get(user_id) for state in (base, ours, theirs))
-        if our is None or their is None:
-            entry = pick(user_id, "entry", (was, our, their))
-        else:
-            begun = was or Wish()
-            entry = Wish(
-                state=pick(user_id, "state", (begun.state, our.state, their.state)),
-                profile=pick(user_id, "profile", (begun.profile, our.profile, their.profile)),
-                session_id=pick(user_id, "session_id", (begun.session_id, our.session_id, their.session_id)),
-                restart_at=pick(user_id, "restart_at", (begun.restart_at, our.restart_at, their.restart_at)),
-            )
-        if entry is not None:
-            users[user_id] = entry
-    return DesiredState(ours.generation, default, MappingProxyType(users)), tuple(conflicts)
-
-
-def _shown(value: object) -> str:
-    match value:
-        case None:
-            return "nothing"
-        case Wish():
-            return _entry_text(value)
-        case datetime():
-            return format_instant(value)
-        case _:
-            return str(value)
 
 
 # ---------------------------------------------------------------- wish → target

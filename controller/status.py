@@ -6,7 +6,7 @@ be told as a fact comes out as `unknown`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, assert_never
@@ -27,7 +27,7 @@ from controller.model import (
     Wish,
 )
 from controller.spec import Site, container_name
-from controller.store import WishHealth
+from controller.store import Asked, Sync, WishHealth
 
 API_VERSION = "1.0"
 """Of the contract with callers, as the quick reference prints it; the program's own is in `/v1/status`."""
@@ -44,12 +44,28 @@ Json = dict[str, Any]
 # ---------------------------------------------------------------- conditions
 
 
-def conditions(wish: Wish | None, view: UserView, now: datetime) -> tuple[Condition, ...]:
+@dataclass(frozen=True, slots=True)
+class WhoAsked:
+    """Who last changed a user's entry, and what holds for all; as far as the history goes back."""
+
+    entry: Asked | None = None
+    for_all: Asked | None = None
+
+
+def paused(state: DesiredState, user_id: int, asked: WhoAsked) -> str:
+    """That nothing is done for this user, and by whose will; empty if that is not so."""
+    if not state.pauses(user_id):
+        return ""
+    who, by = ("everybody", asked.for_all) if state.paused else ("this user", asked.entry)
+    return f"Paused for {who}" + (f" by {by.writer} in generation {by.generation}" if by else "")
+
+
+def conditions(wish: Wish | None, view: UserView, now: datetime, paused: str = "") -> tuple[Condition, ...]:
     """How one user stands, in the order of `CONDITIONS`; `wish` is `None` when nothing is declared."""
     standing, progress = _standing(wish, view, now), view.progress
     found: tuple[_Finding, ...] = (
         standing,
-        _reconciling(progress, now),
+        _reconciling(progress, now, paused),
         _stalled(progress),
         _degraded(standing, progress),
         *_session(view),
@@ -62,9 +78,10 @@ def conditions(wish: Wish | None, view: UserView, now: datetime) -> tuple[Condit
     )
 
 
-def why(wish: Wish | None, view: UserView, now: datetime) -> str:
+def why(wish: Wish | None, view: UserView, now: datetime, paused: str = "") -> str:
     """Where this user's session stands, and what happens next and when."""
-    return f"{_standing(wish, view, now).message}; {_next(wish, view, now)}."
+    what_next = f"{paused[0].lower()}{paused[1:]}: nothing is done" if paused else _next(wish, view, now)
+    return f"{_standing(wish, view, now).message}; {what_next}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,9 +149,11 @@ def _service(container: Container, view: UserView, now: datetime) -> _Finding:
     return _Finding(Truth.FALSE, "ServiceSilent", f"The container runs, but {detail}", faulty=True)
 
 
-def _reconciling(progress: Progress, now: datetime) -> _Finding:
+def _reconciling(progress: Progress, now: datetime, paused: str) -> _Finding:
     if progress.doing:
         return _Finding(Truth.TRUE, "Acting", progress.doing)
+    if paused:
+        return _Finding(Truth.FALSE, "Paused", paused)
     if progress.settled:
         return _Finding(Truth.FALSE, "Settled", "Nothing is left to do")
     if progress.permanent:
@@ -338,7 +357,8 @@ def staleness(engine: EngineView, now: datetime) -> Json:
     return {} if engine.reachable else {"stale": True, "age_seconds": age(engine.last_seen, now)}
 
 
-def service_document() -> Json:
+def service_document(more: Mapping[str, str]) -> Json:
+    """What this is; `more` are endpoints beside those listed here."""
     return {
         "service": "MATLAB Container Manager",
         "version": API_VERSION,
@@ -353,9 +373,11 @@ def service_document() -> Json:
             "GET /v1/users": "List all users: desired, observed, conditions",
             "GET /v1/users/<user_id>": "One user: desired, observed, conditions, and why",
             "PUT /v1/users/<user_id>": "Declare a user's session",
+            "PATCH /v1/users/<user_id>": "Change some of what is declared, null for the default",
             "DELETE /v1/users/<user_id>": "Take a user out of the desired state",
             "GET /v1/users/<user_id>/logs": "The last lines of a session's output",
             "GET /v1/status": "The desired state's file, the engine and the work queue",
+            **more,
             "GET /healthz": "Whether the controller is alive",
             "GET /readyz": "Whether the controller can do its work",
         },
@@ -365,10 +387,10 @@ def service_document() -> Json:
 # ---------------------------------------------------------------- /v1
 
 
-def user_document(site: Site, state: DesiredState, view: UserView, now: datetime) -> Json:
+def user_document(site: Site, state: DesiredState, view: UserView, now: datetime, asked: WhoAsked) -> Json:
     """Everything about one user."""
     there = address(site, view.user_id)
-    wish = state.users.get(view.user_id)
+    wish, halted = state.users.get(view.user_id), paused(state, view.user_id, asked)
     return {
         "user_id": view.user_id,
         "container_id": there["container_id"],
@@ -377,8 +399,10 @@ def user_document(site: Site, state: DesiredState, view: UserView, now: datetime
         "desired": None if wish is None else _desired(site, wish, state.default_profile),
         "observed": _observed(view, now),
         "progress": plain(asdict(view.progress)),
-        "conditions": [plain(asdict(each)) for each in conditions(wish, view, now)],
-        "why": why(wish, view, now),
+        "conditions": [plain(asdict(each)) for each in conditions(wish, view, now, halted)],
+        "why": why(wish, view, now, halted),
+        "paused": bool(halted),
+        "asked": None if asked.entry is None else plain(asdict(asked.entry)),
         "generation": state.generation,
     }
 
@@ -390,8 +414,21 @@ def _opening(site: Site, there: Json, container: Container | None, user_id: int)
     return {"access_url": found.page if found else None, "ws_url": found.websocket if found else None}
 
 
-def wish_document(wish: WishHealth) -> Json:
-    return {**plain(asdict(wish))}
+def wish_document(wish: WishHealth, sync: Sync | None) -> Json:
+    """`git` is null where the state follows no branch."""
+    return {
+        **plain(asdict(wish)),
+        "git": None if sync is None else {"state": _standing_of(sync), **plain(asdict(sync))},
+    }
+
+
+def _standing_of(sync: Sync) -> str:
+    """In a word: `synced`, `not in force` (the newest commit is refused or held), `unreachable`, `never fetched`."""
+    if sync.commit is None:
+        return "never fetched"
+    if sync.error:
+        return "unreachable"
+    return "synced" if sync.commit.id == sync.in_force else "not in force"
 
 
 def engine_document(engine: EngineView, now: datetime) -> Json:
@@ -419,6 +456,7 @@ def _desired(site: Site, wish: Wish, default_profile: str | None) -> Json:
         "profile": name,
         "session_id": wish.session_id,
         "restart_at": timestamp(wish.restart_at),
+        "paused": wish.paused,
         "resources": profile and {"image": profile.image, "cpus": profile.cpus, "memory": profile.memory},
     }
 

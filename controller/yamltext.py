@@ -10,10 +10,12 @@ libyaml does the reading, through PyYAML's event stream: it gives exact places, 
 
 from __future__ import annotations
 
+import bisect
 import functools
 import json
 import re
 from collections.abc import Callable, Iterator
+from collections.abc import Mapping as Mapping_
 from dataclasses import dataclass
 
 import yaml
@@ -303,6 +305,42 @@ def drop(text: str, path: tuple[str, ...]) -> str:
         return _drop_from_braces(text, node, node.entries.index(entry))
     cut = text[: _line_start(text, entry.key.place.start)] + text[_line_end(text, entry.end) :]
     return _splice(cut, owner.colon, owner.colon, " {}") if owner and len(node.entries) == 1 else cut
+
+
+Rewrite = Callable[[str], str]
+"""An entry's own lines, as they shall be: empty to drop it. Of one that is not there yet, from nothing to its text."""
+
+
+def rewrite(text: str, owner: str, entries: Mapping_[str, Rewrite], rank: Rank) -> str | None:
+    """Many entries of a top-level block at once, each by its own lines: what `put` and `drop` would do one by one.
+
+    `None` where that cannot be done so: no block, entries out of order, none left of them.
+    """
+    root = _root(text)
+    block = root.find(owner)
+    if root.flow or block is None or not isinstance(block.value, Mapping) or block.value.flow:
+        return None
+    there = {entry.key.text: entry for entry in block.value.entries}
+    ranks = [rank(key) for key in there]
+    if ranks != sorted(ranks):
+        return None
+    splices: list[tuple[int, int, str]] = []
+    for key, rewritten in sorted(entries.items(), key=lambda item: rank(item[0])):
+        if key in there:
+            start, end = _line_start(text, there[key].key.place.start), _line_end(text, there[key].end)
+            splices.append((start, end, rewritten(text[start:end])))
+            continue
+        index = bisect.bisect(ranks, rank(key))
+        end = _line_end(text, block.value.entries[index - 1].end if index else block.colon)
+        if text[end - 1 : end] != "\n":
+            return None
+        indent = _indent(text, block.value.entries[0].key)
+        splices.append((end, end, f"{indent}{rewritten('')}{_line_break(text, end - 1)}"))
+    if not there.keys() - entries.keys():
+        return None
+    for start, end, new in sorted(splices, key=lambda splice: splice[:2], reverse=True):
+        text = text[:start] + new + text[end:]
+    return text
 
 
 def with_end_mark(text: str) -> str:

@@ -61,7 +61,7 @@ class Services:
 class ApiWorld:
     app: web.Application
     engine: FakeEngine
-    store: FakeStore
+    store: Any
     services: Services
     informer: Informer
     port: int
@@ -92,7 +92,8 @@ class ApiWorld:
             writer.close()
 
     def wish(self, user_id: int) -> Wish | None:
-        return self.store.current.users.get(user_id)
+        wish: Wish | None = self.store.current.users.get(user_id)
+        return wish
 
     async def engine_leaves(self) -> None:
         self.engine.away = True
@@ -101,13 +102,19 @@ class ApiWorld:
 
 
 @asynccontextmanager
-async def api_world(create_timeout: float = 10, site: Site = SITE) -> AsyncIterator[ApiWorld]:
-    engine, store, services, queue = FakeEngine(), FakeStore(), Services(), WorkQueue()
-    store.current = DesiredState(generation=1)
+async def api_world(
+    create_timeout: float = 10,
+    site: Site = SITE,
+    real_store: Any = None,
+    engine: FakeEngine | None = None,
+    refresh_secret: str = "",
+) -> AsyncIterator[ApiWorld]:
+    engine, services, queue = engine or FakeEngine(), Services(), WorkQueue()
+    store: Any = real_store or FakeStore(DesiredState(generation=1))
     prober: Any = services
-    informer = Informer(engine, queue, prober, Ports(30000, 31000), ProbeTimes(0.02, 10))
+    informer = Informer(engine, queue, prober, Ports(30000, 31000), ProbeTimes(0.02, 10), store.record)
     loop = Reconciler(engine, store, informer, queue, site, Pace(10, 30))
-    app = build_app(store, informer, loop, site, Terms(100, create_timeout, "1.0"))
+    app = build_app(store, informer, loop, site, Terms(100, create_timeout, "1.0", refresh_secret))
     runner = Runner(app, shutdown_timeout=1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -70,6 +70,9 @@ class FakeEngine:
         self._change(self._named(name), phase=Phase.EXITED, exit_code=exit_code, pid=0)
         self._tell("die", self._named(name))
 
+    def says(self, name: str, *lines: str) -> None:
+        self._named(name).log.extend(lines)
+
     def pause(self, name: str) -> None:
         self._change(self._named(name), phase=Phase.PAUSED)
         self._tell("pause", self._named(name))

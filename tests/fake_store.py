@@ -1,25 +1,45 @@
-"""A desired state in memory, with no file behind it, for tests of the loop and of the API."""
+"""A desired state in memory, with no file behind it, for tests of the loop and of the API; and terms for a real one."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from types import MappingProxyType
 
+from controller.brake import Limits
 from controller.errors import NotPersisted
-from controller.model import DesiredState, Wish
-from controller.store import Change, WishHealth
+from controller.model import DesiredState, Event, Wish
+from controller.spec import Profile, Site
+from controller.store import Asked, Change, Pending, Sync, WishHealth
+from controller.store.yaml_file import WishTerms
+
+PROFILE = Profile("matlab-session:octave", 2, 4 * 2**30, 4 * 2**30, {}, None)
+
+
+def terms(
+    profiles: Collection[str] = ("standard", "large"), settle_seconds: float = 0.02, allow_empty: bool = False
+) -> WishTerms:
+    """What the settings say to a real store, with the default limits of the brake."""
+    site = Site(
+        *("test", "matlab-user-", "/srv/matlab", 30000, 31000, "127.0.0.1", "1000:1000", "standard"),
+        dict.fromkeys(profiles, PROFILE),
+    )
+    return WishTerms(site, 100, settle_seconds, Limits(3, 20, allow_empty))
 
 
 class FakeStore:
-    def __init__(self) -> None:
-        self.current = DesiredState()
+    def __init__(self, current: DesiredState | None = None) -> None:
+        self.current = current or DesiredState()
         self.health = WishHealth("memory", True, (), datetime.now(UTC))
         self.full = False
         """Of its disk."""
         self.writers: list[str] = []
+        self.events: list[Event] = []
+        self.pending: Pending | None = None
+        self.founded = True
+        self.sync: Sync | None = None
         self._listeners: list[Callable[[frozenset[int]], None]] = []
 
     def subscribe(self, listener: Callable[[frozenset[int]], None]) -> None:
@@ -52,6 +72,15 @@ class FakeStore:
         self.writers.append(writer)
         self.want(**{f"u{user_id}": after})
         return self.current
+
+    def asked(self, user_id: int) -> Asked | None:
+        return None
+
+    async def surveyed(self, running: Mapping[int, str | None]) -> None:
+        pass
+
+    def record(self, event: Event) -> None:
+        self.events.append(event)
 
     async def run(self) -> None:
         await asyncio.Event().wait()

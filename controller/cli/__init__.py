@@ -1,59 +1,137 @@
 """`matlabctl`: the list of commands, and what a failed one says and exits with.
 
-A command's module is imported when that command is run, so that `--help` is quick and `serve` carries no table printer.
+A command's module is imported when that command is run, so that `--help` and completion are quick and `serve` carries
+no table printer.
 """
 
 from __future__ import annotations
 
+import difflib
+import shutil
+import sys
+import textwrap
 from importlib import import_module
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
-from controller.cli.failures import Wrong
+from controller.cli.failures import Unreachable, Wrong
 from controller.errors import MatlabManagerError, SettingsInvalid
 
-COMMANDS = {
-    "serve": ("serve", "Run the controller in the foreground."),
-    "status": ("client", "Show how the running controller is doing."),
-    "list": ("client", "Show every user's session."),
-    "validate": ("offline", "Check a desired state without a controller."),
-    "schema": ("offline", "Print the JSON Schema of the desired state."),
-    "settings": ("offline", "Show every setting and where its value comes from."),
+COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
+    "See": {
+        "list": ("look", "Show sessions; -w follows. Also `get`."),
+        "describe": ("detail", "Show all that is known of a session."),
+        "why": ("detail", "Say why a session is as it is, and what is next."),
+        "health": ("look", "Tell whether sessions can be used."),
+        "events": ("follow", "Show what happened; -f follows."),
+        "logs": ("follow", "Print what a session wrote; -f follows."),
+        "open": ("browse", "Open a session's page in a browser."),
+        "status": ("look", "Show how the running controller is doing."),
+    },
+    "Change": {
+        "create": ("change", "Give users a session."),
+        "start": ("change", "Start stopped sessions."),
+        "stop": ("change", "Stop sessions and keep their containers."),
+        "restart": ("change", "Restart sessions."),
+        "destroy": ("change", "Remove users and their containers; files stay."),
+    },
+    "Desired state": {
+        "plan": ("plan", "Show what would be done, and why; offline, too."),
+        "diff": ("wish", "Show how two texts of the desired state differ."),
+        "apply": ("wish", "Bring a file into force."),
+        "history": ("wish", "Show the generations, and what each changed."),
+        "rollback": ("wish", "Bring an earlier generation back."),
+        "export": ("carry", "Write the desired state in force to a file."),
+        "import": ("carry", "Take a file as the whole desired state."),
+        "approve": ("brake", "Let pass what the brake holds."),
+        "reject": ("brake", "Drop what the brake holds."),
+        "pause": ("brake", "Leave containers alone for now."),
+        "resume": ("brake", "Take that back."),
+        "validate": ("offline", "Check a desired state without a controller."),
+        "schema": ("offline", "Print the JSON Schema of the desired state."),
+    },
+    "Run": {
+        "serve": ("serve", "Run the controller in the foreground."),
+        "service": ("service", "Run it as a systemd service."),
+        "doctor": ("doctor", "Check this machine, each finding with its mend."),
+        "settings": ("offline", "Show every setting and where its value comes from."),
+        "completion": ("completion", "Print a shell's completion of this command."),
+    },
 }
-"""Name: the module of this package that has it as `<name>_command`, and its line in `matlabctl --help`."""
+"""By section of `matlabctl --help`: each name, the module that has it as `<name>_command`, and its line there."""
+
+ERROR = "Error: "
+"""What click puts before a message."""
+OTHER_NAMES = {"get": "list"}
 
 EXIT_CODES = """\
 \b
 Exit codes:
   0  done
   1  refused or failed
-  2  the command or a setting is wrong
+  2  the command or a setting is wrong; plan, diff: something is to be done
   3  the controller cannot be reached"""
 
 
 class LazyGroup(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
+        return [name for section in COMMANDS.values() for name in section]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
+        name = OTHER_NAMES.get(cmd_name, cmd_name)
+        place = next((section[name] for section in COMMANDS.values() if name in section), None)
+        if place is None:
             return None
-        module = import_module(f"{__name__}.{COMMANDS[cmd_name][0]}")
-        command = getattr(module, f"{cmd_name}_command")
+        command = getattr(import_module(f"{__name__}.{place[0]}"), f"{name}_command")
         assert isinstance(command, click.Command)  # noqa: S101
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, words) for name, (_, words) in COMMANDS.items()])
+        for title, section in COMMANDS.items():
+            with formatter.section(title):
+                formatter.write_dl([(f"{name:<9}", words) for name, (_, words) in section.items()])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The commands' names, with no command's module loaded."""
+        commands = [(name, words) for section in COMMANDS.values() for name, (_, words) in section.items()]
+        found = [CompletionItem(name, help=words) for name, words in commands if name.startswith(incomplete)]
+        return found + (click.Command.shell_complete(self, ctx, incomplete) if incomplete.startswith("-") else [])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            close = difflib.get_close_matches(args[0], [*self.list_commands(ctx), *OTHER_NAMES], 1)
+            if not close:
+                raise
+            raise click.UsageError(f"{error.message} Did you mean `{close[0]}`?", ctx) from error
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except MatlabManagerError as error:
             kind = Wrong if isinstance(error, SettingsInvalid) else click.ClickException
-            raise kind("\n".join(filter(None, (str(error), error.hint)))) from error
+            raise kind(_fitted("\n".join(filter(None, (str(error), error.hint))))) from error
+        except click.UsageError:
+            raise
+        except click.ClickException as error:
+            kind = {Wrong.exit_code: Wrong, Unreachable.exit_code: Unreachable}.get(
+                error.exit_code, click.ClickException
+            )
+            raise kind(_fitted(error.message)) from error
+
+
+def _fitted(message: str) -> str:
+    """Wrapped between words where a person reads it, and one line where a program does."""
+    if not sys.stderr.isatty():
+        return message
+    width = max(20, shutil.get_terminal_size().columns - 1)
+    lines = [textwrap.fill(line, width, initial_indent=ERROR) for line in message.split("\n")]
+    return "\n".join(line.removeprefix(ERROR) for line in lines)
 
 
 @click.group(
@@ -68,7 +146,9 @@ def main() -> None:
     \b
     Examples:
       matlabctl serve              run the controller here
-      matlabctl list               who has a session, and is it ready
-      matlabctl validate           is desired_state.yaml right
+      matlabctl create 1-5,9       give these users a session
+      matlabctl list -w            who has a session, and is it ready
+      matlabctl plan FILE          what would be done, were this the desired state
+      matlabctl why 7              why is user 7's as it is
       matlabctl COMMAND --help     what a command does and takes
     """

@@ -5,7 +5,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import click
+
+from controller.errors import SettingsInvalid
+
+SOMETHING_TO_DO = 2
+"""Exit code of `plan` and `diff` where there is a difference; what is wrong with the command is 1 there."""
 
 
 class Wrong(click.ClickException):
@@ -18,3 +26,31 @@ class Unreachable(click.ClickException):
     """No controller answers."""
 
     exit_code = 3
+
+
+class Refused(click.ClickException):
+    """The controller answered, and said no."""
+
+    def __init__(self, message: str, status: int, body: Mapping[str, Any]) -> None:
+        super().__init__(message)
+        self.status = status
+        self.body = body
+
+
+class Comparing(click.Command):
+    """A command whose exit code 2 is its answer, so that whatever is wrong has to be another: 1."""
+
+    def make_context(self, *args: Any, **more: Any) -> click.Context:
+        try:
+            return super().make_context(*args, **more)
+        except click.UsageError as error:
+            raise click.ClickException(error.format_message()) from error
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, SettingsInvalid) as error:
+            if isinstance(error, click.ClickException) and error.exit_code != SOMETHING_TO_DO:
+                raise
+            words = error.format_message() if isinstance(error, click.ClickException) else str(error)
+            raise click.ClickException(words) from error

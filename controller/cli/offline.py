@@ -15,6 +15,7 @@ from controller.cli.failures import Wrong
 from controller.cli.flags import config_flag, load_settings, output_flag, settings_flags
 from controller.cli.output import is_wide, print_data, print_table
 from controller.cli.reference import reference_page
+from controller.cli.texts import wish_file
 from controller.errors import Problem, WishInvalid
 from controller.logs import printable
 from controller.model import DesiredState, RunState
@@ -40,7 +41,7 @@ def validate_command(file: Path | None, config: Path | None, output: str) -> Non
       matlabctl validate -o json | jq '.problems[].line'
     """
     settings = load_settings(config, {}).settings
-    file = file or settings.desired_state
+    file = file or wish_file(settings)
     try:
         with file.open("rb") as stream:
             raw = stream.read(spec.MAX_BYTES + 1)
@@ -137,6 +138,8 @@ def _shown(value: Any) -> str:
     match value:
         case bool():
             return str(value).lower()
+        case {"git": _, "sqlite": _}:
+            return "; ".join(f"{name}: {told}" for name, told in value.items() if told is not None)
         case dict():
             return "; ".join(
                 f"{name}: {profile['image']} {profile['cpus']:g} cpus {profile['memory']}"

@@ -16,11 +16,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from controller.cli.words import Cell
 from controller.logs import printable
 
 PIPE_WIDTH = 10_000
 WIDE = 132
 """From this many columns on there is room for a description beside a value."""
+
+Row = Sequence[Cell]
 
 
 def print_data(data: object, form: str) -> None:
@@ -31,19 +34,39 @@ def print_data(data: object, form: str) -> None:
         click.echo(yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=PIPE_WIDTH), nl=False)
 
 
-def print_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+def print_table(heads: Sequence[str], rows: Iterable[Row]) -> None:
     """`rows` below `heads`, unless all are empty. A line break in a cell is kept; a row's name is never folded."""
-    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0), show_header=any(heads))
+    console().print(table(heads, rows))
+
+
+def print_lines(*lines: Cell, wrap: bool = True) -> None:
+    """Each on a line of its own, wrapped between words on a terminal, unless it is quoted from a text."""
+    for line in lines:
+        console().print(_text(line), soft_wrap=not wrap)
+
+
+def table(heads: Sequence[str], rows: Iterable[Row]) -> Table:
+    made = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0), show_header=any(heads))
     for place, head in enumerate(heads):
-        table.add_column(head, overflow="fold", no_wrap=place == 0)
+        made.add_column(head, overflow="fold", no_wrap=place == 0)
     for row in rows:
-        table.add_row(*(Text("\n".join(printable(line) for line in cell.split("\n"))) for cell in row))
-    _console().print(table)
+        made.add_row(*(_text(cell) for cell in row))
+    return made
 
 
 def is_wide() -> bool:
-    return _console().width >= WIDE
+    return console().width >= WIDE
 
 
-def _console() -> Console:
-    return Console() if sys.stdout.isatty() else Console(width=PIPE_WIDTH)
+def on_terminal() -> bool:
+    return sys.stdout.isatty()
+
+
+def console() -> Console:
+    width = None if on_terminal() else PIPE_WIDTH
+    return Console(width=width, highlight=False, markup=False, emoji=False)
+
+
+def _text(cell: Cell) -> Text:
+    words, colour = (cell, "") if isinstance(cell, str) else cell
+    return Text("\n".join(printable(line) for line in words.split("\n")), style=colour)

@@ -6,11 +6,24 @@ from collections.abc import Iterable
 
 from pydantic import BaseModel
 
-from controller.settings import ProfileSettings, Settings, allowed_text, default_text, environment_name
+from controller.settings import (
+    ElsewhereSettings,
+    GitSettings,
+    ProfileSettings,
+    Settings,
+    allowed_text,
+    default_text,
+    environment_name,
+)
 
 
 def reference_page() -> str:
-    return PAGE.format(settings="\n".join(_rows(Settings)), profile="\n".join(_rows(ProfileSettings)))
+    return PAGE.format(
+        settings="\n".join(_rows(Settings)),
+        profile="\n".join(_rows(ProfileSettings)),
+        elsewhere="\n".join(_rows(ElsewhereSettings)),
+        git="\n".join(_rows(GitSettings)),
+    )
 
 
 def _rows(model: type[BaseModel]) -> Iterable[str]:
@@ -47,6 +60,25 @@ Two controllers run side by side on one machine when they differ in `instance`, 
 | setting | default | meaning |
 |---|---|---|
 {settings}
+
+## Another home of the desired state
+
+In place of a path, `desired_state` in `controller.yaml` may be a mapping with one of these:
+
+| key | default | meaning |
+|---|---|---|
+{elsewhere}
+
+`git` is a mapping of these; docs/gitops.md tells how it works:
+
+| key | default | meaning |
+|---|---|---|
+{git}
+
+```yaml
+desired_state:
+  git: {{url: "ssh://git@git.example.org/lab.git", branch: main, path: wish.yaml, write: true}}
+```
 
 ## A profile
 

@@ -37,7 +37,7 @@ def _banner(settings: Settings) -> str:
         (
             f"MATLAB Container Manager {version('matlab-container-manager')}",
             f"  API            {settings.api_url}",
-            f"  desired state  {settings.desired_state}",
+            f"  desired state  {settings.desired_state_text}",
             f"  user data      {settings.data_root}",
             "Ctrl-C stops the controller; sessions stay.",
         )

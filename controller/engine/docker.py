@@ -120,6 +120,18 @@ class DockerEngine:
         raw: bytes = await self._looks.run(lambda client: client.logs(container_id, tail=tail, timestamps=False))
         return raw.decode("utf-8", "replace")
 
+    async def has_image(self, name: str) -> bool:
+        """For `matlabctl doctor`; the controller learns it from the create that fails."""
+
+        def look(client: docker.APIClient) -> bool:
+            try:
+                _get(client, f"/images/{name}/json")
+            except docker.errors.NotFound:
+                return False
+            return True
+
+        return await self._look(look)
+
     def _ids(self, client: docker.APIClient, *labels: str) -> list[str]:
         """Of our containers that carry these labels, too."""
         filters = {"label": [f"{LABEL_INSTANCE}={self._instance}", *labels]}

@@ -5,29 +5,72 @@ Nothing here knows what the text means.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import ctypes
 import errno
+import logging
 import os
 import re
 import secrets
 import stat
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from controller import spec
+from controller.errors import NotPersisted
+from controller.store.home import Found, Moved, Replaced
+from controller.store.watcher import watched
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What one look at the file found: bytes, or a sentence why there are none."""
-
-    raw: bytes | None
-    fault: str = ""
-    missing: bool = False
+log = logging.getLogger(__name__)
 
 
-class Moved(Exception):
-    """Somebody else wrote the file between the look at it and its replacement; nothing was replaced."""
+class FileHome:
+    """A `Home`: one file that people edit."""
+
+    numbered = True
+    read_only = ""
+    sync = None
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    @property
+    def name(self) -> str:
+        return str(self._path)
+
+    def open(self, make_it: bool) -> None:
+        found = self.look()
+        if not make_it or not found.missing:
+            return
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            replace(self._path, spec.EMPTY_WISH.encode(), found, spec.MAX_BYTES)
+        except OSError as error:
+            raise NotPersisted(f"The desired state's file {self._path} cannot be made: {error.strerror}.") from error
+        log.info("desired state made, with nobody in it", extra={"pairs": {"file": self._path}})
+
+    def leftovers(self) -> list[Path]:
+        return leftovers(self._path)
+
+    def look(self) -> Found:
+        return read(self._path, spec.MAX_BYTES)
+
+    def replace(self, raw: bytes, found: Found, note: str, *, keep: bool) -> Replaced:
+        if raw == found.raw:
+            return Replaced()
+        return replace(self._path, raw, found, spec.MAX_BYTES, keep=keep)
+
+    async def follow(self, poke: Callable[[], object]) -> None:
+        with watched(self._path, poke):
+            await asyncio.Event().wait()
+
+    def refresh(self) -> None:
+        """The watcher tells at once."""
+
+    def close(self) -> None:
+        """Nothing is held."""
 
 
 def read(path: Path, limit: int) -> Found:
@@ -48,41 +91,60 @@ def read(path: Path, limit: int) -> Found:
         return Found(None, f"{path} cannot be read: {error.strerror}")
 
 
-def replace(path: Path, raw: bytes, *, still: Callable[[], bool], keep: bool = False) -> Path | None:
+def replace(path: Path, raw: bytes, expected: Found, limit: int, *, keep: bool = False) -> Replaced:
     """Put `raw` where `path` leads (a symbolic link stays one), whole or not at all, surviving a power cut.
 
+    The two files trade places in one step, so that what somebody wrote up to that very moment is not lost.
+
     Args:
-        still: whether the file is still what the new text was made from; asked last.
-        keep: the file that is replaced stays beside the new one; its path is returned.
+        expected: what the new text was made from, as `read` found it.
+        keep: the file that is replaced stays beside the new one.
 
     Raises:
-        Moved: it was not.
+        Moved: it was something else already; nothing was replaced.
         OSError: it could not be written; the file is as it was.
     """
     target = Path(os.path.realpath(path))
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}.tmp")
     try:
         _write(temporary, raw, like=target)
-        if not still():
+        if read(path, limit) != expected:
             raise Moved
-        kept = _keep(target) if keep else None
-        os.replace(temporary, target)
+        traded = _put(temporary, target)
     except BaseException:
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
+    replaced = Replaced()
+    if traded and not expected.missing and read(temporary, limit).raw != expected.raw:
+        replaced = Replaced(displaced=temporary)
+    elif traded and keep:
+        replaced = Replaced(kept=set_aside(temporary, target))
+    elif traded:
+        temporary.unlink()
     _sync_folder(target.parent)
+    return replaced
+
+
+def set_aside(file: Path, target: Path) -> Path:
+    """Give a file the name of a text that was refused. A slow writer's next bytes still end up in it."""
+    kept = target.with_name(f"{target.name}.rejected-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}")
+    os.rename(file, kept)
     return kept
 
 
-def clear_leftovers(path: Path) -> None:
-    """Remove what a write that was killed halfway left behind."""
+def target_of(leftover: Path) -> Path:
+    """The file beside which it was left."""
+    return leftover.with_name(leftover.name[1:].rsplit(".", 2)[0])
+
+
+def leftovers(path: Path) -> list[Path]:
+    """What writes that were killed halfway have left: our own texts, whole or not, or the one that they displaced."""
     target = Path(os.path.realpath(path))
     ours = re.compile(rf"\.{re.escape(target.name)}\.[0-9a-f]{{16}}\.tmp")
     with contextlib.suppress(OSError):
-        for leftover in target.parent.iterdir():
-            if ours.fullmatch(leftover.name):
-                leftover.unlink()
+        return sorted(each for each in target.parent.iterdir() if ours.fullmatch(each.name))
+    return []
 
 
 def _write(temporary: Path, raw: bytes, like: Path) -> None:
@@ -101,15 +163,41 @@ def _write(temporary: Path, raw: bytes, like: Path) -> None:
         os.fsync(descriptor)
 
 
-def _keep(target: Path) -> Path:
-    """A second name for the file, so that it outlives its replacement, and a slow writer's next bytes with it."""
-    name = f"{target.name}.rejected-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
-    kept = target.with_name(name)
+def _put(temporary: Path, target: Path) -> bool:
+    """Give the new file its name; whether `temporary` names the old one now.
+
+    Raises:
+        Moved: there was no file, and now there is.
+    """
     try:
-        os.link(target, kept)
-    except OSError:  # a file system without hard links: for a moment there is no file at all
-        os.rename(target, kept)
-    return kept
+        exchange(temporary, target)
+    except FileNotFoundError:
+        try:
+            os.link(temporary, target)
+        except FileExistsError as error:
+            raise Moved from error
+        temporary.unlink()
+        return False
+    return True
+
+
+def exchange(one: Path, other: Path) -> None:
+    """Two files trade their names in one step: renameat2 with RENAME_EXCHANGE, which Python does not offer."""
+    call, here = getattr(_LIBC, "renameat2", None), -100  # AT_FDCWD: the paths as they are
+    if call is not None:
+        if call(here, os.fsencode(one), here, os.fsencode(other), 2) == 0:
+            return
+        number = ctypes.get_errno()
+        if number not in (errno.EINVAL, errno.ENOSYS):
+            raise OSError(number, os.strerror(number), str(other))
+    # Where kernel or file system cannot, a writer could be overtaken for a moment.
+    aside = one.with_name(f"{one.name}.old")
+    os.link(other, aside)
+    os.replace(one, other)
+    os.replace(aside, one)
+
+
+_LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 def _sync_folder(folder: Path) -> None:

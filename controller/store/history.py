@@ -1,39 +1,79 @@
-"""Every generation of the desired state, with time, writer and text, in SQLite: the newest is the last good state.
+"""What is kept beside the file, in SQLite: every generation with its text, what waits for approval, what happened.
 
-Synchronous and for one thread: `yaml_file.py` keeps it in the thread that does all its blocking work.
+The newest generation is the last good state. Synchronous and for one thread: `yaml_file.py` keeps it in the thread
+that does all its blocking work.
 """
 
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from controller.model import Event
 from controller.spec import format_instant, parse_instant
+from controller.store import Asked, Generation, Recorded
 
 KEPT = 1000
 """Older generations are forgotten: 100 users' texts of this many are about 10 MB."""
+EVENTS_KEPT = 20_000
+"""Older events are forgotten: about 4 MB."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS generations (
-    number INTEGER PRIMARY KEY,
-    at     TEXT NOT NULL,
-    writer TEXT NOT NULL,
-    text   TEXT NOT NULL
-) STRICT
+    number  INTEGER PRIMARY KEY,
+    at      TEXT NOT NULL,
+    writer  TEXT NOT NULL,
+    text    TEXT NOT NULL,
+    summary TEXT NOT NULL DEFAULT '',
+    users   TEXT NOT NULL DEFAULT ''
+) STRICT;
+CREATE TABLE IF NOT EXISTS waiting (
+    one     INTEGER PRIMARY KEY CHECK (one = 1),
+    text    TEXT NOT NULL,
+    source  TEXT NOT NULL,
+    writer  TEXT NOT NULL,
+    since   TEXT NOT NULL,
+    why     TEXT NOT NULL,
+    in_file INTEGER NOT NULL,
+    base    INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE TABLE IF NOT EXISTS founding (
+    one       INTEGER PRIMARY KEY CHECK (one = 1),
+    file_made INTEGER NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS events (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    at         TEXT NOT NULL,
+    kind       TEXT NOT NULL,
+    reason     TEXT NOT NULL,
+    message    TEXT NOT NULL,
+    user_id    INTEGER,
+    generation INTEGER,
+    container  TEXT
+) STRICT;
+CREATE INDEX IF NOT EXISTS events_of_user ON events (user_id, id);
 """
+_ADDED = {"summary", "users"}
+"""Columns of `generations` that the first databases did not have."""
 
 
 @dataclass(frozen=True, slots=True)
-class Generation:
-    """One state as it came into force."""
+class Offer:
+    """A whole text that somebody wants in force."""
 
-    number: int
-    at: datetime
-    writer: str
-    """Who brought it: `api <request id>`, or `file` for an edit by hand."""
     text: str
+    source: str
+    writer: str
+    since: datetime
+    in_file: bool
+    """The file says it."""
+    why: str = ""
+    """Why it has to wait for approval."""
+    base: int = 0
+    """The generation that it goes on from, where its home tells and not the text itself."""
 
 
 class History:
@@ -43,35 +83,129 @@ class History:
         self._db = sqlite3.connect(path, isolation_level=None)
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = FULL")  # what was acknowledged survives a power cut
-        self._db.execute(_SCHEMA)
-
-    def last(self) -> Generation | None:
-        return self._one("SELECT * FROM generations ORDER BY number DESC LIMIT 1")
-
-    def get(self, number: int) -> Generation | None:
-        return self._one("SELECT * FROM generations WHERE number = ?", number)
-
-    def add(self, generation: Generation) -> None:
-        """Durable on return. A generation that was written but never came into force is replaced."""
-        row = (generation.number, format_instant(generation.at), generation.writer, generation.text)
-        self._db.execute("BEGIN IMMEDIATE")
-        with self._db:
-            self._db.execute("INSERT OR REPLACE INTO generations VALUES (?, ?, ?, ?)", row)
-            self._db.execute("DELETE FROM generations WHERE number <= ?", (generation.number - KEPT,))
-
-    def forget(self, number: int) -> None:
-        """It did not come into force after all."""
-        self._db.execute("DELETE FROM generations WHERE number = ?", (number,))
+        self._db.executescript(_SCHEMA)
+        there = {row[1] for row in self._db.execute("PRAGMA table_info(generations)")}
+        for column in sorted(_ADDED - there):
+            self._db.execute(f"ALTER TABLE generations ADD COLUMN {column} TEXT NOT NULL DEFAULT ''")
 
     def close(self) -> None:
         self._db.close()
 
-    def _one(self, query: str, *values: int) -> Generation | None:
-        row = self._db.execute(query, values).fetchone()
+    # ------------------------------------------------------------ generations
+
+    def last(self) -> Generation | None:
+        found = self.newest(1)
+        return found[0] if found else None
+
+    def newest(self, limit: int) -> Sequence[Generation]:
+        return self._generations("ORDER BY number DESC LIMIT ?", limit)
+
+    def get(self, number: int) -> Generation | None:
+        found = self._generations("WHERE number = ?", number)
+        return found[0] if found else None
+
+    def asked(self) -> dict[int, Asked]:
+        """The last change of each user's entry (0: of what holds for all)."""
+        found: dict[int, Asked] = {}
+        rows = self._db.execute("SELECT number, at, writer, users FROM generations ORDER BY number")
+        for number, at, writer, users in rows:
+            found |= dict.fromkeys(_ids(users), Asked(number, _moment(at), writer))
+        return found
+
+    def add(self, generation: Generation, events: Iterable[Event]) -> None:
+        """Durable on return, with the events of it. A generation that never came into force is replaced."""
+        users = " ".join(map(str, generation.users))
+        at = format_instant(generation.at)
+        row = (generation.number, at, generation.writer, generation.text, generation.summary, users)
+        self._db.execute("BEGIN IMMEDIATE")
+        with self._db:
+            columns = "(number, at, writer, text, summary, users)"
+            self._db.execute(f"INSERT OR REPLACE INTO generations {columns} VALUES (?, ?, ?, ?, ?, ?)", row)  # noqa: S608
+            self._db.execute("DELETE FROM generations WHERE number <= ?", (generation.number - KEPT,))
+            self._write_events((generation.at, event) for event in events)
+
+    def forget(self, number: int) -> None:
+        """It did not come into force after all."""
+        self._db.execute("BEGIN IMMEDIATE")
+        with self._db:
+            self._db.execute("DELETE FROM generations WHERE number = ?", (number,))
+            self._db.execute("DELETE FROM events WHERE generation = ? AND kind IN ('wish', 'conflict')", (number,))
+
+    def _generations(self, which: str, value: int) -> Sequence[Generation]:
+        rows = self._db.execute(f"SELECT number, at, writer, text, summary, users FROM generations {which}", (value,))  # noqa: S608
+        return [
+            Generation(number, _moment(at), writer, text, summary, _ids(users))
+            for number, at, writer, text, summary, users in rows
+        ]
+
+    # ------------------------------------------------------------ what waits
+
+    def waiting(self) -> Offer | None:
+        row = self._db.execute("SELECT text, source, writer, since, in_file, why, base FROM waiting").fetchone()
         if row is None:
             return None
-        number, at, writer, text = row
-        moment = parse_instant(at)
-        if moment is None:
-            raise sqlite3.DataError(f"generation {number} has no readable time: {at}")
-        return Generation(number, moment, writer, text)
+        text, source, writer, since, in_file, why, base = row
+        return Offer(text, source, writer, _moment(since), bool(in_file), why, base)
+
+    def keep_waiting(self, offer: Offer | None) -> None:
+        """Durable on return; `None`: nothing waits any more."""
+        if offer is None:
+            self._db.execute("DELETE FROM waiting")
+            return
+        since, in_file = format_instant(offer.since), int(offer.in_file)
+        row = (offer.text, offer.source, offer.writer, since, offer.why, in_file, offer.base)
+        self._db.execute("INSERT OR REPLACE INTO waiting VALUES (1, ?, ?, ?, ?, ?, ?, ?)", row)
+
+    # ------------------------------------------------------------ the first start
+
+    def founding(self) -> bool | None:
+        """`None`: what ran before the first state is known. Else whether the file was made by us and says nothing."""
+        row = self._db.execute("SELECT file_made FROM founding").fetchone()
+        return None if row is None else bool(row[0])
+
+    def begin_founding(self, file_made: bool) -> None:
+        self._db.execute("INSERT OR REPLACE INTO founding VALUES (1, ?)", (int(file_made),))
+
+    def end_founding(self) -> None:
+        self._db.execute("DELETE FROM founding")
+
+    # ------------------------------------------------------------ events
+
+    def add_events(self, events: Sequence[tuple[datetime, Event]]) -> None:
+        self._db.execute("BEGIN IMMEDIATE")
+        with self._db:
+            self._write_events(events)
+
+    def events(self, user_id: int | None, after: int, limit: int) -> Sequence[Recorded]:
+        """Oldest first: the first ones after that id, or the last of all where `after` is 0."""
+        order = "ASC" if after else "DESC"
+        rows = self._db.execute(
+            "SELECT id, at, kind, reason, message, user_id, generation, container FROM events "  # noqa: S608
+            f"WHERE id > ? AND (? IS NULL OR user_id = ?) ORDER BY id {order} LIMIT ?",
+            (after, user_id, user_id, limit),
+        )
+        found = [Recorded(number, _moment(at), Event(*event)) for number, at, *event in rows]
+        return found if after else found[::-1]
+
+    def _write_events(self, events: Iterable[tuple[datetime, Event]]) -> None:
+        last = None
+        for at, event in events:
+            row = (event.kind, event.reason, event.message, event.user_id, event.generation, event.container)
+            columns = "(at, kind, reason, message, user_id, generation, container)"
+            last = self._db.execute(
+                f"INSERT INTO events {columns} VALUES (?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+                (format_instant(at), *row),
+            ).lastrowid
+        if last is not None:
+            self._db.execute("DELETE FROM events WHERE id <= ?", (last - EVENTS_KEPT,))
+
+
+def _ids(users: str) -> tuple[int, ...]:
+    return tuple(map(int, users.split()))
+
+
+def _moment(text: str) -> datetime:
+    moment = parse_instant(text)
+    if moment is None:
+        raise sqlite3.DataError(f"this is no time: {text}")
+    return moment

@@ -1,10 +1,12 @@
 """The desired state in one YAML file that people, git and the API write, none of them losing what another wrote.
 
-`change` brings the API's wishes into the file, `run` takes in what others wrote. Both first take the file as it is
-now, under one lock, so that every writer's text is seen before ours is put in its place. A text that cannot be taken
-changes nothing: the last good one stays in force and `health` says what is wrong.
+`change` and `amend` bring the API's wishes into the file, `run` takes in what others wrote. Both first take the file
+as it is now, under one lock, so that every writer's text is seen before ours is put in its place. A text that cannot
+be taken changes nothing: the last good one stays in force and `health` says what is wrong. A good one that would end
+many sessions at once waits, as `pending`, for `approve` or `reject`.
 
-What a text means is left to `spec.py`, how a file is read and replaced to `disk.py`, what once held to `history.py`.
+What a text means is left to `spec.py`, how two meet to `merge.py`, what is too much at once to `brake.py`, how a file
+is read and replaced to `disk.py`, what once held and happened to `history.py`.
 """
 
 from __future__ import annotations
@@ -12,46 +14,48 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 import sqlite3
-from collections.abc import Callable, Collection, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from types import MappingProxyType
-from typing import TypeVar
 
-from watchdog.events import (
-    FileClosedEvent,
-    FileCreatedEvent,
-    FileDeletedEvent,
-    FileModifiedEvent,
-    FileMovedEvent,
-    FileSystemEvent,
-    FileSystemEventHandler,
+from controller import brake, merge, spec
+from controller.errors import (
+    NeedsApproval,
+    NotPending,
+    NotPersisted,
+    Problem,
+    SettingsInvalid,
+    WishInvalid,
+    WishReadOnly,
 )
-from watchdog.observers import Observer
-
-from controller import spec
-from controller.errors import NotPersisted, Problem, SettingsInvalid, WishInvalid
-from controller.model import DesiredState, Wish
-from controller.store import Change, WishHealth, disk
-from controller.store.disk import Found
-from controller.store.history import Generation, History
+from controller.model import DesiredState, Event
+from controller.store import Asked, Change, Generation, Pending, Recorded, Sync, Weighed, WishHealth, account, disk
+from controller.store.history import Offer
+from controller.store.home import Found, Home, Moved, Replaced
+from controller.store.journal import Journal
 
 log = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 POLL_SECONDS = 3.0
 """How late a change is seen when the watcher is dead."""
 SETTLE_ROUNDS = 20
 """A file that never comes to rest is taken as it is after so many looks."""
-WRITER = "file"
-"""The writer of an edit by hand."""
+FOUND = "start"
+"""The writer of what was found running where there was no history."""
 ABSURD = 10**9
 """No count of changes: a generation so high, in a file that comes to us without history, is not gone on from."""
+
+
+@dataclass(frozen=True, slots=True)
+class WishTerms:
+    """What the operator's settings say about the wish."""
+
+    site: spec.Site
+    max_users: int
+    settle_seconds: float
+    limits: brake.Limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,26 +66,39 @@ class _Known:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """What a text would make of the state in force."""
+
+    theirs: DesiredState
+    after: DesiredState
+    conflicts: tuple[merge.Conflict, ...]
+    cost: brake.Toll
+    held: str
+    """Why it has to wait, or empty."""
+
+
 class YamlFileStore:
-    """A `Store`. `load` it first, `run` it for as long as it lives, `close` it last."""
+    """A `Store` with `Texts`. `load` it first, `run` it for as long as it lives, `close` it last."""
 
-    _history: History
-
-    def __init__(
-        self, path: Path, state_dir: Path, *, max_users: int, profiles: Collection[str], settle_seconds: float
-    ) -> None:
-        self._path = path
+    def __init__(self, home: Home, state_dir: Path, terms: WishTerms) -> None:
+        self._home = home
         self._state_dir = state_dir
-        self._max_users = max_users
-        self._profiles = profiles
-        self._settle_seconds = settle_seconds
+        self._terms = terms
         self._lock = asyncio.Lock()
-        # One thread for all that blocks: a cancelled caller leaves no write behind that could race with the next one.
-        self._thread = ThreadPoolExecutor(1, "desired-state")
+        self._journal = Journal()
         self._known = _Known(DesiredState(), "")
         self._seen: Found | None = None
-        """The file as it was when it was last taken, refused or written."""
-        self._health = WishHealth(str(path), False, (Problem(0, 0, "not read yet"),), datetime.now(UTC))
+        """The file as it was when it was last taken, refused, held or written."""
+        self._health = WishHealth(home.name, False, (Problem(0, 0, "not read yet"),), account.now())
+        self._offer: Offer | None = None
+        """What waits for approval; `_pending` is what is told of it."""
+        self._pending: Pending | None = None
+        self._founding: bool | None = None
+        """As `History.founding` has it."""
+        self._running: Mapping[int, str | None] | None = None
+        """Whose containers ran at the last survey."""
+        self._asked: dict[int, Asked] = {}
         self._listeners: list[Callable[[frozenset[int]], None]] = []
 
     @property
@@ -89,11 +106,35 @@ class YamlFileStore:
         return self._known.state
 
     @property
+    def text(self) -> str:
+        return self._known.text
+
+    @property
     def health(self) -> WishHealth:
         return self._health
 
+    @property
+    def pending(self) -> Pending | None:
+        return self._pending
+
+    @property
+    def sync(self) -> Sync | None:
+        return self._home.sync
+
+    def refresh(self) -> None:
+        self._home.refresh()
+
+    @property
+    def founded(self) -> bool:
+        return self._founding is None
+
+    def asked(self, user_id: int) -> Asked | None:
+        return self._asked.get(user_id)
+
     def subscribe(self, listener: Callable[[frozenset[int]], None]) -> None:
         self._listeners.append(listener)
+
+    # ------------------------------------------------------------ the life of a store
 
     async def load(self) -> None:
         """Bring the last good state into force, then what the file says now; make the file if there never was one.
@@ -103,192 +144,490 @@ class YamlFileStore:
             NotPersisted: the first file cannot be made.
         """
         async with self._lock:
-            last = await self._blocking(self._open_history)
+            last = await self._journal.blocking(self._open_history)
             if last is not None:
                 self._known = last
-            await self._blocking(lambda: self._prepare_file(make_it=last is None))
+            await self._journal.blocking(lambda: self._open_home(make_it=last is None))
+            self._founding = await self._journal.blocking(self._journal.history.founding)
+            await self._review()
             await self._take_file()
+            for leftover in await self._journal.blocking(self._home.leftovers):
+                await self._clear_leftover(leftover)
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._keep_watching(), name="desired state")
+            tasks.create_task(self._journal.keep_recording(), name="events")
+
+    async def close(self) -> None:
+        self._home.close()
+        await self._journal.close()
+
+    async def surveyed(self, running: Mapping[int, str | None]) -> None:
+        self._running = running
+        if not self.founded:
+            async with self._lock:
+                await self._take_file()
+
+    # ------------------------------------------------------------ what writers ask for
 
     async def change(self, user_id: int, change: Change, writer: str) -> DesiredState:
+        def amend(state: DesiredState) -> DesiredState:
+            wish = account.exact(change(state.users.get(user_id)))
+            return state if wish == state.users.get(user_id) else state.with_entry(user_id, wish)
+
+        return await self.amend(amend, writer)
+
+    async def amend(self, amend: Callable[[DesiredState], DesiredState], writer: str) -> DesiredState:
         async with self._lock:
             while True:
                 await self._take_file()
                 before = self._known.state
                 if before.generation == 0:
                     raise NotPersisted(f"There is no good desired state yet: {self._health.problems[0]}.")
-                wish = _exact(change(before.users.get(user_id)))
-                if wish == before.users.get(user_id):
+                after = amend(before)
+                if after == before:
                     return before
-                after = replace(_with_entry(before, user_id, wish), generation=before.generation + 1)
-                with contextlib.suppress(disk.Moved):  # somebody wrote just now: that comes first
+                self._must_be_writable()
+                after = replace(after, generation=before.generation + 1)
+                with contextlib.suppress(Moved):  # somebody wrote just now: that comes first
                     await self._write_change(after, writer)
                     return after
 
-    async def run(self) -> None:
-        loop = asyncio.get_running_loop()
-        touched = asyncio.Event()
-        with _watched(self._path, lambda: loop.call_soon_threadsafe(touched.set)):
+    async def apply(self, text: str, writer: str, *, force: bool = False) -> DesiredState:
+        self._must_be_writable()
+        async with self._lock:
             while True:
-                touched.clear()
-                try:
-                    async with self._lock:
-                        await self._take_file()
-                except Exception:
-                    log.exception("the desired state could not be looked at", extra={"pairs": {"file": self._path}})
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(POLL_SECONDS):
-                        await touched.wait()
+                await self._take_file()
+                offer = self._offered(text, "api", writer)
+                with contextlib.suppress(Moved):
+                    await self._adopt(offer, self._seen or Found(None), approved=force)
+                    return self._known.state
 
-    async def close(self) -> None:
-        await self._blocking(self._history.close)
-        self._thread.shutdown()
+    async def weigh(self, text: str) -> Weighed:
+        async with self._lock:
+            outcome = await self._outcome(self._offered(text, "api", "nobody"))
+            return Weighed(outcome.after, outcome.held)
+
+    async def approve(self, pending_id: str, writer: str) -> DesiredState:
+        async with self._lock:
+            while True:
+                await self._take_file()
+                offer, pending = self._waiting_as(pending_id)
+                approved = replace(offer, writer=f"{offer.writer}, approved by {writer}")
+                with contextlib.suppress(Moved):
+                    await self._adopt(approved, self._seen or Found(None), approved=True)
+                    self._tell_brake("Approved", f"{writer}, of {offer.writer}: {pending.why}")
+                    return self._known.state
+
+    async def reject(self, pending_id: str, writer: str) -> None:
+        async with self._lock:
+            while True:
+                await self._take_file()
+                offer, pending = self._waiting_as(pending_id)
+                with contextlib.suppress(Moved):
+                    if offer.in_file:
+                        self._must_be_writable()
+                        found = self._seen or Found(None)
+                        await self._persist(self._known.state, self._known.text, writer, found)
+                    await self._wait_with(None)
+                    self._tell_brake("Rejected", f"{writer}, of {offer.writer}: {pending.why}")
+                    return
+
+    async def rollback(self, generation: int, writer: str) -> DesiredState:
+        past, _ = await self.generation(generation)
+        state = spec.stored(past.text)
+        # As if somebody had just opened the file and put the old text there.
+        text = self._edited(past.text, state, replace(state, generation=self._known.state.generation))
+        return await self.apply(text, f"{writer}, rollback to {generation}")
+
+    # ------------------------------------------------------------ what was
+
+    def record(self, event: Event) -> None:
+        self._journal.record(event)
+
+    async def history(self, limit: int) -> Sequence[Generation]:
+        return await self._journal.newest(limit)
+
+    async def generation(self, number: int) -> tuple[Generation, Generation | None]:
+        return await self._journal.generation(number)
+
+    async def events(self, user_id: int | None, after: int, limit: int) -> Sequence[Recorded]:
+        return await self._journal.events(user_id, after, limit)
 
     # ------------------------------------------------------------ the start
 
     def _open_history(self) -> _Known | None:
         path = self._state_dir / "history.sqlite3"
         try:
-            self._history = History(path)
-            last = self._history.last()
-            return None if last is None else _Known(_state_of(last), last.text)
+            history = self._journal.open(path)
+            last = history.last()
+            self._asked, self._offer = history.asked(), history.waiting()
+            if last is None:
+                return None
+            return _Known(replace(spec.stored(last.text), generation=last.number), last.text)
         except (sqlite3.Error, WishInvalid) as error:
             raise SettingsInvalid(
                 f"The history of desired states in {path} cannot be used: {error}. "
                 "Mend it, or move it away to begin a new one from the file."
             ) from error
 
-    def _prepare_file(self, make_it: bool) -> None:
-        """Clear away what a killed write left behind, and make a file where there never was one."""
-        disk.clear_leftovers(self._path)
-        if not make_it or not self._look().missing:
-            return
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            disk.replace(self._path, spec.EMPTY_WISH.encode(), still=lambda: self._look().missing)
-        except OSError as error:
-            raise NotPersisted(f"The desired state's file {self._path} cannot be made: {error.strerror}.") from error
-        log.info("desired state made, with nobody in it", extra={"pairs": {"file": self._path}})
+    def _open_home(self, make_it: bool) -> None:
+        if make_it and self._journal.history.founding() is None:
+            self._journal.history.begin_founding(file_made=self._home.look().missing)
+        self._home.open(make_it)
+
+    async def _found(self, running: Mapping[int, str | None]) -> None:
+        """Sessions run, and no history tells who wanted them: they are declared, paused, before anything else counts.
+
+        What the file says of them is an edit then, for the brake to judge; where we made the file ourselves it says
+        nothing, so that waits in any case.
+
+        Raises:
+            NotPersisted: it could not be written.
+            Moved: somebody wrote to the file.
+        """
+        wished = self._known.state
+        before = account.declared(wished, running)
+        if before != wished:
+            cost = brake.toll(before, wished, self._terms.site)
+            why = brake.verdict(before, wished, cost, running, self._terms.limits)
+            if self._founding:
+                why = f"nobody asked for the end of {merge.ranges(cost.ends)}"
+            if why:
+                before = replace(before, generation=wished.generation + 1)
+                await self._write_change(before, FOUND)
+                text = self._edited(self._known.text, before, replace(wished, generation=before.generation))
+                await self._hold(self._offered(text, FOUND, FOUND), cost, f"sessions ran that nothing remembers: {why}")
+        await self._journal.asking(self._journal.history.end_founding)
+        self._founding = None
 
     # ------------------------------------------------------------ the file → the state
+
+    async def _keep_watching(self) -> None:
+        loop = asyncio.get_running_loop()
+        touched = asyncio.Event()
+        async with asyncio.TaskGroup() as tasks:
+            poke = partial(loop.call_soon_threadsafe, touched.set)
+            tasks.create_task(self._home.follow(poke), name="desired state's home")
+            while True:
+                touched.clear()
+                try:
+                    async with self._lock:
+                        await self._take_file()
+                except Exception:
+                    log.exception("the desired state could not be looked at", extra={"pairs": self._where})
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(POLL_SECONDS):
+                        await touched.wait()
 
     async def _take_file(self) -> None:
         """Bring into force what others wrote since the last look. The lock is held."""
         if not self._health.valid:  # it may have failed for a reason outside of the text: try that again
             self._seen = None
-        while (found := await self._settled()) != self._seen:
-            try:
+        while True:
+            while (found := await self._settled()) != self._seen:
                 await self._take(found)
-            except disk.Moved:
-                continue
-            except WishInvalid as error:
-                self._refuse(found, error.problems)
-            except (NotPersisted, spec.EditFailed) as error:
-                self._refuse(found, (Problem(0, 0, f"the edit is good, but it cannot be recorded: {error}"),))
+            try:
+                if not self.founded and self._running is not None and self._known.state.generation > 0:
+                    await self._found(self._running)
+                return
+            except Moved:
+                self._seen = None
 
     async def _settled(self) -> Found:
         """The file, when nobody has written to it for the settle time."""
-        found = await self._blocking(self._look)
+        found = await self._journal.blocking(self._home.look)
         for _ in range(SETTLE_ROUNDS):
             if found == self._seen:
                 break
-            await asyncio.sleep(self._settle_seconds)
-            before, found = found, await self._blocking(self._look)
+            await asyncio.sleep(self._terms.settle_seconds)
+            before, found = found, await self._journal.blocking(self._home.look)
             if found == before:
                 break
         return found
 
     async def _take(self, found: Found) -> None:
-        """Bring one text into force, merged with what happened since the state that it was edited from.
+        """Bring what the file says into force, or say why not."""
+        try:
+            if found.raw is None:
+                raise WishInvalid((Problem(0, 0, found.fault),))
+            await self._take_text(spec.decode(found.raw), found)
+        except Moved:
+            return  # the next look finds what somebody wrote just now
+        except NeedsApproval as error:
+            self._refuse(found, (Problem(0, 0, f"this waits for approval: {error}"),))
+        except WishInvalid as error:
+            self._refuse(found, error.problems)
+        except NotPersisted as error:
+            self._refuse(found, (Problem(0, 0, f"the edit is good, but it cannot be recorded: {error}"),))
+
+    async def _take_text(self, text: str, found: Found) -> None:
+        generation = self._known.state.generation
+        if self._offer is not None and text == self._offer.text:
+            await self._wait_with(replace(self._offer, in_file=True))
+            raise NeedsApproval(self._offer.why)  # as before, whatever has become of the sessions since
+        offer = replace(self._offered(text, "file", found.writer), in_file=True)
+        theirs = await self._adopt(offer, found, approved=False)
+        if theirs.generation != self._known.state.generation == generation:
+            pairs = {**self._where, "named": theirs.generation or None, "generation": generation}
+            log.info("the edited file held nothing new and was brought up to date", extra={"pairs": pairs})
+
+    async def _take_displaced(self, file: Path) -> None:
+        """Somebody saved at the very moment in which we wrote: an edit like any other."""
+        found = await self._journal.blocking(lambda: disk.read(file, spec.MAX_BYTES))
+        try:
+            offer = self._offered(spec.decode(found.raw or b""), "file", found.writer)
+            await self._adopt(offer, self._seen or Found(None), approved=False)
+        except Moved:
+            await self._take_displaced(file)
+            return
+        except NeedsApproval:
+            pass  # it waits
+        except (WishInvalid, NotPersisted) as error:
+            log.warning("an edit that met a write of ours is no good", extra={"pairs": {"why": str(error)}})
+            await self._set_aside(file)
+            return
+        await self._journal.blocking(file.unlink)
+
+    async def _clear_leftover(self, file: Path) -> None:
+        """A kill left a text of ours, whole or not, or the edit that it had just displaced."""
+        found = await self._journal.blocking(lambda: disk.read(file, spec.MAX_BYTES))
+        try:
+            named = spec.stored(spec.decode(found.raw or b"")).generation
+        except WishInvalid:
+            await self._journal.blocking(file.unlink)
+            return
+        if named == self._known.state.generation or await self._journal.blocking(lambda: self._base(named)) is not None:
+            await self._take_displaced(file)
+        else:
+            await self._set_aside(file)
+
+    async def _set_aside(self, file: Path) -> None:
+        kept = await self._journal.blocking(lambda: disk.set_aside(file, disk.target_of(file)))
+        log.warning("a text was set aside", extra={"pairs": {**self._where, "aside": kept}})
+
+    async def _adopt(self, offer: Offer, found: Found, *, approved: bool) -> DesiredState:
+        """Bring a text into force, merged with what happened since the state that it was edited from.
+
+        Returns what it asked for by itself.
 
         Raises:
             WishInvalid: it is no good.
+            NeedsApproval: the brake holds it; it waits now.
             NotPersisted: the outcome cannot be written.
-            Moved: somebody wrote once more.
+            Moved: somebody wrote to the file.
         """
-        if found.raw is None:
-            raise WishInvalid((Problem(0, 0, found.fault),))
-        text, current = spec.decode(found.raw), self._known.state
-        end_mark = current.generation > 0  # from then on we wrote it, or took it when it had one
-        theirs = spec.parse(text, max_users=self._max_users, profiles=self._profiles, end_mark=end_mark)
-        base = await self._blocking(lambda: self._base(theirs.generation))
-        after, conflicts = _adopted(current, base, theirs)
-        await self._persist(after, spec.edit(text, theirs, after), WRITER, found, keep=False)
-        for conflict in conflicts:
-            _log_conflict(conflict, after.generation)
-        if after == current and theirs.generation != current.generation:
-            pairs = {"file": self._path, "named": theirs.generation or None, "generation": current.generation}
-            log.info("the edited file held nothing new and was brought up to date", extra={"pairs": pairs})
+        outcome = await self._outcome(offer)
+        doubt = found.doubt if offer.in_file and outcome.after != self._known.state else ""
+        held = outcome.held or doubt
+        if held and not approved:
+            await self._hold(offer, outcome.cost, held)
+            raise NeedsApproval(held)
+        waited, restored = self._offer, offer.text == self._known.text
+        try:
+            text = self._edited(offer.text, outcome.theirs, outcome.after)
+        except spec.EditFailed as error:
+            raise NotPersisted(f"The text cannot be changed in place: {error}.") from error
+        await self._persist(outcome.after, text, offer.writer, found, offered=offer.text, conflicts=outcome.conflicts)
+        if waited is not None and (waited.in_file or not restored):
+            await self._wait_with(None)
+            if waited.text != offer.text:
+                self._tell_brake("Withdrawn", f"{offer.writer} put another text in the place of what waited")
+        return outcome.theirs
+
+    async def _outcome(self, offer: Offer) -> _Outcome:
+        """Raises WishInvalid, NotPersisted."""
+        current = self._known.state
+        spec.decode(offer.text.encode("utf-8", "surrogatepass"))  # a caller's text must fit into a file, too
+        theirs = spec.parse(offer.text, max_users=self._terms.max_users, profiles=self._terms.site.profiles)
+        if not self._home.numbered:
+            theirs = replace(theirs, generation=offer.base)
+        elif current.generation > 0 or theirs.generation > 0:
+            # A text that names a generation went through our hands, and those end it in `...`.
+            spec.parse(offer.text, max_users=self._terms.max_users, profiles=None, end_mark=True)
+        if current.generation == 0:
+            first = theirs.generation if 0 < theirs.generation < ABSURD else 1
+            return _Outcome(theirs, replace(theirs, generation=first), (), brake.Toll(), "")
+        base = await self._journal.blocking(lambda: self._base(theirs.generation))
+        after, conflicts = merge.adopted(current, base, theirs)
+        cost = brake.toll(current, after, self._terms.site)
+        held = brake.verdict(current, after, cost, self._running, self._terms.limits)
+        return _Outcome(theirs, after, conflicts, cost, held)
 
     def _base(self, generation: int) -> DesiredState | None:
         """The state that an edit began from, if it was an earlier one that we remember."""
         if not 0 < generation < self._known.state.generation:
             return None
         try:
-            past = self._history.get(generation)
+            past = self._journal.history.get(generation)
         except sqlite3.Error as error:
             raise NotPersisted(f"The history cannot be read: {error}.") from error
-        return None if past is None else _state_of(past)
+        return None if past is None else spec.stored(past.text)
 
     def _refuse(self, found: Found, problems: tuple[Problem, ...]) -> None:
         self._seen = found
         if problems == self._health.problems:
             return
-        self._health = WishHealth(str(self._path), False, problems, datetime.now(UTC))
+        self._health = WishHealth(self._home.name, False, problems, account.now())
         for problem in problems:
             facts = {"line": problem.line or None, "column": problem.column or None, "problem": problem.message}
             log.warning(
                 "desired state refused, the last good one stays in force",
-                extra={"pairs": {"file": self._path, **facts, "generation": self._known.state.generation}},
+                extra={"pairs": {**self._where, **facts, "generation": self._known.state.generation}},
             )
+        self.record(Event("wish", "Refused", f"The file is not in force: {problems[0]}"))
+
+    # ------------------------------------------------------------ what waits for approval
+
+    async def _hold(self, offer: Offer, cost: brake.Toll, why: str) -> None:
+        """Raises NotPersisted."""
+        new = self._offer is None or self._offer.text != offer.text
+        await self._wait_with(replace(offer if new or self._offer is None else self._offer, why=why))
+        self._pending = account.pending(replace(offer, why=why), cost)
+        if new:
+            self._tell_brake("Held", f"{offer.writer} waits for approval: {why}")
+
+    async def _wait_with(self, offer: Offer | None) -> None:
+        """Raises NotPersisted."""
+        if offer != self._offer:
+            try:
+                await self._journal.blocking(lambda: self._journal.history.keep_waiting(offer))
+            except sqlite3.Error as error:
+                raise NotPersisted(f"The history in {self._state_dir} cannot be written: {error}.") from error
+        self._offer = offer
+        if offer is None:
+            self._pending = None
+
+    async def _review(self) -> None:
+        """Judge what waits against what is in force now; it goes on waiting unless there is nothing left of it."""
+        offer = self._offer
+        if offer is None:
+            return
+        try:
+            outcome = await self._outcome(offer)
+        except (WishInvalid, NotPersisted) as error:
+            log.warning("what waited for approval is no longer possible", extra={"pairs": {"why": str(error)}})
+            await self._wait_with(None)
+            return
+        if outcome.after == self._known.state:
+            await self._wait_with(None)
+            return
+        self._pending = account.pending(offer, outcome.cost)
+
+    def _waiting_as(self, pending_id: str) -> tuple[Offer, Pending]:
+        """Raises NotPending."""
+        if self._offer is None or self._pending is None:
+            raise NotPending("Nothing waits for approval.")
+        if self._pending.id != pending_id:
+            raise NotPending(f"What waits now is {self._pending.id}, not {pending_id[:40]}.")
+        return self._offer, self._pending
+
+    def _tell_brake(self, reason: str, message: str) -> None:
+        generation = self._known.state.generation
+        pairs = {"brake": reason.lower(), "why": message, "generation": generation}
+        log.warning("the brake", extra={"pairs": pairs})
+        self.record(Event("brake", reason, message, generation=generation))
 
     # ------------------------------------------------------------ the state → the file
 
     async def _write_change(self, after: DesiredState, writer: str) -> None:
         """Raises NotPersisted or Moved."""
-        found = self._seen or Found(None)
         try:
-            text = spec.edit(self._known.text, self._known.state, after)
+            text = self._edited(self._known.text, self._known.state, after)
         except spec.EditFailed as error:
             raise NotPersisted(f"The desired state's text cannot be changed in place: {error}.") from error
-        # A text that was refused is somebody's work: it stays beside the one that takes its place.
-        theirs = found.raw != self._known.text.encode() and not found.missing
-        await self._persist(after, text, writer, found, keep=theirs and not self._health.valid)
+        await self._persist(after, text, writer, self._seen or Found(None))
 
-    async def _persist(self, after: DesiredState, text: str, writer: str, found: Found, *, keep: bool) -> None:
+    async def _persist(
+        self,
+        after: DesiredState,
+        text: str,
+        writer: str,
+        found: Found,
+        *,
+        offered: str = "",
+        conflicts: tuple[merge.Conflict, ...] = (),
+    ) -> None:
         """Make the state durable as file and history, then bring it into force.
+
+        Args:
+            offered: what the text goes on from, where that is not the one in force.
 
         Raises:
             NotPersisted: it could not be written; nothing changed.
             Moved: the file is not as it was `found`; nothing changed.
         """
-        before, raw, now = self._known.state, text.encode(), datetime.now(UTC)
-        record = Generation(after.generation, now, writer, text) if after.generation > before.generation else None
+        before, raw = self._known.state, text.encode()
+        newer = after.generation > before.generation
+        record = account.record(before, after, writer, text, account.now()) if newer else None
+        events = [
+            *account.changes(before, after, writer),
+            *(account.met(each, writer, after.generation) for each in conflicts),
+        ]
+        note = account.note(before, after, writer)
+        # A text that was refused or held is somebody's work: it stays beside the one that takes its place.
+        keep = not found.missing and found.raw not in (self._known.text.encode(), offered.encode())
         try:
-            kept = await self._blocking(lambda: self._write(raw, record, found, keep))
+            replaced = await self._journal.blocking(lambda: self._write(raw, record, events, found, note, keep))
         except OSError as error:
-            raise NotPersisted(f"The desired state cannot be written to {self._path}: {error.strerror}.") from error
+            where = self._home.name
+            raise NotPersisted(f"The desired state cannot be written to {where}: {error.strerror}.") from error
         except sqlite3.Error as error:
             raise NotPersisted(f"The history in {self._state_dir} cannot be written: {error}.") from error
         self._known, self._seen = _Known(after, text), Found(raw)
         self._judge(text)
-        if kept is not None:
-            log.warning(
-                "the refused text was set aside for a change", extra={"pairs": {"file": self._path, "aside": kept}}
-            )
-        self._tell(before, after, writer)
-
-    def _write(self, raw: bytes, record: Generation | None, found: Found, keep: bool) -> Path | None:
-        """The history first: a generation that never reaches the file is forgotten, or merged at the next start."""
+        if replaced.kept is not None:
+            aside = {**self._where, "aside": replaced.kept}
+            log.warning("the text that was there was set aside", extra={"pairs": aside})
         if record is not None:
-            self._history.add(record)
+            self._asked |= dict.fromkeys(record.users, Asked(record.number, record.at, writer))
+            pairs = {"generation": after.generation, "writer": writer, "changes": record.summary}
+            log.info("desired state changed", extra={"pairs": pairs})
+        if self._offer is not None and self._offer.in_file and raw != found.raw:
+            await self._wait_with(replace(self._offer, in_file=False))
+        await self._review()
+        for conflict in conflicts:
+            facts = {"user": conflict.user_id, "field": conflict.field, "kept": conflict.kept, "lost": conflict.lost}
+            log.warning(
+                "an edit of the file and an earlier change met in one field; the edit was kept",
+                extra={"pairs": {**facts, "generation": after.generation}},
+            )
+        self._tell(before, after)
+        if replaced.displaced is not None:
+            await self._take_displaced(replaced.displaced)
+
+    def _write(
+        self, raw: bytes, record: Generation | None, events: Sequence[Event], found: Found, note: str, keep: bool
+    ) -> Replaced:
+        """The history first: a generation that never reaches its home is forgotten, or merged at the next start."""
+        if record is not None:
+            self._journal.history.add(record, events)
+        if self._home.read_only and raw != found.raw:
+            return Replaced()  # what was found running, noted for ourselves until the text is approved
         try:
-            if raw == found.raw:
-                return None
-            return disk.replace(self._path, raw, still=lambda: self._look() == found, keep=keep)
+            return self._home.replace(raw, found, note, keep=keep)
         except BaseException:
             if record is not None:
-                self._history.forget(record.number)
+                self._journal.history.forget(record.number)
             raise
+
+    def _edited(self, text: str, before: DesiredState, after: DesiredState) -> str:
+        """The text, changed to say `after`. Raises spec.EditFailed."""
+        if not self._home.numbered:
+            said = spec.stored(text).generation
+            before, after = replace(before, generation=said), replace(after, generation=said)
+            if before == after:
+                return text
+        return spec.edit(text, before, after)
+
+    def _offered(self, text: str, source: str, writer: str) -> Offer:
+        return Offer(text, source, writer, account.now(), in_file=False, base=self._known.state.generation)
+
+    def _must_be_writable(self) -> None:
+        """Raises WishReadOnly."""
+        if self._home.read_only:
+            raise WishReadOnly(self._home.read_only)
 
     def _judge(self, text: str) -> None:
         """What we wrote is good, unless it goes on from a state that the operator's settings no longer allow."""
@@ -296,111 +635,22 @@ class YamlFileStore:
             return
         problems: tuple[Problem, ...] = ()
         try:
-            spec.parse(text, max_users=self._max_users, profiles=self._profiles)
+            spec.parse(text, max_users=self._terms.max_users, profiles=self._terms.site.profiles)
         except WishInvalid as error:
             problems = error.problems
         if problems != self._health.problems:
-            self._health = WishHealth(str(self._path), not problems, problems, datetime.now(UTC))
+            self._health = WishHealth(self._home.name, not problems, problems, account.now())
 
-    def _tell(self, before: DesiredState, after: DesiredState, writer: str) -> None:
+    def _tell(self, before: DesiredState, after: DesiredState) -> None:
         changed = frozenset(spec.changed_users(before, after))
-        if after.generation > before.generation:
-            users = ",".join(map(str, sorted(changed)))
-            pairs = {"generation": after.generation, "writer": writer, "users": users or "none"}
-            log.info("desired state changed", extra={"pairs": pairs})
-        if after.default_profile != before.default_profile:
+        if after.default_profile != before.default_profile or after.paused != before.paused:
             changed |= after.users.keys()
-        if changed:
+        if changed or after.paused != before.paused:
             for listener in self._listeners:
                 listener(changed)
 
     # ------------------------------------------------------------ helpers
 
-    def _look(self) -> Found:
-        return disk.read(self._path, spec.MAX_BYTES)
-
-    async def _blocking(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
-
-
-def _adopted(
-    current: DesiredState, base: DesiredState | None, theirs: DesiredState
-) -> tuple[DesiredState, tuple[spec.Conflict, ...]]:
-    """The state after an edit. Without a base the edit is a whole new text, and says it all."""
-    if current.generation == 0:
-        return replace(theirs, generation=theirs.generation if 0 < theirs.generation < ABSURD else 1), ()
-    merged, conflicts = (theirs, ()) if base is None else spec.merge(base, current, theirs)
-    if replace(merged, generation=current.generation) == current:
-        return current, conflicts
-    return replace(merged, generation=current.generation + 1), conflicts
-
-
-def _state_of(past: Generation) -> DesiredState:
-    """It was good when it was taken, whatever the settings say by now."""
-    return spec.parse(past.text, max_users=spec.MAX_USER_ID, profiles=None)
-
-
-def _with_entry(state: DesiredState, user_id: int, wish: Wish | None) -> DesiredState:
-    users = {**state.users, user_id: wish}
-    return replace(
-        state, users=MappingProxyType({key: value for key, value in sorted(users.items()) if value is not None})
-    )
-
-
-def _exact(wish: Wish | None) -> Wish | None:
-    """As the file can say it."""
-    if wish is None or wish.restart_at is None:
-        return wish
-    return replace(wish, restart_at=spec.to_the_millisecond(wish.restart_at))
-
-
-def _log_conflict(conflict: spec.Conflict, generation: int) -> None:
-    pairs = {"user": conflict.user_id, "field": conflict.field, "kept": conflict.kept, "lost": conflict.lost}
-    log.warning(
-        "an edit of the file and an earlier change met in one field; the edit was kept",
-        extra={"pairs": {**pairs, "generation": generation}},
-    )
-
-
-class _Watcher(FileSystemEventHandler):
-    """Pokes when something happens to a file of one of these names. Called in the observer's thread."""
-
-    def __init__(self, names: frozenset[str], poke: Callable[[], object]) -> None:
-        self._names = names
-        self._poke = poke
-
-    def on_any_event(self, event: FileSystemEvent) -> None:
-        if self._names & {os.path.basename(os.fsdecode(path)) for path in (event.src_path, event.dest_path)}:
-            self._poke()
-
-
-@contextlib.contextmanager
-def _watched(path: Path, poke: Callable[[], object]) -> Iterator[None]:
-    """Poke soon after each change of the file. A hint only: where there can be no watcher, the poll does it alone.
-
-    The folder is watched, not the file, since editors put a new file in its place. Our own looks are no changes.
-    """
-    real = Path(os.path.realpath(path))
-    kinds: list[type[FileSystemEvent]] = [
-        FileCreatedEvent,
-        FileModifiedEvent,
-        FileMovedEvent,
-        FileDeletedEvent,
-        FileClosedEvent,
-    ]
-    observer = Observer()
-    try:
-        handler = _Watcher(frozenset({path.name, real.name}), poke)
-        for folder in {path.parent.resolve(), real.parent}:
-            observer.schedule(handler, folder, event_filter=kinds)
-        observer.start()
-    except OSError as error:
-        pairs = {"folder": path.parent, "why": error.strerror, "poll_seconds": POLL_SECONDS}
-        log.warning("the desired state's folder cannot be watched, only polled", extra={"pairs": pairs})
-        yield
-        return
-    try:
-        yield
-    finally:
-        observer.stop()
-        observer.join()
+    @property
+    def _where(self) -> dict[str, str]:
+        return {"file": self._home.name}

@@ -194,6 +194,7 @@ async def test_data_outlives_everything(rig: Rig, lab: Lab) -> None:
 
 async def test_an_orphan_of_ours_is_removed_and_its_data_kept(rig: Rig, lab: Lab) -> None:
     await rig.create(1)
+    await rig.call("PUT", "/v1/users/2", {"state": "stopped"})  # a state that names nobody would wait for approval
     await rig.stop(signal.SIGTERM)
     rig.wish.write_text(rig.wish.read_text().replace("  1: {}\n", ""))
     await rig.start()

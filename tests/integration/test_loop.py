@@ -70,7 +70,9 @@ async def running(
         engine.instance, engine.prefix, str(folder), 30000, 31000, "127.0.0.1", "1000:1000", "standard", profiles
     )
     queue = WorkQueue()
-    knowledge = Informer(engine, queue, AlwaysReady("127.0.0.1"), Ports(30000, 31000), ProbeTimes(0.05, 5))
+    knowledge = Informer(
+        engine, queue, AlwaysReady("127.0.0.1"), Ports(30000, 31000), ProbeTimes(0.05, 5), store.record
+    )
     reconciler = Reconciler(engine, store, knowledge, queue, site, Pace(starts, resync))
     loop = asyncio.create_task(reconciler.run())
     link = asyncio.create_task(knowledge.run(reconciler.resync))

@@ -12,7 +12,7 @@ from typing import TypeVar
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller import spec
+from controller import merge, spec
 from controller.model import DesiredState, RunState, Wish
 
 T = TypeVar("T")
@@ -27,12 +27,16 @@ wishes = st.builds(
     profile=st.none() | st.sampled_from(NAMES),
     session_id=st.none() | session_ids,
     restart_at=st.none() | moments,
+    paused=st.booleans(),
 )
 states = st.builds(
-    lambda generation, default, users: DesiredState(generation, default, MappingProxyType(dict(sorted(users.items())))),
+    lambda generation, default, users, paused: DesiredState(
+        generation, default, MappingProxyType(dict(sorted(users.items()))), paused
+    ),
     st.integers(0, 10**12),
     st.none() | st.sampled_from(NAMES),
     st.dictionaries(st.integers(1, 999), wishes, max_size=8),
+    st.booleans(),
 )
 
 
@@ -60,15 +64,18 @@ class Layout:
         self._filler()
         if self._chance():
             self._line("---")
-        sections = (
-            ["version", "users"] + ["generation"] * bool(state.generation) + ["defaults"] * bool(state.default_profile)
-        )
+        sections = ["version", "users"]
+        sections += ["generation"] * bool(state.generation) + ["defaults"] * bool(state.default_profile)
+        sections += ["paused"] * (state.paused or self._chance())
         for section in self._shuffled(sections):
             match section:
                 case "version":
                     self._line(f"{self._key('version')}:{self._space()}1{self._trailer()}")
                 case "generation":
                     self._line(f"{self._key('generation')}: {state.generation}{self._trailer()}", "generation")
+                case "paused":
+                    switch = "true" if state.paused else "false"
+                    self._line(f"{self._key('paused')}: {switch}{self._trailer()}", "paused")
                 case "defaults":
                     self._line(f"defaults: {{profile: {self._scalar(str(state.default_profile))}}}", "defaults")
                 case _:
@@ -129,6 +136,7 @@ class Layout:
             ("profile", wish.profile and self._scalar(wish.profile)),
             ("session_id", wish.session_id and self._scalar(wish.session_id)),
             ("restart_at", wish.restart_at and spec.format_instant(wish.restart_at)),
+            ("paused", "true" if wish.paused else self._pick(["", "false"])),
         ]
         return [(key, str(value)) for key, value in self._shuffled(fields) if value]
 
@@ -188,7 +196,9 @@ def changes(draw: st.DrawFn) -> tuple[Laid, DesiredState, DesiredState]:
         else:
             users[user_id] = wish
     default = draw(st.just(before.default_profile) | st.sampled_from([None, "large"]))
-    after = DesiredState(before.generation + 1, default, MappingProxyType(dict(sorted(users.items()))))
+    after = DesiredState(
+        before.generation + 1, default, MappingProxyType(dict(sorted(users.items()))), draw(st.booleans())
+    )
     return laid, before, after
 
 
@@ -203,7 +213,7 @@ def test_an_edit_says_the_new_and_keeps_every_other_line(case: tuple[Laid, Desir
     laid, before, after = case
     edited = spec.edit(laid.text, before, after)
     assert spec.parse(edited, max_users=999, profiles=NAMES, end_mark=True) == after
-    touched = {*spec.changed_users(before, after), "users", "generation", "defaults"}
+    touched = {*spec.changed_users(before, after), "users", "generation", "paused", "defaults"}
     untouched = [line for line, owner in laid.lines if owner not in touched and line.strip()]
     left = iter(edited.split(laid.line_break))
     assert all(any(line == kept for kept in left) for line in untouched), f"a line was lost or moved in\n{edited}"
@@ -226,6 +236,18 @@ def test_an_edit_of_one_user_in_a_block_touches_no_neighbour(case: tuple[Laid, D
     assert len(edited) <= len(laid.text) + 120 * len(touched) + 10
 
 
+@given(changes())
+def test_many_edits_at_once_are_what_they_are_one_by_one(case: tuple[Laid, DesiredState, DesiredState]) -> None:
+    laid, before, after = case
+    text, at_once = laid.text, spec.edit(laid.text, before, replace(after, generation=before.generation))
+    step = before
+    for user_id in spec.changed_users(before, after):
+        then = step.with_entry(user_id, after.users.get(user_id))
+        text, step = spec.edit(text, step, then), then
+    rest = replace(after, generation=before.generation)
+    assert spec.edit(text, step, rest) == at_once
+
+
 @given(st.sampled_from(range(1, 101)), wishes)
 def test_a_hundred_users_of_whom_one_changes(user_id: int, wish: Wish) -> None:
     lines = [f"  {i}: {{session_id: s-{i}}}   # the seat of number {i}\n" for i in range(1, 101)]
@@ -242,7 +264,7 @@ def test_a_hundred_users_of_whom_one_changes(user_id: int, wish: Wish) -> None:
 
 @given(states, states, states)
 def test_a_merge_loses_nothing_without_saying_so(base: DesiredState, ours: DesiredState, theirs: DesiredState) -> None:
-    merged, conflicts = spec.merge(base, ours, theirs)
+    merged, conflicts = merge.merge(base, ours, theirs)
     told = {conflict.user_id for conflict in conflicts}
     for user_id in ours.users.keys() | theirs.users.keys() | base.users.keys():
         was, our, their = (side.users.get(user_id) for side in (base, ours, theirs))
@@ -257,4 +279,4 @@ def test_a_merge_loses_nothing_without_saying_so(base: DesiredState, ours: Desir
 
 @given(states, states)
 def test_a_merge_from_the_current_state_takes_the_newer_text(ours: DesiredState, theirs: DesiredState) -> None:
-    assert spec.merge(ours, ours, theirs) == (replace(theirs, generation=ours.generation), ())
+    assert merge.merge(ours, ours, theirs) == (replace(theirs, generation=ours.generation), ())

@@ -14,7 +14,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from controller import spec
 from controller.model import Wish
+from controller.store.disk import FileHome
 from controller.store.yaml_file import YamlFileStore
+from tests.fake_store import terms
 
 START = 'version: 1\ngeneration: 1\nusers:\n  99: {session_id: "always"}  # so that the block is never empty\n...\n'
 users = st.integers(1, 4)
@@ -48,7 +50,7 @@ class Writers(RuleBasedStateMachine):
     def restart(self) -> None:
         if self.store is not None:
             self.runner.run(self.store.close())
-        self.store = YamlFileStore(self.file, self.folder, max_users=100, profiles={"standard"}, settle_seconds=0)
+        self.store = YamlFileStore(FileHome(self.file), self.folder, terms(settle_seconds=0))
         self.runner.run(self.store.load())
 
     @rule(user_id=users, remove=st.booleans())

@@ -244,7 +244,7 @@ async def test_no_such_endpoint(world: ApiWorld, target: str) -> None:
         ("DELETE", "/health/matlab-user-1", {"GET", "HEAD"}),
         ("GET", "/destroy/matlab-user-1", {"POST"}),
         ("OPTIONS", "/create", {"POST"}),
-        ("POST", "/v1/users/1", {"GET", "HEAD", "PUT", "DELETE"}),
+        ("POST", "/v1/users/1", {"GET", "HEAD", "PUT", "DELETE", "PATCH"}),
         ("PATCH", "/", {"GET", "HEAD"}),
     ],
 )

@@ -31,12 +31,26 @@ async def test_put_declares_and_tells_all(world: ApiWorld) -> None:
         "profile": "large",
         "session_id": "s-1",
         "restart_at": None,
+        "paused": False,
         "resources": {"image": "matlab-session:octave", "cpus": 4, "memory": 8 * 2**30},
     }
     assert body["observed"]["status"] == "running"
     assert body["addresses"] == {"host": "127.0.0.1", "http_port": 30007, "ws_port": 31007}
     assert (await world.call("PUT", "/v1/users/7", json={}))[0] == 200
     assert world.wish(7) == Wish()
+
+
+async def test_patch_changes_what_it_names_and_nothing_else(world: ApiWorld) -> None:
+    assert (await world.call("PATCH", "/v1/users/7", json={"state": "stopped"}))[0] == 404
+    await world.call("PUT", "/v1/users/7", json={"profile": "large", "session_id": "s-1"})
+    status, body = await world.call("PATCH", "/v1/users/7", json={"state": "stopped"})
+    assert (status, body["observed"]["status"]) == (200, "exited")
+    assert world.wish(7) == Wish(RunState.STOPPED, "large", "s-1")
+    assert (await world.call("PATCH", "/v1/users/7", json={"profile": None, "state": None}))[0] == 200
+    assert world.wish(7) == Wish(session_id="s-1")
+    for wrong in ({"image": None}, {"state": "on"}, {"profile": "none such"}):
+        assert (await world.call("PATCH", "/v1/users/7", json=wrong))[0] == 400
+    assert world.wish(7) == Wish(session_id="s-1")
 
 
 async def test_the_addresses_that_open_a_session_are_told_of_one_that_is_there() -> None:

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import json
-import os
-import pty
 import re
 import signal
 import socket
-import struct
 import subprocess
 import sys
-import termios
 import time
 import urllib.request
 from collections.abc import AsyncIterator
@@ -26,7 +21,9 @@ import jsonschema
 import pytest
 import yaml
 from aiohttp import web
+from click.testing import CliRunner
 
+from controller import cli
 from controller.api import Terms, build_app
 from controller.errors import Problem
 from controller.http import Runner
@@ -42,11 +39,11 @@ from controller.model import (
 )
 from controller.settings import Settings, environment_name
 from controller.spec import Profile, Site
-from controller.store import WishHealth
+from controller.store import Commit, Sync, WishHealth
+from tests.shell import COMMAND, environment, on_terminal, plain, run
 from tests.worlds import GIB, a_container
 
-COMMAND = [sys.executable, "-m", "controller"]
-COMMANDS = ("serve", "status", "list", "validate", "schema", "settings")
+COMMANDS = tuple(name for section in cli.COMMANDS.values() for name in section)
 
 
 @pytest.fixture
@@ -54,52 +51,35 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def environment(**variables: str) -> dict[str, str]:
-    """Ours, without what would set something."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("MCM_", "XDG_", "DOCKER_"))}
-    return kept | variables
-
-
-def run(folder: Path, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*COMMAND, *words], cwd=folder, env=environment(**variables), capture_output=True, text=True, check=False
-    )
-
-
-def on_terminal(folder: Path, columns: int, *words: str) -> str:
-    """What the command shows on a terminal of this width, with its control sequences."""
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
-    env = {name: value for name, value in environment(TERM="xterm").items() if name not in ("COLUMNS", "LINES")}
-    process = subprocess.Popen([*COMMAND, *words], cwd=folder, env=env, stdin=theirs, stdout=theirs, stderr=theirs)
-    os.close(theirs)
-    shown = b""
-    try:
-        while chunk := os.read(ours, 4096):
-            shown += chunk
-    except OSError:  # how Linux says that the other side is closed
-        pass
-    finally:
-        os.close(ours)
-        process.wait()
-    return shown.decode().replace("\r\n", "\n")
-
-
-def plain(shown: str) -> str:
-    return re.sub(r"\x1b\[[0-9;]*m", "", shown)
-
-
 # ---------------------------------------------------------------- the commands as a whole
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_explains_itself_with_an_example(folder: Path, command: str) -> None:
-    done = run(folder, command, "--help", COLUMNS="80")
-    assert done.returncode == 0
-    assert "Example" in done.stdout
-    assert f"matlabctl {command}" in done.stdout
-    assert f"  {command} " in run(folder, "--help").stdout
-    assert max(map(len, done.stdout.splitlines())) <= 80
+@pytest.mark.parametrize("command", [*COMMANDS, "service install", "service status", "service uninstall"])
+def test_every_command_explains_itself_with_an_example(command: str) -> None:
+    done = CliRunner().invoke(cli.main, [*command.split(), "--help"], prog_name="matlabctl", terminal_width=80)
+    assert done.exit_code == 0
+    assert "Example" in done.output
+    assert f"matlabctl {command}" in done.output
+    assert max(map(len, done.output.splitlines())) <= 80
+
+
+def test_the_help_lists_every_command(folder: Path) -> None:
+    shown = run(folder, "--help", COLUMNS="80").stdout
+    assert all(f"\n  {command} " in shown for command in COMMANDS)
+    assert max(map(len, shown.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_gets_its_completion(folder: Path, shell: str) -> None:
+    assert "_MATLABCTL_COMPLETE" in run(folder, "completion", shell).stdout
+
+
+def test_completing_a_command_loads_no_commands(folder: Path) -> None:
+    env = environment(_MATLABCTL_COMPLETE="bash_complete", COMP_WORDS="matlabctl des", COMP_CWORD="1")
+    words = [sys.executable, "-X", "importtime", "-c", "from controller.cli import main; main(prog_name='matlabctl')"]
+    done = subprocess.run(words, cwd=folder, env=env, capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ["plain,describe", "plain,destroy"]
+    assert "controller.cli.detail" not in done.stderr
 
 
 def test_help_tells_the_exit_codes_and_loads_nothing_heavy(folder: Path) -> None:
@@ -279,7 +259,12 @@ class Controller:
         self.wish = DesiredState(generation=12, users={1: Wish(), 100: Wish(state=RunState.STOPPED)})
         self.health = WishHealth("/wish.yaml", True, (), NOW)
         self.seen: tuple[UserView, ...] = (READY,)
+        self.pending = None
+        self.sync: Sync | None = None
         self.url = ""
+
+    def asked(self, _: int) -> None:
+        return None
 
     @property
     def current(self) -> DesiredState:
@@ -312,9 +297,9 @@ async def controller() -> AsyncIterator[Controller]:
 async def test_list_shows_a_row_for_each_user_that_80_columns_hold(folder: Path, controller: Controller) -> None:
     shown = plain(await asyncio.to_thread(on_terminal, folder, 80, "list", "--server", controller.url))
     head, first, second = (line.split() for line in shown.splitlines())
-    assert head == ["ID", "CONTAINER", "DESIRED", "STATUS", "READY", "CPU", "MEMORY", "AGE"]
-    assert first == ["1", "matlab-user-1", "running", "running", "yes", "2.7%", "512MiB", "/", "1GiB", "5d"]
-    assert second == ["100", "matlab-user-100", "stopped", "-", "no", "-", "-", "-"]
+    assert head == ["ID", "DESIRED", "STATUS", "READY", "CPU", "MEMORY", "AGE", "TROUBLE"]
+    assert first == ["1", "running", "running", "yes", "2.7%", "512MiB", "/", "1GiB", "5d"]
+    assert second == ["100", "stopped", "-", "no", "-", "-", "-"]
 
 
 async def test_list_for_programs_is_what_the_api_answered(folder: Path, controller: Controller) -> None:
@@ -346,6 +331,17 @@ async def test_status_shows_wish_engine_users_and_work(folder: Path, controller:
     assert rows["users"] == "2 declared, 1 containers, 1 running, 1 ready"
     assert rows["work"] == "3 queued, 2 working, 1 starting, 4 backing off"
     assert rows["resync"] == "9 so far, the last in 34 ms"
+
+
+async def test_status_shows_how_a_branch_stands(folder: Path, controller: Controller) -> None:
+    newest = Commit("0123456789abcdef", "Ann <ann@example.org>", NOW, "one more")
+    controller.sync = Sync("/srv/lab.git", "main", "wish.yaml", True, newest, "0123456789abcdef", NOW, "")
+    done = await asyncio.to_thread(run, folder, "status", "--server", controller.url)
+    assert "synced; commit 0123456789ab by Ann <ann@example.org> at " in done.stdout
+    controller.sync = replace(controller.sync, error="git fetch: no route to host")
+    done = await asyncio.to_thread(run, folder, "status", "--server", controller.url)
+    assert "unreachable; commit 0123456789ab" in done.stdout
+    assert "no route to host" in done.stdout
 
 
 async def test_status_shows_where_the_wish_is_wrong_and_why_the_engine_is_away(

@@ -7,7 +7,7 @@ import yaml
 
 from controller.cli.reference import reference_page
 from controller.errors import SettingsInvalid
-from controller.settings import Settings, environment_name, load, parse_size, show_size
+from controller.settings import ElsewhereSettings, GitSettings, Settings, environment_name, load, parse_size, show_size
 
 ROOT = Path(__file__).parents[2]
 
@@ -245,6 +245,66 @@ def test_yaml_reads_on_and_off_as_truth(file: Path) -> None:
 
 def test_the_two_port_ranges_may_touch() -> None:
     assert load(None, {"MCM_MAX_USERS": "999"}, {}).settings.max_users == 999
+
+
+# ---------------------------------------------------------------- other homes of the desired state
+
+
+def test_a_branch_of_git_is_named_in_the_file(file: Path) -> None:
+    file.write_text("desired_state:\n  git: {url: 'https://ann:pw@git.example.org/lab.git', write: true}\n")
+    settings = load(file, {}, {}).settings
+    assert settings.desired_state == ElsewhereSettings(
+        git=GitSettings(
+            url="https://ann:pw@git.example.org/lab.git",
+            branch="main",
+            path="desired_state.yaml",
+            interval=30,
+            write=True,
+        )
+    )
+    assert settings.desired_state_file is None
+    assert "pw" not in settings.model_dump_json()
+    assert settings.desired_state_text == "desired_state.yaml on branch main of https://***@git.example.org/lab.git"
+
+
+def test_a_database_is_named_in_the_file_and_a_path_still_wins_in_the_environment(file: Path) -> None:
+    file.write_text("desired_state: {sqlite: wish.sqlite3}\n")
+    assert load(file, {}, {}).settings.desired_state == ElsewhereSettings(sqlite=file.parent / "wish.sqlite3")
+    plain = load(file, {"MCM_DESIRED_STATE": "/srv/wish.yaml"}, {}).settings
+    assert plain.desired_state == plain.desired_state_file == Path("/srv/wish.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("desired_state: {}\n", "line 1: desired_state must be a path, or a mapping with either `git` or `sqlite`"),
+        ("desired_state:\n  sqlite: a\n  git: {url: /srv/x.git}\n", "either `git` or `sqlite`"),
+        ("desired_state:\n  gti: {}\n", "line 2: desired_state.gti is not a setting; did you mean git?"),
+        ("desired_state:\n  git:\n    branch: x\n", "desired_state.git.url is missing"),
+        ("desired_state:\n  git:\n    url: /srv/x.git\n    brunch: x\n", "line 4: desired_state.git.brunch is not a"),
+        ("desired_state:\n  git: {url: 'ext::sh -c x'}\n", "line 2: desired_state.git.url cannot be 'ext::sh -c x'"),
+        ("desired_state:\n  git: {url: -u}\n", "desired_state.git.url cannot be '-u'"),
+        ("desired_state:\n  git: {url: relative/x.git}\n", "desired_state.git.url cannot be"),
+        ("desired_state:\n  git: {url: /x, branch: --all}\n", "desired_state.git.branch cannot be '--all'"),
+        ("desired_state:\n  git: {url: /x, branch: a..b}\n", "desired_state.git.branch cannot be"),
+        ("desired_state:\n  git: {url: /x, path: ../x}\n", "desired_state.git.path cannot be '../x'"),
+        ("desired_state:\n  git: {url: /x, path: .git/config}\n", "desired_state.git.path cannot be"),
+        ("desired_state:\n  git: {url: /x, interval: 0}\n", "desired_state.git.interval cannot be 0"),
+        ("desired_state: [a]\n", "line 1: desired_state cannot be"),
+        ("desired_state: 7\n", "line 1: desired_state cannot be 7"),
+    ],
+)
+def test_a_fault_of_another_home_is_told_with_its_line(file: Path, text: str, sentence: str) -> None:
+    file.write_text(text)
+    assert sentence in refusal(file)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["/srv/lab.git", "file:///srv/lab.git", "git@example.org:lab.git", "ssh://git@example.org:22/lab.git"],
+)
+def test_the_ways_to_a_remote(url: str) -> None:
+    assert GitSettings(url=url).url == url
 
 
 # ---------------------------------------------------------------- what is written about them

@@ -13,7 +13,7 @@ import jsonschema
 import pytest
 import yaml
 
-from controller import spec
+from controller import merge, spec
 from controller.access import Access
 from controller.errors import WishInvalid
 from controller.model import DesiredState, RunState, Target, Wish
@@ -201,14 +201,14 @@ EMPTY = "the file says nothing; to have no users at all, write `users: {}`"
             "version: 1\nuser: {}\nusers: {}\n",
             [
                 "line 2, column 1: unknown key `user` (did you mean `users`?); "
-                "allowed: version, generation, defaults, users"
+                "allowed: version, generation, paused, defaults, users"
             ],
         ),
         (
             "version: 1\nusers:\n  5: {stat: stopped}\n  6: {state: on}\n  7: {state: }\n  8: stopped\n",
             [
                 "line 3, column 7: unknown key `stat` (did you mean `state`?); "
-                "allowed: state, profile, session_id, restart_at",
+                "allowed: state, profile, session_id, restart_at, paused",
                 "line 4, column 14: state must be `running` or `stopped`",
                 "line 5, column 14: state must be `running` or `stopped`",
                 "line 6, column 6: user 8 must be `{}` or have fields, as in `{state: stopped}`",
@@ -441,7 +441,7 @@ BASE = state(1, u1=Wish(), u2=Wish(profile="large"), u3=Wish())
 def test_changes_of_different_things_are_both_kept() -> None:
     ours = state(4, u1=Wish(session_id="a"), u2=Wish(profile="large"), u3=Wish(), u9=Wish())
     theirs = state(1, "large", u1=Wish(state=RunState.STOPPED), u3=Wish(), u8=Wish())
-    merged, conflicts = spec.merge(BASE, ours, theirs)
+    merged, conflicts = merge.merge(BASE, ours, theirs)
     assert merged == state(4, "large", u1=Wish(RunState.STOPPED, session_id="a"), u3=Wish(), u8=Wish(), u9=Wish())
     assert conflicts == ()
 
@@ -449,18 +449,18 @@ def test_changes_of_different_things_are_both_kept() -> None:
 def test_the_same_field_goes_to_the_newer_writer_and_is_told() -> None:
     ours = state(4, u1=Wish(profile="a"), u2=Wish(profile="b", session_id="s"), u3=Wish(), u4=Wish(profile="x"))
     theirs = state(1, u1=Wish(profile="c"), u3=Wish(), u4=Wish(profile="y"))
-    merged, conflicts = spec.merge(BASE, ours, theirs)
+    merged, conflicts = merge.merge(BASE, ours, theirs)
     assert merged == state(4, u1=Wish(profile="c"), u3=Wish(), u4=Wish(profile="y"))
     assert conflicts == (
-        spec.Conflict(1, "profile", kept="c", lost="a"),
-        spec.Conflict(2, "entry", kept="nothing", lost='{profile: "b", session_id: "s"}'),
-        spec.Conflict(4, "profile", kept="y", lost="x"),
+        merge.Conflict(1, "profile", kept="c", lost="a"),
+        merge.Conflict(2, "entry", kept="nothing", lost='{profile: "b", session_id: "s"}'),
+        merge.Conflict(4, "profile", kept="y", lost="x"),
     )
 
 
 def test_the_same_change_by_both_is_no_conflict() -> None:
     both = state(2, u1=Wish(), u3=Wish(state=RunState.STOPPED))
-    assert spec.merge(BASE, both, both) == (both, ())
+    assert merge.merge(BASE, both, both) == (both, ())
 
 
 # ---------------------------------------------------------------- the schema for editors, and the shipped file

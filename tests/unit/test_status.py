@@ -28,6 +28,7 @@ from controller.model import (
 from tests.api_world import SITE
 from tests.worlds import NOW, a_container
 
+NOBODY = status.WhoAsked()
 THERE = EngineView(reachable=True, version="20.10", last_seen=NOW, error="")
 AWAY = EngineView(reachable=False, last_seen=NOW - timedelta(seconds=12), error="connection refused")
 SETTLED = Progress(passes=3, generation=5, settled=True)
@@ -244,7 +245,7 @@ def test_what_a_session_tells_of_itself(told: SessionHealth, session: tuple[str,
     assert [(each.status.value, each.reason) for each in found] == [session, busy]
     assert [each.since for each in found] == [SINCE, EARLIER]
     users = {7: Wish()}
-    observed = status.user_document(SITE, DesiredState(5, None, users), a_view(probe=probe), NOW)["observed"]
+    observed = status.user_document(SITE, DesiredState(5, None, users), a_view(probe=probe), NOW, NOBODY)["observed"]
     assert observed["session"] == {
         "state": told.state.value,
         "since": "2026-11-22T11:59:20.000Z",
@@ -305,7 +306,7 @@ def test_the_words_agree_with_one_another(wish: Wish | None, view: UserView) -> 
     )
     assert ".." not in status.why(wish, view, NOW)
     users = {} if wish is None else {view.user_id: wish}
-    assert status.user_document(SITE, DesiredState(5, None, users), view, NOW)["user_id"] == view.user_id
+    assert status.user_document(SITE, DesiredState(5, None, users), view, NOW, NOBODY)["user_id"] == view.user_id
     assert status.health_answer(SITE, view, NOW)["status"] in ("running", "stopped", "unknown")
 
 

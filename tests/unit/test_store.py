@@ -19,8 +19,10 @@ import pytest
 from controller import spec
 from controller.errors import NotPersisted, SettingsInvalid
 from controller.model import RunState, Wish
-from controller.store import yaml_file
+from controller.store import disk, yaml_file
+from controller.store.disk import FileHome
 from controller.store.yaml_file import YamlFileStore
+from tests.fake_store import terms
 from tests.support import eventually
 
 STOPPED = Wish(state=RunState.STOPPED)
@@ -49,9 +51,7 @@ class Place:
     async def store(self, text: str | None = None, profiles: set[str] | None = None) -> YamlFileStore:
         if text is not None:
             self.file.write_text(text, newline="")
-        store = YamlFileStore(
-            self.file, self.state, max_users=100, profiles=profiles or {"standard", "large"}, settle_seconds=0.02
-        )
+        store = YamlFileStore(FileHome(self.file), self.state, terms(profiles or {"standard", "large"}))
         self._open.push_async_callback(store.close)
         await store.load()
         return store
@@ -165,7 +165,7 @@ async def test_a_profile_that_the_operator_took_away_is_shown_and_ends_nothing(p
 
 async def test_a_history_that_cannot_be_read_stops_the_start(place: Place) -> None:
     (place.state / "history.sqlite3").write_bytes(b"no database " * 100)
-    store = YamlFileStore(place.file, place.state, max_users=100, profiles={"standard"}, settle_seconds=0)
+    store = YamlFileStore(FileHome(place.file), place.state, terms())
     with pytest.raises(SettingsInvalid, match="cannot be used"):
         await store.load()
 
@@ -252,9 +252,9 @@ async def test_what_cannot_be_written_did_not_happen(place: Place, monkeypatch: 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    for broken in ("fsync", "replace"):
+    for module, broken in ((os, "fsync"), (disk, "exchange")):
         with monkeypatch.context() as patched:
-            patched.setattr(os, broken, full)
+            patched.setattr(module, broken, full)
             with pytest.raises(NotPersisted, match="No space left on device"):
                 await store.change(5, to(Wish()), "api 1")
         assert store.current.generation == 1
@@ -283,22 +283,22 @@ async def test_file_and_folder_are_on_the_disk_before_a_change_is_acknowledged(
 ) -> None:
     store = await place.store(START)
     steps: list[tuple[str, str]] = []
-    fsync, rename = os.fsync, os.replace
+    fsync, exchange = os.fsync, disk.exchange
 
     def seen_fsync(descriptor: int) -> None:
         steps.append(("fsync", Path(f"/proc/self/fd/{descriptor}").readlink().name))
         fsync(descriptor)
 
-    def seen_rename(old: Path, new: Path) -> None:
-        steps.append(("rename", new.name))
-        rename(old, new)
+    def seen_exchange(new: Path, old: Path) -> None:
+        steps.append(("exchange", old.name))
+        exchange(new, old)
 
     monkeypatch.setattr(os, "fsync", seen_fsync)
-    monkeypatch.setattr(os, "replace", seen_rename)
+    monkeypatch.setattr(disk, "exchange", seen_exchange)
     await store.change(5, to(Wish()), "api 1")
-    assert [what for what, _ in steps] == ["fsync", "rename", "fsync"]
+    assert [what for what, _ in steps] == ["fsync", "exchange", "fsync"]
     assert steps[0][1].endswith(".tmp")
-    assert steps[1:] == [("rename", place.file.name), ("fsync", place.file.parent.name)]
+    assert steps[1:] == [("exchange", place.file.name), ("fsync", place.file.parent.name)]
 
 
 async def test_an_acknowledged_change_survives_a_kill(place: Place) -> None:
@@ -307,10 +307,11 @@ async def test_an_acknowledged_change_survives_a_kill(place: Place) -> None:
 import asyncio, os, signal, sys
 from pathlib import Path
 from controller.model import Wish
+from controller.store.disk import FileHome
 from controller.store.yaml_file import YamlFileStore
-from tests.support import eventually
+from tests.fake_store import terms
 async def main():
-    store = YamlFileStore(Path(sys.argv[1]), Path(sys.argv[2]), max_users=100, profiles={"standard"}, settle_seconds=0)
+    store = YamlFileStore(FileHome(Path(sys.argv[1])), Path(sys.argv[2]), terms(settle_seconds=0))
     await store.load()
     for user in range(10, 100):
         await store.change(user, lambda _: Wish(), "api")
@@ -411,6 +412,50 @@ async def test_a_file_that_moved_between_the_look_and_the_write_is_taken_first(p
     state = await store.change(6, meddled, "api 1")
     assert list(state.users) == [1, 2, 5, 6]
     assert calls == 2
+    assert place.strays == []
+
+
+@pytest.mark.parametrize("renames", [True, False], ids=["by renaming", "in place"])
+async def test_an_edit_in_the_very_moment_of_a_write_is_not_lost(
+    place: Place, monkeypatch: pytest.MonkeyPatch, renames: bool
+) -> None:
+    store = await place.store(START)
+    exchange = disk.exchange
+
+    def meddled(new: Path, old: Path) -> None:
+        monkeypatch.setattr(disk, "exchange", exchange)
+        text = place.file.read_text().replace("  1: {}\n", "  1: {}\n  5: {}  # just now\n")
+        if renames:
+            place.edit(place.file.read_text(), text)
+        else:
+            place.file.write_text(text)
+        exchange(new, old)
+
+    monkeypatch.setattr(disk, "exchange", meddled)
+    await store.change(6, to(Wish()), "api 1")
+    assert list(store.current.users) == [1, 2, 5, 6]
+    assert "# just now" in place.file.read_text()
+    assert (place.strays, place.asides) == ([], [])
+
+
+async def test_an_edit_that_a_kill_caught_in_that_moment_is_found_again(place: Place) -> None:
+    store = await place.store(START)
+    await store.change(6, to(Wish()), "api 1")
+    left = place.file.with_name(f".desired_state.yaml.{'0a' * 8}.tmp")
+    left.write_text(START.replace("  1: {}\n", "  1: {}\n  5: {}\n"))
+    again = await place.store()
+    assert list(again.current.users) == [1, 2, 5, 6]
+    left.write_text(START.replace("generation: 1", "generation: 1000"))
+    await place.store()
+    assert list((await place.store()).current.users) == [1, 2, 5, 6], "nobody knows what that was made from"
+    assert (place.strays, len(place.asides)) == ([], 1)
+
+
+async def test_where_files_cannot_trade_places_they_are_replaced(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(disk, "_LIBC", None)
+    store = await place.store(START)
+    await store.change(6, to(Wish()), "api 1")
+    assert list((await place.store()).current.users) == [1, 2, 6]
     assert place.strays == []
 
 

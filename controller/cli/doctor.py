@@ -1,0 +1,293 @@
+"""`doctor`: looks at this machine as the controller would find it, and says of each fault how to mend it.
+
+Works with and without a controller, and changes nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import socket
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Literal
+
+import click
+from psutil import virtual_memory
+
+from controller import spec
+from controller.cli.api import Api
+from controller.cli.flags import config_flag, load_settings, output_flag
+from controller.cli.output import Row, print_data, print_table
+from controller.cli.users import spelled
+from controller.cli.words import BAD, GOOD, WAITING, number
+from controller.engine.docker import DockerEngine
+from controller.engine.ports import listener
+from controller.errors import EngineError, WishInvalid
+from controller.model import Container, Phase
+from controller.settings import Settings, show_size
+
+LITTLE_DISK = 5 * 1024**3
+CLOCK_APART = timedelta(seconds=2)
+
+Level = Literal["ok", "note", "fault"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    what: str
+    level: Level
+    found: str
+    mend: str = ""
+
+
+@click.command("doctor")
+@config_flag
+@output_flag
+def doctor_command(config: Path | None, output: str) -> None:
+    """Check this machine: engine, images, ports, folders, disk, cgroups, clock, desired state, the controller itself.
+
+    Each fault comes with its mend. Nothing is changed. Works without a controller. The exit code is 1 if there is a
+    fault; a note is nothing to worry about by itself.
+
+    \b
+    Examples:
+      matlabctl doctor
+      matlabctl doctor --config /etc/matlab-container-manager.yaml
+      matlabctl doctor -o json | jq '.findings[] | select(.level != "ok")'
+    """
+    settings = load_settings(config, {}).settings
+    findings = list(_findings(settings))
+    faults = [each for each in findings if each.level == "fault"]
+    if output != "table":
+        print_data({"healthy": not faults, "findings": [asdict(each) for each in findings]}, output)
+    else:
+        print_table(("", "", ""), [_row(each) for each in findings])
+        click.echo()
+        click.echo("All is well." if not faults else f"{number(len(faults), 'fault')}; the mend stands below each.")
+    sys.exit(1 if faults else 0)
+
+
+def _row(finding: Finding) -> Row:
+    colour = {"ok": GOOD, "note": WAITING, "fault": BAD}[finding.level]
+    mend = f"\n→ {finding.mend}" if finding.mend else ""
+    return (finding.what, (finding.level, colour), f"{finding.found}{mend}")
+
+
+def _findings(settings: Settings) -> Iterator[Finding]:
+    running = _controller(settings)
+    yield running
+    yield _lock(settings, running.level == "ok")
+    yield _desired_state(settings)
+    yield _folder("state folder", settings.state_dir)
+    yield _folder("user data", settings.data_root)
+    yield from _disk(settings)
+    engine, ours = asyncio.run(_engine(settings))
+    yield from engine
+    if ours is not None:  # whose ports they are cannot be told without the engine
+        yield _ports(settings, ours)
+    yield _memory(settings)
+    yield _cgroups()
+
+
+# ---------------------------------------------------------------- the controller
+
+
+def _controller(settings: Settings) -> Finding:
+    with contextlib.suppress(click.ClickException):  # nothing answers, or another program
+        status = Api(settings.api_url).get("/v1/status", "instance")
+        who = f"{status['version']} answers at {settings.api_url}, instance {status['instance']}"
+        if status["instance"] == settings.instance:
+            return Finding("controller", "ok", who)
+        mend = "Set MCM_INSTANCE and MCM_API_PORT to those of the controller that is meant."
+        return Finding("controller", "fault", f"{who}, and the settings here say {settings.instance}", mend)
+    if not _bindable(settings.api_host, settings.api_port):
+        other = listener(settings.api_port) or "another process"
+        mend = "End what listens there, or set MCM_API_PORT to another port."
+        return Finding("controller", "fault", f"port {settings.api_port} is taken by {other}", mend)
+    mend = "`matlabctl serve` runs one here, `matlabctl service install` for good."
+    return Finding("controller", "note", f"none answers at {settings.api_url}", mend)
+
+
+def _lock(settings: Settings, answers: bool) -> Finding:
+    try:
+        process = _holder(settings.state_dir / "lock")
+    except PermissionError:
+        return Finding("lock", "note", f"{settings.state_dir} is another user's", "Run this as the controller's user.")
+    if process is None:
+        return Finding("lock", "ok", f"no controller holds {settings.state_dir}")
+    held = f"process {process} holds {settings.state_dir}"
+    if answers:
+        return Finding("lock", "ok", held)
+    mend = "It is starting, hangs, or listens elsewhere: look at its log, or end it; sessions stay."
+    return Finding("lock", "fault", f"{held}, and no controller answers", mend)
+
+
+def _holder(lock: Path) -> str | None:
+    """The process that holds the lock, as the kernel lists it; to try it could keep a controller from starting."""
+    try:
+        inode, process = str(lock.stat().st_ino), lock.read_text().strip()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    held = (line.split() for line in Path("/proc/locks").read_text().splitlines())
+    return process if any("FLOCK" in words and words[-3].endswith(f":{inode}") for words in held) else None
+
+
+def _desired_state(settings: Settings) -> Finding:
+    file = settings.desired_state_file
+    if file is None:
+        mend = "`matlabctl status` tells how that stands."
+        return Finding("desired state", "note", f"kept elsewhere: {settings.desired_state_text}", mend)
+    try:
+        text = file.read_bytes()
+    except FileNotFoundError:
+        return Finding(
+            "desired state", "note", f"{file} is not there yet", "The first start makes it, with nobody in it."
+        )
+    except OSError as error:
+        return Finding("desired state", "fault", f"{file}: {error.strerror}", "Let the controller's user read it.")
+    try:
+        state = spec.parse(text, max_users=settings.max_users, profiles=settings.profiles)
+    except WishInvalid as error:
+        places = "; ".join(str(each) for each in error.problems[:3])
+        return Finding("desired state", "fault", f"{file}: {places}", "Mend the file; `matlabctl validate` checks it.")
+    if not os.access(file.parent, os.W_OK):
+        mend = "Let the controller's user write there: API calls and generations are written to it."
+        return Finding("desired state", "fault", f"the folder {file.parent} cannot be written", mend)
+    return Finding("desired state", "ok", f"{file}: {number(len(state.users), 'user')}")
+
+
+# ---------------------------------------------------------------- folders, disk, memory
+
+
+def _folder(what: str, folder: Path) -> Finding:
+    there = _existing(folder)
+    if not there.is_dir():
+        return Finding(what, "fault", f"{there} is not a folder", "Move it away, or set another path.")
+    if not os.access(there, os.W_OK | os.X_OK):
+        mend = f"Give it to the controller's user: chown {os.getuid()}:{os.getgid()} {there}"
+        return Finding(what, "fault", f"{there} cannot be written by this user", mend)
+    return Finding(what, "ok", str(folder) if there == folder else f"{folder}, which the first start makes")
+
+
+def _existing(path: Path) -> Path:
+    """The path, or the nearest above it that is there."""
+    return next(each for each in (path, *path.parents) if each.exists())
+
+
+def _disk(settings: Settings) -> Iterator[Finding]:
+    folders = {"user data": settings.data_root, "state": settings.state_dir}
+    by_device = {_existing(folder).stat().st_dev: (what, folder) for what, folder in reversed(folders.items())}
+    for what, folder in by_device.values():
+        usage = shutil.disk_usage(_existing(folder))
+        free = f"{usage.free / 1024**3:.1f} GiB of {usage.total / 1024**3:.1f} GiB free where the {what} is"
+        little = usage.free < LITTLE_DISK
+        mend = "Make room: a full disk stops writes of the desired state and of users." if little else ""
+        yield Finding("disk", "fault" if usage.free < LITTLE_DISK // 10 else "note" if little else "ok", free, mend)
+
+
+def _memory(settings: Settings) -> Finding:
+    total = virtual_memory().total
+    profile = settings.profiles[settings.default_profile]
+    fits = int(total // profile.memory)
+    found = (
+        f"{total / 1024**3:.1f} GiB: {number(fits, 'session')} of {show_size(profile.memory)} if all use their limit"
+    )
+    return Finding("memory", "ok" if fits else "note", found, "" if fits else "Lower the profile's memory.")
+
+
+def _cgroups() -> Finding:
+    if Path("/sys/fs/cgroup/cgroup.controllers").exists():
+        there = set(Path("/sys/fs/cgroup/cgroup.controllers").read_text().split())
+        version, missing = "v2", {"cpu", "memory", "pids"} - there
+    else:
+        version, missing = (
+            "v1",
+            {each for each in ("cpu", "memory", "pids") if not Path("/sys/fs/cgroup", each).is_dir()},
+        )
+    if missing:
+        mend = "Without them limits do not hold; turn them on at boot (on a Raspberry Pi: cgroup_enable=memory)."
+        return Finding("cgroups", "fault", f"{version}, without {', '.join(sorted(missing))}", mend)
+    return Finding("cgroups", "ok", f"{version}, with cpu, memory and pids")
+
+
+# ---------------------------------------------------------------- the engine
+
+
+async def _engine(settings: Settings) -> tuple[list[Finding], Mapping[int, tuple[Container, ...]] | None]:
+    """What is to be said of it, and our containers by user; `None` where it does not answer."""
+    engine = DockerEngine(settings.docker_host, settings.instance, settings.container_prefix, 1, 1)
+    try:
+        info = await engine.info()
+        asked_at = datetime.now(UTC)
+        findings = [Finding("engine", "ok", f"Docker {info.version}"), _clock(info.now - asked_at)]
+        images: dict[str, list[str]] = {}
+        for name, profile in settings.profiles.items():
+            images.setdefault(profile.image, []).append(name)
+        for image, profiles in images.items():
+            findings.append(_image(image, profiles, await engine.has_image(image)))
+        ours = await engine.survey()
+        count = sum(len(each) for each in ours.values())
+        findings.append(Finding("containers", "ok", f"{number(count, 'container')} of instance {settings.instance}"))
+        return findings, ours
+    except EngineError as error:
+        return [Finding("engine", "fault", str(error), error.hint)], None
+    finally:
+        await engine.close()
+
+
+def _clock(apart: timedelta) -> Finding:
+    if abs(apart) <= CLOCK_APART:
+        return Finding("clock", "ok", "the engine's and this machine's agree")
+    found = f"the engine's clock is {abs(apart.total_seconds()):.0f} s {'ahead' if apart > timedelta(0) else 'behind'}"
+    return Finding("clock", "fault", found, "Set both by NTP: `timedatectl set-ntp true`.")
+
+
+def _image(image: str, profiles: list[str], there: bool) -> Finding:
+    users = f"profile {', '.join(profiles)}"
+    if there:
+        return Finding("image", "ok", f"{image} ({users})")
+    builds = {
+        "matlab-session:octave": "`make image` builds it.",
+        "matlab-session:octave-full": "`make image-full` builds it.",
+    }
+    mend = builds.get(image, f"`docker pull {image}`, or name another image in the profile.")
+    return Finding("image", "fault", f"{image} is not on the engine ({users})", mend)
+
+
+def _ports(settings: Settings, ours: Mapping[int, tuple[Container, ...]]) -> Finding:
+    """Whether the ports of sessions that do not run are free."""
+    running = {user_id for user_id, found in ours.items() if any(each.phase is Phase.RUNNING for each in found)}
+    idle = [user_id for user_id in range(1, settings.max_users + 1) if user_id not in running]
+    bases = (settings.http_port_base, settings.ws_port_base)
+    taken = {
+        base + user_id: user_id
+        for base in bases
+        for user_id in idle
+        if not _bindable(settings.bind_address, base + user_id)
+    }
+    ranges = " and ".join(f"{base + 1}-{base + settings.max_users}" for base in bases)
+    if not taken:
+        return Finding("ports", "ok", f"{ranges} on {settings.bind_address}: free, or our sessions'")
+    port = min(taken)
+    who = listener(port) or "another process"
+    found = f"{number(len(taken), 'session port')} taken, {port} by {who}: users {spelled(sorted(set(taken.values())))}"
+    return Finding("ports", "fault", found, "End what listens there, or move http_port_base and ws_port_base.")
+
+
+def _bindable(host: str, port: int) -> bool:
+    kind = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(kind) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except PermissionError:
+            return True
+        except OSError:
+            return False
+    return True

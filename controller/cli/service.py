@@ -1,0 +1,195 @@
+"""`service`: the controller as a systemd service, of the machine where root runs this, else of the user."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from controller.cli.failures import Wrong
+from controller.cli.flags import load_settings
+
+NAME = "matlab-container-manager.service"
+
+UNIT = """\
+[Unit]
+Description=MATLAB Container Manager
+{order}\
+# A setting that is wrong does not get better by trying again and again.
+StartLimitIntervalSec=60
+StartLimitBurst=5
+
+[Service]
+{user}\
+WorkingDirectory={folder}
+ExecStart={command}
+Restart=on-failure
+RestartSec=2
+RestartPreventExitStatus=2
+# Sessions are the engine's; stopping the controller ends none of them.
+KillMode=mixed
+TimeoutStopSec=20
+LimitNOFILE=65536
+NoNewPrivileges=yes
+{hardening}
+[Install]
+WantedBy={target}
+"""
+
+HARDENING = """\
+ProtectSystem=yes
+ProtectKernelTunables=yes
+ProtectKernelModules=yes
+ProtectControlGroups=yes
+RestrictSUIDSGID=yes
+LockPersonality=yes
+"""
+
+NO_SYSTEMD = (
+    "systemd does not run this machine, so there is no service to {verb}. Run `matlabctl serve` under what does "
+    "(a container's entry point, runit, supervisord, tmux); `matlabctl service install --dry-run` prints the unit."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where the unit goes, and how systemd is told of it."""
+
+    file: Path
+    systemctl: tuple[str, ...]
+
+
+@click.group("service")
+def service_command() -> None:
+    """Run the controller as a systemd service: of the machine when root says so, else of the user who does.
+
+    \b
+    Examples:
+      matlabctl service install --dry-run
+      sudo matlabctl service install --config /etc/matlab-container-manager.yaml
+      matlabctl service status
+      matlabctl service uninstall
+    """
+
+
+@service_command.command("install")
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False, resolve_path=True),
+    metavar="FILE",
+    help="Settings file.  [default: controller.yaml of the working folder, if it is there]",
+)
+@click.option(
+    "--user", metavar="NAME", help="Whom the machine's service runs as; one who may use Docker.  [default: root]"
+)
+@click.option("--dry-run", is_flag=True, help="Print the unit and change nothing.")
+def install(config: Path | None, user: str | None, dry_run: bool) -> None:
+    """Write the unit, start it, and have it started at every boot. Once more after a move or an upgrade is fine.
+
+    The working folder becomes the service's: that is where `controller.yaml` and `desired_state.yaml` are looked for.
+
+    \b
+    Examples:
+      matlabctl service install --dry-run
+      sudo matlabctl service install --user matlab
+    """
+    load_settings(config, {})  # what cannot be used is said here and now, not in a journal
+    text = unit(Path.cwd(), Path(sys.executable), config, user, of_machine=os.getuid() == 0)
+    if dry_run:
+        click.echo(text, nl=False)
+        return
+    _need_systemd("install")
+    place = _place()
+    try:
+        place.file.parent.mkdir(parents=True, exist_ok=True)
+        place.file.write_text(text)
+    except OSError as error:
+        raise click.ClickException(f"{place.file} cannot be written: {error.strerror}.") from error
+    _systemctl(place, "daemon-reload")
+    _systemctl(place, "enable", NAME)
+    _systemctl(place, "restart", NAME)
+    click.echo(f"Wrote {place.file}; the controller runs, and does after each boot.")
+    click.echo("`matlabctl service status` shows how it is.")
+    if os.getuid():
+        click.echo("A user's service ends when that user logs out, unless: loginctl enable-linger")
+
+
+@service_command.command("status")
+def status() -> None:
+    """Show what systemd says of it. The exit code is systemd's: 0 running, 3 not running, 4 not installed.
+
+    \b
+    Example:
+      matlabctl service status
+    """
+    _need_systemd("show")
+    place = _place()
+    sys.exit(subprocess.run([*place.systemctl, "--no-pager", "status", NAME], check=False).returncode)  # noqa: S603
+
+
+@service_command.command("uninstall")
+@click.option("--dry-run", is_flag=True, help="Say what would be removed and change nothing.")
+def uninstall(dry_run: bool) -> None:
+    """Stop the service and remove its unit. Sessions go on; settings, desired state and files stay.
+
+    \b
+    Example:
+      sudo matlabctl service uninstall
+    """
+    place = _place()
+    if dry_run:
+        there = place.file.exists()
+        click.echo(f"Would stop {NAME} and remove {place.file}." if there else f"There is no {place.file}.")
+        return
+    _need_systemd("uninstall")
+    if not place.file.exists():
+        raise click.ClickException(f"There is no {place.file}, so nothing to uninstall.")
+    _systemctl(place, "disable", "--now", NAME)
+    place.file.unlink()
+    _systemctl(place, "daemon-reload")
+    click.echo(f"Removed {place.file}. Sessions go on; settings, desired state and files stay.")
+
+
+def unit(folder: Path, python: Path, config: Path | None, user: str | None, *, of_machine: bool) -> str:
+    """The unit's text."""
+    command = [str(python), "-m", "controller", "serve", *(("--config", str(config)) if config else ())]
+    order = "After=network-online.target docker.service\nWants=network-online.target docker.service\n"
+    return UNIT.format(
+        order=order if of_machine else "",
+        user=f"User={user}\n" if user and of_machine else "",
+        folder=_quoted(str(folder)) if " " in str(folder) else folder,
+        command=" ".join(_quoted(word) for word in command),
+        hardening=HARDENING if of_machine else "",
+        target="multi-user.target" if of_machine else "default.target",
+    )
+
+
+def _quoted(word: str) -> str:
+    """As systemd reads a command line: `%` begins a specifier, `$` a variable."""
+    escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
+    return f'"{escaped}"' if " " in word or escaped != word else word
+
+
+def _place() -> _Place:
+    if os.getuid() == 0:
+        return _Place(Path("/etc/systemd/system") / NAME, ("systemctl",))
+    config = Path(os.environ.get("XDG_CONFIG_HOME") or "~/.config").expanduser()
+    return _Place(config / "systemd" / "user" / NAME, ("systemctl", "--user"))
+
+
+def _need_systemd(verb: str) -> None:
+    """`/run/systemd/system` is there where systemd runs the machine: sd_booted(3)."""
+    if not Path("/run/systemd/system").is_dir() or shutil.which("systemctl") is None:
+        raise Wrong(NO_SYSTEMD.format(verb=verb))
+
+
+def _systemctl(place: _Place, *words: str) -> None:
+    done = subprocess.run([*place.systemctl, *words], capture_output=True, text=True, check=False)  # noqa: S603
+    if done.returncode:
+        said = " ".join((done.stderr or done.stdout).split())
+        raise click.ClickException(f"{' '.join((*place.systemctl, *words))}: {said or 'failed without a word'}")

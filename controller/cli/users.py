@@ -1,0 +1,56 @@
+"""Which users a command is for: `3`, `1-5,9`, several of these, or `all`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import click
+
+from controller.cli.api import Api, Json
+from controller.spec import MAX_USER_ID
+
+Users = tuple[int, ...] | None
+"""Ascending ids; `None` is all of them."""
+
+
+def users_argument(required: bool = True) -> Callable[[Any], Any]:
+    """The argument `users`. Where it is not required, none given means all."""
+    metavar = "USER..." if required else "[USER]..."
+    return click.argument("users", metavar=metavar, nargs=-1, required=required, callback=_parsed)
+
+
+def chosen(users: Users, documents: Iterable[Json]) -> list[Json]:
+    """Those of the API's user documents that were asked for."""
+    return [each for each in documents if users is None or each["user_id"] in users]
+
+
+def ids_of(users: Users, api: Api) -> tuple[int, ...]:
+    """The ids; of `all`, those that are declared or have a container."""
+    return tuple(each["user_id"] for each in api.get("/v1/users", "users")["users"]) if users is None else users
+
+
+def spelled(ids: Sequence[int]) -> str:
+    """As a person would write them: `1-5,9`."""
+    runs: list[list[int]] = []
+    for user_id in sorted(ids):
+        if runs and user_id == runs[-1][-1] + 1:
+            runs[-1].append(user_id)
+        else:
+            runs.append([user_id])
+    return ",".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)
+
+
+def _parsed(_: click.Context, __: click.Parameter, words: Sequence[str]) -> Users:
+    if not words or list(words) == ["all"]:
+        return None
+    ids: set[int] = set()
+    for part in (part for word in words for part in word.split(",")):
+        match = re.fullmatch(r"([1-9][0-9]{0,2})(?:-([1-9][0-9]{0,2}))?", part, re.ASCII)
+        first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
+        if first > last:
+            rule = f"numbers from 1 to {MAX_USER_ID}, ranges and lists of them, such as 1-5,9, or `all`"
+            raise click.BadParameter(f"'{part}' names no user; write {rule}.")
+        ids.update(range(first, last + 1))
+    return tuple(sorted(ids))

@@ -1,0 +1,23 @@
+"""The operator's settings as the planner wants them: a `Site`. For the controller, and for plans made without one."""
+
+from __future__ import annotations
+
+from controller.access import Access
+from controller.settings import Settings
+from controller.spec import Profile, Site
+
+
+def site_of(settings: Settings, access: Access) -> Site:
+    return Site(
+        instance=settings.instance,
+        container_prefix=settings.container_prefix,
+        data_root=str(settings.data_root),
+        http_port_base=settings.http_port_base,
+        ws_port_base=settings.ws_port_base,
+        bind_address=settings.bind_address,
+        run_as=settings.session_user,
+        default_profile=settings.default_profile,
+        profiles={name: Profile(**dict(profile)) for name, profile in settings.profiles.items()},
+        access=access,
+        frame_ancestors=settings.frame_ancestors,
+    )

@@ -1,0 +1,109 @@
+"""What a change comes to, as values: the record of a generation, its events, and what is said of a text that waits."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from controller import merge, spec
+from controller.brake import Toll
+from controller.model import DesiredState, Event, RunState, Wish
+from controller.store import Generation, Pending
+from controller.store.history import Offer
+
+
+def record(before: DesiredState, after: DesiredState, writer: str, text: str, at: datetime) -> Generation:
+    users = spec.changed_users(before, after)
+    for_all = (before.default_profile, before.paused) != (after.default_profile, after.paused)
+    return Generation(
+        after.generation, at, writer, text, merge.summary(before, after), (*([0] if for_all else []), *users)
+    )
+
+
+def changes(before: DesiredState, after: DesiredState, writer: str) -> Iterator[Event]:
+    """One event for each entry that changed."""
+    for user_id in spec.changed_users(before, after):
+        was, now = before.users.get(user_id), after.users.get(user_id)
+        reason = "Removed" if now is None else "Added" if was is None else "Changed"
+        yield Event(
+            "wish", reason, f"{writer}: {merge.shown(was)} → {merge.shown(now)}", user_id, generation=after.generation
+        )
+    if before.default_profile != after.default_profile:
+        told = f"{writer}: the default profile: {merge.shown(before.default_profile)} → {after.default_profile}"
+        yield Event("wish", "DefaultChanged", told, generation=after.generation)
+    if before.paused != after.paused:
+        reason = "Paused" if after.paused else "Resumed"
+        yield Event("wish", reason, f"{writer}: for everybody", generation=after.generation)
+
+
+def note(before: DesiredState, after: DesiredState, writer: str) -> str:
+    """A change as a commit tells of it: `create user 7 (session abc-123)`, and below who asked for it."""
+    changed = spec.changed_users(before, after)
+    if len(changed) == 1 and (before.default_profile, before.paused) == (after.default_profile, after.paused):
+        [user_id] = changed
+        subject = _deed(user_id, before.users.get(user_id), after.users.get(user_id))
+    else:
+        subject = merge.summary(before, after)
+    return f"{subject}\n\nAsked-by: {writer}\nGeneration: {after.generation}\n"
+
+
+def _deed(user_id: int, was: Wish | None, now: Wish | None) -> str:
+    if now is None:
+        return f"destroy user {user_id}"
+    if was is None:
+        return f"create user {user_id}" + (f" (session {now.session_id})" if now.session_id else "")
+    if was.restart_at != now.restart_at:
+        return f"restart user {user_id}"
+    if was.paused != now.paused:
+        return f"{'pause' if now.paused else 'resume'} user {user_id}"
+    if was.state is not now.state:
+        return f"{'stop' if now.state is RunState.STOPPED else 'start'} user {user_id}"
+    return f"change user {user_id}" + (f" (session {now.session_id})" if now.session_id else "")
+
+
+def met(conflict: merge.Conflict, writer: str, generation: int) -> Event:
+    """Two writers in one field: both values, lest the lost one be lost without a word."""
+    what = "default" if conflict.user_id is None else "entry" if conflict.field == "entry" else "field"
+    message = (
+        f"{writer} and an earlier change met in the {what} `{conflict.field}`: "
+        f"kept {conflict.kept}, lost {conflict.lost}"
+    )
+    return Event("conflict", "Merged", message, conflict.user_id, generation)
+
+
+def pending(offer: Offer, cost: Toll) -> Pending:
+    said = f"{cost.removes} {cost.stops} {cost.remakes} {offer.text}"
+    return Pending(
+        id=hashlib.sha256(said.encode()).hexdigest()[:12],
+        since=offer.since,
+        source=offer.source,
+        writer=offer.writer,
+        removes=cost.removes,
+        stops=cost.stops,
+        remakes=cost.remakes,
+        why=offer.why,
+    )
+
+
+def exact(wish: Wish | None) -> Wish | None:
+    """As the file can say it."""
+    if wish is None or wish.restart_at is None:
+        return wish
+    return replace(wish, restart_at=spec.to_the_millisecond(wish.restart_at))
+
+
+def declared(state: DesiredState, running: Mapping[int, str | None]) -> DesiredState:
+    """The same, with everybody wanted running who does, and left alone where that is new."""
+    for user_id, session_id in sorted(running.items()):
+        wish = state.users.get(user_id)
+        if wish is None or wish.state is RunState.STOPPED:
+            had = wish or Wish(session_id=session_id)
+            state = state.with_entry(user_id, replace(had, state=None, paused=True))
+    return state
+
+
+def now() -> datetime:
+    """As exact as it is kept."""
+    return spec.to_the_millisecond(datetime.now(UTC))

@@ -1,0 +1,305 @@
+"""The routes of `/v1` that deal with the desired state as a whole: texts, history, what waits, pauses, plans, events.
+
+Beside `api.py`, which deals with one user's session at a time. Nothing here waits for an effect: a change of the
+text is answered once it is in force, and what becomes of it is told by `/v1/users` and `/v1/events`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, replace
+from typing import Any, Protocol
+
+from aiohttp import web
+
+from controller import spec
+from controller.errors import NeedsApproval, NotPending, WishInvalid
+from controller.http import REQUEST_ID, Refusal, answer, note, read_object, read_optional_object, refuse_unknown
+from controller.model import DesiredState, Wish
+from controller.outlook import Step
+from controller.status import plain, timestamp
+from controller.store import Generation, Store, Texts
+
+MAX_TEXT_BODY = 4 * spec.MAX_BYTES
+"""Bytes: JSON may write a character in six, though hardly any text needs that."""
+LISTED, MOST_LISTED = 50, 1000
+"""Generations or events in one answer, unless asked otherwise, and at most."""
+MOST_EVENTS = 10_000
+
+Json = dict[str, Any]
+
+
+class Wishes(Store, Texts, Protocol):
+    """Desired state that can be worked with as a text."""
+
+
+class Planner(Protocol):
+    async def preview(self, state: DesiredState) -> tuple[Step, ...]:
+        """What would be done now if this were in force.
+
+        Raises:
+            EngineUnavailable: nobody knows.
+        """
+        ...
+
+
+def routes(store: Wishes, planner: Planner) -> list[web.RouteDef]:
+    wishes = _Wishes(store, planner)
+    return [
+        web.get("/v1/desired-state", wishes.text),
+        web.put("/v1/desired-state", wishes.apply),
+        web.get("/v1/plan", wishes.plan),
+        web.post("/v1/plan", wishes.plan_text),
+        web.post("/v1/approve", wishes.approve),
+        web.post("/v1/reject", wishes.reject),
+        web.post("/v1/pause", wishes.pause),
+        web.post("/v1/resume", wishes.resume),
+        web.get("/v1/history", wishes.history),
+        web.get("/v1/history/{generation}", wishes.generation),
+        web.post("/v1/rollback", wishes.rollback),
+        web.get("/v1/events", wishes.events),
+    ]
+
+
+ENDPOINTS = {
+    "GET /v1/desired-state": "The desired state's text",
+    "PUT /v1/desired-state": "Apply a whole text, as an edit of the file",
+    "GET /v1/plan": "What would be done now, and why",
+    "POST /v1/plan": "The same for a text that is not applied",
+    "POST /v1/approve": "Let a change through that the brake holds",
+    "POST /v1/reject": "Drop a change that the brake holds",
+    "POST /v1/pause": "Leave users' containers alone",
+    "POST /v1/resume": "Leave them alone no longer",
+    "GET /v1/history": "The generations of the desired state",
+    "GET /v1/history/<generation>": "One of them: its text, and what it changed",
+    "POST /v1/rollback": "Bring an earlier text into force again",
+    "GET /v1/events": "What happened",
+    "POST /v1/refresh": "Fetch the desired state's branch now, for who knows the secret",
+}
+"""For the service document."""
+
+
+class _Wishes:
+    def __init__(self, store: Wishes, planner: Planner) -> None:
+        self._store = store
+        self._planner = planner
+
+    # ------------------------------------------------------------ the text
+
+    async def text(self, _: web.Request) -> web.Response:
+        return answer({"generation": self._store.current.generation, "text": self._store.text})
+
+    async def apply(self, request: web.Request) -> web.Response:
+        body = await read_object(request, MAX_TEXT_BODY)
+        refuse_unknown(body, {"text", "force"})
+        text, force = _text(body), body.get("force", False)
+        if not isinstance(force, bool):
+            raise Refusal(400, "invalid_force", "`force` must be true or false.")
+        try:
+            state = await self._store.apply(text, _writer(request), force=force)
+        except WishInvalid as error:
+            raise _invalid(error) from error
+        except NeedsApproval as error:
+            raise self._held(error) from error
+        note(request, generation=state.generation)
+        return answer({"generation": state.generation})
+
+    async def plan(self, _: web.Request) -> web.Response:
+        return answer(await self._planned(self._store.current))
+
+    async def plan_text(self, request: web.Request) -> web.Response:
+        body = await read_object(request, MAX_TEXT_BODY)
+        refuse_unknown(body, {"text"})
+        before = self._store.current
+        try:
+            weighed = await self._store.weigh(_text(body))
+        except WishInvalid as error:
+            nothing = {"generation": before.generation, "actions": [], "changes": []}
+            return answer({**nothing, "problems": _problems(error), "held": ""})
+        planned = await self._planned(weighed.state)
+        more = {"changes": changes(before, weighed.state), "problems": [], "held": weighed.held}
+        return answer({**planned, **more})
+
+    async def _planned(self, state: DesiredState) -> Json:
+        steps = await self._planner.preview(state)
+        return {"generation": state.generation, "actions": [asdict(step) for step in steps]}
+
+    # ------------------------------------------------------------ what waits
+
+    async def approve(self, request: web.Request) -> web.Response:
+        pending_id = await _pending_id(request)
+        try:
+            state = await self._store.approve(pending_id, _writer(request))
+        except NotPending as error:
+            raise self._stale(error) from error
+        except WishInvalid as error:
+            raise _invalid(error) from error
+        note(request, generation=state.generation)
+        return answer({"generation": state.generation})
+
+    async def reject(self, request: web.Request) -> web.Response:
+        pending_id = await _pending_id(request)
+        try:
+            await self._store.reject(pending_id, _writer(request))
+        except NotPending as error:
+            raise self._stale(error) from error
+        return answer({"generation": self._store.current.generation})
+
+    def _held(self, error: NeedsApproval) -> Refusal:
+        return Refusal(409, error.code, f"This waits for approval: {error}.", details=error.hint, **self._pending())
+
+    def _stale(self, error: NotPending) -> Refusal:
+        return Refusal(409, error.code, str(error), details=error.hint, **self._pending())
+
+    def _pending(self) -> Json:
+        return {"pending": pending_document(self._store)}
+
+    # ------------------------------------------------------------ pauses
+
+    async def pause(self, request: web.Request) -> web.Response:
+        return await self._pause(request, paused=True)
+
+    async def resume(self, request: web.Request) -> web.Response:
+        return await self._pause(request, paused=False)
+
+    async def _pause(self, request: web.Request, *, paused: bool) -> web.Response:
+        body = await read_optional_object(request)
+        refuse_unknown(body, {"user_ids"})
+        user_ids = _user_ids(body)
+
+        def amend(state: DesiredState) -> DesiredState:
+            if user_ids is None:
+                return replace(state, paused=paused)
+            unknown = [user_id for user_id in user_ids if user_id not in state.users]
+            if unknown:
+                sentence = f"Not in the desired state: {', '.join(map(str, unknown))}."
+                raise Refusal(404, "not_found", sentence, user_ids=unknown)
+            for user_id in user_ids:
+                state = state.with_entry(user_id, replace(state.users[user_id], paused=paused))
+            return state
+
+        state = await self._store.amend(amend, _writer(request))
+        note(request, generation=state.generation)
+        paused_users = [user_id for user_id, wish in state.users.items() if wish.paused]
+        return answer({"generation": state.generation, "paused": state.paused, "paused_users": paused_users})
+
+    # ------------------------------------------------------------ what was
+
+    async def history(self, request: web.Request) -> web.Response:
+        generations = await self._store.history(_number(request, "limit", LISTED, 1, MOST_LISTED))
+        return answer({"generations": [self._told(each) for each in generations]})
+
+    async def generation(self, request: web.Request) -> web.Response:
+        number = request.match_info["generation"]
+        if re.fullmatch(r"[1-9][0-9]{0,14}", number) is None:
+            raise Refusal(400, "invalid_generation", "A generation is a whole number from 1 on.")
+        found, before = await self._store.generation(int(number))
+        then = DesiredState() if before is None else spec.stored(before.text)
+        known = found.number == 1 or before is not None
+        what = changes(then, spec.stored(found.text)) if known else None
+        return answer({**self._told(found), "text": found.text, "changes": what})
+
+    async def rollback(self, request: web.Request) -> web.Response:
+        body = await read_object(request)
+        refuse_unknown(body, {"generation"})
+        generation = body.get("generation")
+        if type(generation) is not int or not 1 <= generation < 10**15:
+            raise Refusal(400, "invalid_generation", "`generation` must be a whole number from 1 on.")
+        try:
+            state = await self._store.rollback(generation, _writer(request))
+        except WishInvalid as error:
+            raise _invalid(error) from error
+        except NeedsApproval as error:
+            raise self._held(error) from error
+        note(request, generation=state.generation)
+        return answer({"generation": state.generation})
+
+    async def events(self, request: web.Request) -> web.Response:
+        user_id = _number(request, "user_id", 0, 1, spec.MAX_USER_ID) or None
+        after = _number(request, "after", 0, 0, 10**15)
+        limit = _number(request, "limit", LISTED, 1, MOST_EVENTS)
+        found = await self._store.events(user_id, after, limit)
+        return answer({"events": [{"id": each.id, "at": timestamp(each.at), **asdict(each.event)} for each in found]})
+
+    def _told(self, generation: Generation) -> Json:
+        return {
+            "generation": generation.number,
+            "at": timestamp(generation.at),
+            "writer": generation.writer,
+            "summary": generation.summary,
+            "in_force": generation.number == self._store.current.generation,
+        }
+
+
+# ---------------------------------------------------------------- words
+
+
+def pending_document(store: Store) -> Json | None:
+    """What waits for approval, as `/v1/status` shows it."""
+    return None if store.pending is None else dict(plain(asdict(store.pending)))
+
+
+def changes(before: DesiredState, after: DesiredState) -> list[Json]:
+    """Each entry that differs, as the file has it; `user_id` null is what holds for all."""
+    for_all = (before.default_profile, before.paused) != (after.default_profile, after.paused)
+    found: list[Json] = [{"user_id": None, "before": _for_all(before), "after": _for_all(after)}] if for_all else []
+    for user_id in spec.changed_users(before, after):
+        was, now = before.users.get(user_id), after.users.get(user_id)
+        found.append(
+            {"user_id": user_id, "before": was and spec.entry_text(was), "after": now and spec.entry_text(now)}
+        )
+    return found
+
+
+def _for_all(state: DesiredState) -> str:
+    return spec.entry_text(Wish(profile=state.default_profile, paused=state.paused))
+
+
+def _invalid(error: WishInvalid) -> Refusal:
+    return Refusal(422, error.code, "The text cannot be taken; nothing changed.", problems=_problems(error))
+
+
+def _problems(error: WishInvalid) -> list[Json]:
+    return [asdict(problem) for problem in error.problems]
+
+
+# ---------------------------------------------------------------- reading requests
+
+
+def _writer(request: web.Request) -> str:
+    return f"api {request[REQUEST_ID]}"
+
+
+def _text(body: Json) -> str:
+    text = body.get("text")
+    if not isinstance(text, str):
+        raise Refusal(400, "invalid_text", "`text` must be the desired state as YAML.")
+    return text
+
+
+async def _pending_id(request: web.Request) -> str:
+    body = await read_object(request)
+    refuse_unknown(body, {"id"})
+    pending_id = body.get("id")
+    if not isinstance(pending_id, str) or re.fullmatch(r"[0-9a-f]{1,64}", pending_id) is None:
+        raise Refusal(400, "invalid_id", "`id` must be that of `pending` in GET /v1/status.")
+    return pending_id
+
+
+def _user_ids(body: Json) -> list[int] | None:
+    """`None`: everybody."""
+    if "user_ids" not in body:
+        return None
+    ids = body["user_ids"]
+    if not isinstance(ids, list) or not ids or not all(type(i) is int and 1 <= i <= spec.MAX_USER_ID for i in ids):
+        raise Refusal(400, "invalid_user_id", "`user_ids` must list user ids; leave it out to mean everybody.")
+    return sorted(set(ids))
+
+
+def _number(request: web.Request, name: str, default: int, low: int, high: int) -> int:
+    text = request.query.get(name)
+    if text is None:
+        return default
+    if re.fullmatch(r"0|[1-9][0-9]{0,15}", text) is None or not low <= int(text) <= high:
+        raise Refusal(400, f"invalid_{name}", f"`{name}` must be a whole number from {low} to {high}.")
+    return int(text)

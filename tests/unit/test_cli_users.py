@@ -1,0 +1,234 @@
+"""`matlabctl`'s commands about users, against the real API and loop over a fake engine."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from controller.cli import main
+from controller.cli.follow import new_lines
+from controller.cli.users import spelled
+from controller.model import RunState, Wish
+from tests.api_world import ApiWorld, api_world
+from tests.shell import COMMAND, environment, on_terminal, plain, run
+
+Ask = Callable[..., Awaitable[subprocess.CompletedProcess[str]]]
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[ApiWorld]:
+    async with api_world() as world:
+        yield world
+
+
+@pytest.fixture
+def ask(world: ApiWorld, tmp_path: Path) -> Ask:
+    """Run a command against this world's controller."""
+
+    async def asked(*words: str) -> subprocess.CompletedProcess[str]:
+        return await asyncio.to_thread(run, tmp_path, *words, MCM_API_PORT=str(world.port))
+
+    return asked
+
+
+# ---------------------------------------------------------------- changing
+
+
+async def test_create_takes_ranges_and_waits_until_sessions_can_be_used(world: ApiWorld, ask: Ask) -> None:
+    done = await ask("create", "1-3,9")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert sorted(line.split(" (")[0].split("  ")[0] for line in done.stdout.splitlines()) == [
+        f"user {user_id}: ready" for user_id in (1, 2, 3, 9)
+    ]
+    assert "http://127.0.0.1:30009/" in done.stdout
+    assert sorted(world.store.current.users) == [1, 2, 3, 9]
+
+
+async def test_create_gives_a_profile_and_leaves_the_rest_of_an_entry(world: ApiWorld, ask: Ask) -> None:
+    await world.create(1, session_id="s-1")
+    assert (await ask("create", "1-2", "--profile", "large")).returncode == 0
+    assert world.wish(1) == Wish(profile="large", session_id="s-1")
+    assert world.wish(2) == Wish(profile="large")
+
+
+async def test_stop_start_restart_and_destroy(world: ApiWorld, ask: Ask) -> None:
+    await world.call("PUT", "/v1/users/1", json={"profile": "large", "session_id": "s-1"})
+    await world.create(2)
+    done = await ask("stop", "all")
+    assert sorted(line.split(" (")[0] for line in done.stdout.splitlines()) == ["user 1: stopped", "user 2: stopped"]
+    assert world.wish(1) == Wish(RunState.STOPPED, "large", "s-1")
+    assert (await ask("start", "1")).stdout.startswith("user 1: ready")
+    assert world.wish(1) == Wish(None, "large", "s-1")
+    first = world.informer.view(1).container
+    assert (await ask("restart", "1")).stdout.startswith("user 1: ready")
+    second = world.informer.view(1).container
+    assert first
+    assert second
+    assert (first.id, first.started_at) != (second.id, second.started_at)
+    assert (await ask("destroy", "1", "2")).returncode == 0  # in a pipe there is nobody to ask
+    assert not world.store.current.users
+    assert not world.engine.containers()
+
+
+async def test_what_was_refused_is_told_for_each_and_the_others_are_done(world: ApiWorld, ask: Ask) -> None:
+    await world.create(1)
+    done = await ask("stop", "1,5", "101")
+    assert done.returncode == 1
+    assert "user 1: stopped" in done.stdout
+    assert "user 5: is not in the desired state; `matlabctl create 5` would" in done.stdout
+    assert "user 101: Invalid user_id. Must be between 1 and 100." in done.stdout
+    assert done.stderr == "Error: Not done for 2 of 3 users: 5,101.\n"
+
+
+async def test_a_session_that_cannot_be_made_says_why_and_who_tells_more(world: ApiWorld, ask: Ask) -> None:
+    world.engine.images.clear()
+    done = await ask("create", "4", "--wait", "5")
+    assert done.returncode == 1
+    assert "user 4: Failed to create container: The engine does not have the image" in done.stdout
+    assert "make image" in done.stdout
+    assert done.stderr == "Error: Not done for user 4. `matlabctl why 4` tells how it goes on.\n"
+
+
+async def test_a_session_that_never_gets_ready_is_waited_for_only_so_long(world: ApiWorld, ask: Ask) -> None:
+    world.services.web = False
+    done = await ask("create", "4", "--wait", "0.5")
+    assert done.returncode == 1
+    assert "user 4: not after 0.5 s: The " in done.stdout
+    assert (await ask("create", "4", "--wait", "0")).returncode == 0
+
+
+async def test_outcomes_for_programs(world: ApiWorld, ask: Ask) -> None:
+    done = await ask("create", "2,1", "-o", "json")
+    told = json.loads(done.stdout)
+    assert [(each["user_id"], each["done"], each["outcome"], each["url"]) for each in told] == [
+        (1, True, "ready", "http://127.0.0.1:30001/"),
+        (2, True, "ready", "http://127.0.0.1:30002/"),
+    ]
+
+
+async def test_on_a_terminal_destroy_asks_and_a_bar_is_drawn(world: ApiWorld, tmp_path: Path) -> None:
+    await world.create(1)
+    server = f"http://127.0.0.1:{world.port}"
+    asked = asyncio.to_thread(on_terminal, tmp_path, 80, "destroy", "1", "--server", server, answer="n\n")
+    assert "Remove the container of user 1? 1 session runs and ends; files stay. [y/N]" in await asked
+    assert world.wish(1)
+    shown = await asyncio.to_thread(on_terminal, tmp_path, 80, "destroy", "1", "--server", server, answer="y\n")
+    assert "user 1: removed; its files stay" in plain(shown)
+    assert world.wish(1) is None
+
+
+@pytest.mark.parametrize("words", ["0", "1-", "5-1", "1-x", "-1", "1,,2", "010", "1000", "matlab-user-1"])
+def test_what_names_no_user_is_a_wrong_command(words: str) -> None:
+    done = CliRunner().invoke(main, ["stop", "--", words])
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "names no user" in done.stderr
+
+
+def test_ids_are_spelled_as_people_write_them() -> None:
+    assert spelled([9, 1, 2, 3, 5]) == "1-3,5,9"
+    assert spelled([]) == ""
+
+
+# ---------------------------------------------------------------- looking
+
+
+async def test_list_shows_those_that_were_named(world: ApiWorld, ask: Ask) -> None:
+    await ask("create", "1-3")
+    done = await ask("get", "2", "7")
+    assert [line.split()[0] for line in done.stdout.splitlines()] == ["ID", "2"]
+    told = json.loads((await ask("list", "1-2", "-o", "json")).stdout)
+    assert (told["total"], [each["user_id"] for each in told["users"]]) == (2, [1, 2])
+
+
+async def test_list_names_the_trouble_in_one_word(world: ApiWorld, ask: Ask) -> None:
+    world.engine.taken_ports.add(30001)
+    await world.create(1)
+    assert (await ask("list", "1")).stdout.splitlines()[1].split()[-1] == "PortTaken"
+
+
+async def test_following_into_a_pipe_tells_each_change_once(world: ApiWorld, tmp_path: Path) -> None:
+    await world.create(1)
+    process = await asyncio.create_subprocess_exec(
+        *COMMAND, "list", "--watch", cwd=tmp_path, env=environment(MCM_API_PORT=str(world.port)), stdout=-1
+    )
+    assert process.stdout is not None
+
+    async def line() -> str:
+        assert process.stdout is not None
+        async with asyncio.timeout(20):
+            return (await process.stdout.readline()).decode()
+
+    try:
+        assert "user=1 desired=running status=running" in await line()
+        await world.call("DELETE", "/v1/users/1")
+        while "desired=- status=-" not in await line():
+            pass
+    finally:
+        process.kill()
+        await process.wait()
+
+
+async def test_describe_tells_all_and_for_programs_the_document(world: ApiWorld, ask: Ask) -> None:
+    await ask("create", "7", "--session-id", "s-7")
+    shown = (await ask("describe", "7")).stdout
+    for fact in (
+        "User 7",
+        "profile standard",
+        "s-7",
+        "matlab-user-7, running",
+        "http://127.0.0.1:30007/",
+        "octave 7.3.0",
+    ):
+        assert fact in shown
+    assert json.loads((await ask("describe", "7", "-o", "json")).stdout)["container_id"] == "matlab-user-7"
+    gone = await ask("describe", "8")
+    assert (gone.returncode, gone.stdout) == (1, "")
+    assert gone.stderr.startswith("Error: User 8 is not in the desired state;")
+
+
+async def test_health_is_an_exit_code(world: ApiWorld, ask: Ask) -> None:
+    await ask("create", "1-2")
+    await ask("stop", "2")
+    done = await ask("health")
+    assert (done.returncode, [line.split()[1] for line in done.stdout.splitlines()[1:]]) == (0, ["healthy", "stopped"])
+    assert (await ask("health", "3")).returncode == 1
+    await world.engine_leaves()
+    told = await ask("health", "1", "-o", "json")
+    assert told.returncode == 1
+    assert [(each["healthy"], each["health"]) for each in json.loads(told.stdout)["users"]] == [(False, "unknown")]
+
+
+async def test_open_prints_the_address_where_there_is_no_screen(world: ApiWorld, ask: Ask) -> None:
+    await ask("create", "7")
+    assert (await ask("open", "7", "--print")).stdout == "http://127.0.0.1:30007/\n"
+    await ask("destroy", "7")
+    assert (await ask("open", "7")).returncode == 1
+
+
+async def test_logs_are_the_last_lines_made_harmless(world: ApiWorld, ask: Ask) -> None:
+    await ask("create", "7")
+    world.engine.says("matlab-user-7", *map(str, range(200)), "\x1b[31mred")
+    done = await ask("logs", "7", "-n", "2")
+    assert done.stdout == "199\n\\x1b[31mred\n"
+
+
+def test_following_a_log_prints_what_is_new() -> None:
+    assert new_lines(["a", "b"], ["a", "b", "c"]) == ["c"]
+    assert new_lines(["a", "b", "c"], ["b", "c", "d"]) == ["d"]
+    assert new_lines(["a", "b"], ["a", "b"]) == []
+    assert new_lines(["a", "b"], ["x"]) == ["x"]
+    assert new_lines([], ["x"]) == ["x"]
+    assert new_lines(["-", "-"], ["-", "-", "-"]) == ["-"]
+
+
+async def test_a_word_from_inside_a_session_cannot_drive_the_terminal(world: ApiWorld, ask: Ask) -> None:
+    world.services.session = replace(world.services.session, interpreter="octave \x1b]0;gotcha\x07")
+    await ask("create", "7")
+    assert "\x1b" not in (await ask("describe", "7")).stdout
