@@ -56,9 +56,10 @@ class Lab:
         return self.client.containers.get(self.name(user_id))
 
     def containers(self) -> list[Container]:
-        ours = {"label": f"mcm.instance={self.instance}"}
-        # the engine takes back a create whose caller was killed, also between its list and a look at each
-        return self.client.containers.list(all=True, filters=ours, ignore_removed=True)
+        # The engine takes back a create whose caller was killed, also between its list and a look at each.
+        return self.client.containers.list(
+            all=True, filters={"label": f"mcm.instance={self.instance}"}, ignore_removed=True
+        )
 
     def foreigner(self, name: str) -> Container:
         """A container that somebody else made, marked only for our clean-up."""
