@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -359,3 +361,15 @@ async def test_events_are_written_while_the_store_runs_and_end_with_it(place: Pl
     store.record(Event("engine", "Lost", "gone"))
     await asyncio.sleep(0)
     assert [e.event.reason for e in await store.events(None, 10, 10)] == ["Lost"]
+
+
+async def test_a_history_of_an_earlier_version_is_gone_on_from(place: Place) -> None:
+    with contextlib.closing(sqlite3.connect(place.state / "history.sqlite3")) as database:
+        columns = "number INTEGER PRIMARY KEY, at TEXT NOT NULL, writer TEXT NOT NULL, text TEXT NOT NULL"
+        database.execute(f"CREATE TABLE generations ({columns}) STRICT")
+        database.execute("INSERT INTO generations VALUES (1, '2026-11-22T10:00:00Z', 'file', ?)", (TEN,))
+        database.commit()
+    store = await place.store(TEN)
+    assert founded(store), "it remembers who was wanted"
+    await store.change(1, lambda wish: None, "api 1")
+    assert [(each.number, each.summary) for each in await store.history(5)] == [(2, "removes 1"), (1, "")]
