@@ -73,7 +73,8 @@ def main(goal: str, arguments: list[str]) -> None:
         case "test":
             with step(goal, "Test tools") as now:
                 provide_test_tools(now)
-            become(goal, "Tests", sys.executable, "-m", "pytest", *arguments)
+            # two at a time: what needs an engine, and what needs none (tests/conftest.py)
+            become(goal, "Tests", sys.executable, "-m", "pytest", "-n", "2", "--dist", "loadgroup", *arguments)
         case "bench":
             become(goal, "Benchmark", sys.executable, "-m", "bench", *arguments)
 
