@@ -17,7 +17,7 @@ check: ## style, types, layers, lock files: what can be judged without running
 	@scripts/setup dev
 	@scripts/check
 
-bench: ## set up the same, then measure controller and session against floors of the same run
+bench: ## set up the same, then measure session, desired state and controller against floors of the same run
 	@scripts/setup bench $(ARGS)
 
 image: ## build the session image, if its sources in matlab/ changed

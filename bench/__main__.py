@@ -1,8 +1,4 @@
-"""`make bench`: how fast controller and session are, where it can be as ratios against floors of the same run.
-
-controller  what bench/controller.py lists
-session     what bench/session.py lists
-"""
+"""`make bench`: how fast session, desired state and controller are, where it can be as ratios to floors of its run.
 
 from __future__ import annotations
 
@@ -16,15 +12,16 @@ from pathlib import Path
 
 import docker
 
-from bench import controller, session
-from bench.figure import HEADING, Figure
+from bench import controller, session, wish
+from bench.figure import HEADING, Figure, Tell
 from tests.support import IMAGE, Lab, a_lab, clear_away_leftovers
 
-PARTS = ("session", "controller")
+PARTS = {"session": session, "wish": wish, "controller": controller}
 
 
 def main() -> int:
-    description = "\n".join(str(text) for text in (__doc__, controller.__doc__, session.__doc__))
+    parts = (f"{name}: {part.__doc__}" for name, part in PARTS.items())
+    description = "\n".join((str(__doc__), *parts))
     parser = argparse.ArgumentParser(
         prog="bench", description=description, formatter_class=argparse.RawTextHelpFormatter
     )
@@ -38,23 +35,28 @@ def main() -> int:
     clear_away_leftovers(client)
     print(_machine(client), flush=True)
     figures: list[Figure] = []
-    with a_lab(client) as lab:
-        asyncio.run(_measure(lab, asked, figures))
-    if asked.json:
-        asked.json.write_text(json.dumps([vars(figure) for figure in figures], indent=2) + "\n")
-    return 1 if any(figure.met is False for figure in figures) else 0
 
-
-async def _measure(lab: Lab, asked: argparse.Namespace, figures: list[Figure]) -> None:
     def tell(figure: Figure) -> None:
         figures.append(figure)
         print(figure.line(), flush=True)
 
     print(HEADING)
-    if asked.only != "controller":
-        await session.measure(lab, asked.image, asked.idle, tell)
-    if asked.only != "session":
-        await controller.measure(lab, asked.pairs, asked.idle, tell)
+    for part in PARTS if asked.only is None else (asked.only,):
+        with a_lab(client) as lab:
+            asyncio.run(_measure(part, lab, asked, tell))
+    if asked.json:
+        asked.json.write_text(json.dumps([vars(figure) for figure in figures], indent=2) + "\n")
+    return 1 if any(figure.met is False for figure in figures) else 0
+
+
+async def _measure(part: str, lab: Lab, asked: argparse.Namespace, tell: Tell) -> None:
+    match part:
+        case "session":
+            await session.measure(lab, asked.image, asked.idle, tell)
+        case "wish":
+            await wish.measure(lab, tell)
+        case "controller":
+            await controller.measure(lab, asked.pairs, asked.idle, tell)
 
 
 def _machine(client: docker.DockerClient) -> str:
