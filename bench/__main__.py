@@ -1,4 +1,4 @@
-"""`make bench`: how fast session, desired state and controller are, where it can be as ratios to floors of its run.
+"""`make bench`: how fast session, wish and controller are, where it can be as ratios to floors of the same run."""
 
 from __future__ import annotations
 
