@@ -338,7 +338,8 @@ def rewrite(text: str, owner: str, entries: Mapping_[str, Rewrite], rank: Rank) 
         splices.append((end, end, f"{indent}{rewritten('')}{_line_break(text, end - 1)}"))
     if not there.keys() - entries.keys():
         return None
-    for start, end, new in sorted(splices, key=lambda splice: splice[:2], reverse=True):
+    splices.sort(key=lambda splice: splice[:2])
+    for start, end, new in reversed(splices):  # the last first, also of those at one place
         text = text[:start] + new + text[end:]
     return text
 

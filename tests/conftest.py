@@ -12,6 +12,7 @@ import pytest
 from tests.support import IMAGE, Lab, a_lab, clear_away_leftovers
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the mark in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """All that uses the engine is one process's, one test after the other; what needs none runs beside it."""
     for item in items:

@@ -114,3 +114,9 @@ def test_words_that_need_quotes(name: str) -> None:
 
 def test_words_that_need_none() -> None:
     assert [yamltext.word(name) for name in ("large", "r2024b-gpu", "GPU_2")] == ["large", "r2024b-gpu", "GPU_2"]
+
+
+def test_new_entries_at_one_place_stand_in_their_order() -> None:
+    new = {str(n): lambda _, n=n: f"{n}: {{}}" for n in (1, 2, 7, 8)}
+    changed = yamltext.rewrite("users:\n  3: {}\n  9: {}\n", "users", {**new, "3": lambda _: ""}, int)
+    assert changed == "users:\n  1: {}\n  2: {}\n  7: {}\n  8: {}\n  9: {}\n"
