@@ -73,8 +73,8 @@ def main(goal: str, arguments: list[str]) -> None:
         case "test":
             with step(goal, "Test tools") as now:
                 provide_test_tools(now)
-            # two at a time: what needs an engine, and what needs none (tests/conftest.py)
-            become(goal, "Tests", sys.executable, "-m", "pytest", "-n", "2", "--dist", "loadgroup", *arguments)
+            # two files at a time: most of the time goes into waiting for containers
+            become(goal, "Tests", sys.executable, "-m", "pytest", "-n", "2", "--dist", "loadfile", *arguments)
         case "bench":
             become(goal, "Benchmark", sys.executable, "-m", "bench", *arguments)
 

@@ -12,14 +12,6 @@ import pytest
 from tests.support import IMAGE, Lab, a_lab, clear_away_leftovers
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the mark in the same hook
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All that uses the engine is one process's, one test after the other; what needs none runs beside it."""
-    for item in items:
-        if item.path.parent.name in {"e2e", "session"} or item.path.name == "test_engine.py":
-            item.add_marker(pytest.mark.xdist_group("engine"))
-
-
 @pytest.fixture(scope="session")
 def docker_client() -> Iterator[docker.DockerClient]:
     try:
