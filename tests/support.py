@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import inspect
 import os
+import random
 import secrets
 import shutil
 import socket
@@ -32,6 +33,8 @@ IMAGE = "matlab-session:octave"
 MIB = 2**20
 LABEL = "mcm.instance"
 OURS = "mcmtest-"
+PORTS = 300
+"""Of one test's instance."""
 
 
 @dataclass(frozen=True)
@@ -110,11 +113,12 @@ def a_lab(client: docker.DockerClient) -> Iterator[Lab]:
     instance = f"{OURS}{os.getpid()}-{secrets.token_hex(3)}"
     folder = Path(tempfile.mkdtemp(prefix=f"{instance}-"))
     folder.chmod(0o755)
-    try:
-        yield Lab(client, instance, folder, *_free_ports())
-    finally:
-        _clear_away(client, lambda other: other.startswith(instance))
-        shutil.rmtree(folder, ignore_errors=True)
+    with _free_ports() as ports:
+        try:
+            yield Lab(client, instance, folder, *ports)
+        finally:
+            _clear_away(client, lambda other: other.startswith(instance))
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def clear_away_leftovers(client: docker.DockerClient) -> None:
@@ -143,13 +147,25 @@ def _alive(instance: str) -> bool:
     return pid.isdecimal() and Path(f"/proc/{pid}").exists()
 
 
-def _free_ports() -> tuple[int, int, int]:
-    """An API port and two bases that each have 130 free ports above them, away from the defaults."""
-    for _ in range(200):
-        base = 20000 + secrets.randbelow(90) * 100
-        if all(_free(port) for port in range(base, base + 300)):
-            return base, base + 10, base + 150
-    raise RuntimeError("no free ports for the tests between 20000 and 29300")
+@contextlib.contextmanager
+def _free_ports() -> Iterator[tuple[int, int, int]]:
+    """An API port and two bases with 130 free ports above each, away from the defaults, and nobody else's meanwhile.
+
+    Tests run in several processes: free is not enough, for a neighbour may have looked a moment ago and not begun to
+    listen. So a block is held by a name that the kernel gives to one process and takes back from a dead one.
+    """
+    blocks = list(range(20000, 29000, PORTS))
+    random.shuffle(blocks)
+    for base in blocks:
+        with socket.socket(socket.AF_UNIX) as claim:
+            try:
+                claim.bind(f"\0{OURS}ports-{base}")
+            except OSError:
+                continue
+            if all(_free(port) for port in range(base, base + PORTS)):
+                yield base, base + 10, base + 150
+                return
+    raise RuntimeError("no free ports for the tests between 20000 and 29000")
 
 
 def _free(port: int) -> bool:
