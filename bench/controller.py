@@ -14,6 +14,7 @@ import re
 import statistics
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import aiohttp
 import psutil
@@ -73,30 +74,40 @@ async def _create(rig: Rig, pairs: int) -> Figure:
 # ---------------------------------------------------------------- a hundred users
 
 
-async def _hundred(rig: Rig) -> Figure:
-    lab = rig.lab
-    specs = [floor.prepared(lab, n) for n in range(1, USERS + 1)]
-    api = floor.client()
-    began = time.perf_counter()
-    await asyncio.to_thread(floor.run_pool, api, specs, lab.instance + "-floor")
-    bare = time.perf_counter() - began
-    await asyncio.to_thread(_remove, lab, lab.instance + "-floor")
-
-    text = rig.wish.read_text()
-    users = "users:\n" + "".join(f"  {n}: {{}}\n" for n in range(1, USERS + 1))
-    began = time.perf_counter()
-    rig.wish.write_text(re.sub(r"^users:.*\n", users, text, flags=re.MULTILINE))
-    await eventually(lambda: _running(rig, USERS), 600, every=0.1)
-    ours = time.perf_counter() - began
-    ratio = ours / bare
+async def _hundred(rig: Rig, pairs: int = 3) -> Figure:
+    """By turns on the bare SDK and by the file, each on a machine that the other has left; the last hundred stay."""
+    ours, bare = [], []
+    for _ in range(pairs):
+        await _clear(rig)
+        bare.append(await _hundred_by_sdk(rig.lab))
+        await _clear(rig)
+        ours.append(await _hundred_by_file(rig))
+    ratio = statistics.median(o / b for o, b in zip(ours, bare, strict=True))
     return Figure(
         "100 users at once",
-        f"{ours:.1f} s",
-        f"{bare:.1f} s",
+        f"{statistics.median(ours):.1f} s",
+        f"{statistics.median(bare):.1f} s",
         ratio,
         f"{ratio:.2f} × (goal at most 1.10)",
         ratio <= 1.10,
     )
+
+
+async def _hundred_by_sdk(lab: Lab) -> float:
+    specs = [floor.prepared(lab, n) for n in range(1, USERS + 1)]
+    api = floor.client()
+    began = time.perf_counter()
+    await asyncio.to_thread(floor.run_pool, api, specs, lab.instance + "-floor")
+    return time.perf_counter() - began
+
+
+async def _hundred_by_file(rig: Rig) -> float:
+    users = "users:\n" + "".join(f"  {n}: {{}}\n" for n in range(1, USERS + 1))
+    text = re.sub(r"^users:.*\n", users, rig.wish.read_text(), flags=re.MULTILINE)
+    began = time.perf_counter()
+    rig.wish.write_text(text)
+    await eventually(lambda: _running(rig, USERS), 600, every=0.25)
+    return time.perf_counter() - began
 
 
 async def _running(rig: Rig, number: int) -> bool:
@@ -207,14 +218,19 @@ async def _idle(rig: Rig, seconds: float) -> list[Figure]:
 
 
 async def _clear(rig: Rig) -> None:
-    for user_id in await rig.statuses():
-        await rig.destroy(user_id)
+    """End every session, of either, and let the machine come to rest: the kernel tears networks down long after."""
+    users = list(await rig.statuses())
+    for at in range(0, len(users), 10):
+        await asyncio.gather(*(rig.destroy(user_id) for user_id in users[at : at + 10]))
     await asyncio.to_thread(_remove, rig.lab, rig.lab.instance + "-floor")
+    await asyncio.sleep(5)
+    await eventually(lambda: psutil.cpu_percent(2) < 5, 60)
 
 
 def _remove(lab: Lab, label: str) -> None:
-    for container in lab.client.containers.list(all=True, filters={"label": f"mcm.instance={label}"}):
-        container.remove(force=True)
+    with ThreadPoolExecutor(4) as pool:
+        for container in lab.client.containers.list(all=True, filters={"label": f"mcm.instance={label}"}):
+            pool.submit(container.remove, force=True)
 
 
 def _ms(seconds: list[float]) -> str:

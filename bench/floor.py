@@ -19,7 +19,7 @@ def client() -> docker.APIClient:
 
 def prepared(lab: Lab, user_id: int, **changes: object) -> SessionSpec:
     """What to run for a user, whose folder is there."""
-    spec = lab.spec(user_id, **changes)
+    spec = lab.spec(user_id, name=f"{lab.instance}-floor{user_id}", **changes)
     datafolder.prepare(Path(spec.data_folder), spec.run_as)
     return spec
 

@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 
 from controller.engine import Engine
 from controller.errors import EngineUnavailable, NoSuchContainer
-from controller.model import Container, EngineView, Event, Phase, Progress, UserView
+from controller.model import Container, EngineView, Event, Phase, Probe, Progress, UserView
 from controller.probes import Prober
 from controller.workqueue import WorkQueue
 
@@ -271,7 +271,8 @@ class Informer:
         if not _same_run(asked, view.container):
             return
         since = (view.ready_since or probe.checked_at) if probe.ready else None
-        self._put(replace(view, probe=probe.after(view.probe), ready_since=since))
+        probe = probe.after(view.probe)
+        self._put(replace(view, probe=probe, ready_since=since))
         if (since is None) != (view.ready_since is None):
             pairs = {"user": user_id, "container": asked.id[:12], "reason": probe.detail or "both services answer"}
             log.info("session ready" if probe.ready else "session not ready", extra={"pairs": pairs})
@@ -285,15 +286,16 @@ class Informer:
                 )
             )
             self._queue.add(user_id)
-        self._due.add_after(user_id, self._until_next_round() if probe.ready else self._until_next_try(took))
+        self._due.add_after(user_id, self._until_next_round() if probe.ready else self._until_next_try(probe, took))
 
     def _until_next_round(self) -> float:
         """Seconds. Ready sessions are asked together: a hundred wake-ups one by one cost three times the CPU."""
         return self._times.once_ready - asyncio.get_running_loop().time() % self._times.once_ready
 
-    def _until_next_try(self, took: float) -> float:
-        """Seconds. Sessions that let us wait for their answer must not take all probers from the others."""
-        return min(max(self._times.until_ready, 4 * took), self._times.once_ready)
+    def _until_next_try(self, probe: Probe, took: float) -> float:
+        """Seconds. Sessions that let us wait for their answer must not take all probers from the others; and where a
+        hundred start at once, each takes long, and asking all of them all the time would make it longer."""
+        return min(max(self._times.until_ready, 4 * took, probe.unchanged_seconds / 2), self._times.once_ready)
 
     async def _measure(self, containers: Sequence[Container]) -> None:
         try:

@@ -198,6 +198,12 @@ class Probe:
         told = self.session is None or self.session.state in (SessionState.BUSY, SessionState.IDLE)
         return self.websocket and told
 
+    @property
+    def unchanged_seconds(self) -> float:
+        """How long both have been as they are."""
+        latest = max(self.web_since or self.checked_at, self.session_since or self.checked_at)
+        return (self.checked_at - latest).total_seconds()
+
     def after(self, before: Probe | None) -> Probe:
         """The same, with since when things are so; `before` is the probe before it of the same run."""
         web_since = session_since = self.checked_at

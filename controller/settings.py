@@ -344,7 +344,9 @@ class Settings(BaseModel):
         "`matlabctl approve`.",
         "true or false",
     )
-    probe_starting_seconds: Number = _seconds(0.5, "Time between two probes of a session that is not ready.", 0.1, 60)
+    probe_starting_seconds: Number = _seconds(
+        0.5, "Time between the first probes of a session that is not ready; then longer, the longer it is not.", 0.1, 60
+    )
     probe_ready_seconds: Number = _seconds(10, "Time between two probes of a session that is ready.", 0.1, 3600)
     session_user: str = Field(
         default_factory=lambda: f"{os.getuid()}:{os.getgid()}" if os.getuid() else "1000:1000",

@@ -6,8 +6,9 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
+from itertools import pairwise
 from pathlib import Path
 from typing import Self
 
@@ -27,11 +28,22 @@ from tests.worlds import GIB
 
 REST = 0.15
 """Seconds in which a loop that has anything left to do would do it."""
+UNTIL_READY, ONCE_READY = 0.05, 5.0
+"""Seconds between probes."""
 
 
 class AlwaysReady(Prober):
     async def probe(self, http_port: int, ws_port: int, patience: float = 0.0) -> Probe:
         return Probe(True, True, datetime.now(UTC), "")
+
+
+@dataclass(frozen=True)
+class NeverReady(Prober):
+    asked: list[float] = field(default_factory=list)
+
+    async def probe(self, http_port: int, ws_port: int, patience: float = 0.0) -> Probe:
+        self.asked.append(time.monotonic())
+        return Probe(False, False, datetime.now(UTC), "nobody answers")
 
 
 @dataclass
@@ -59,7 +71,12 @@ class Plant:
 
 @asynccontextmanager
 async def running(
-    folder: Path, engine: FakeEngine, store: FakeStore, resync: float = 3600, starts: int = 10
+    folder: Path,
+    engine: FakeEngine,
+    store: FakeStore,
+    resync: float = 3600,
+    starts: int = 10,
+    prober: Prober = AlwaysReady("127.0.0.1"),  # noqa: B008 - it keeps nothing
 ) -> AsyncIterator[Plant]:
     profiles = {
         "standard": Profile("matlab-session:octave", 2, 4 * GIB, 4 * GIB, {}, None),
@@ -70,9 +87,8 @@ async def running(
         engine.instance, engine.prefix, str(folder), 30000, 31000, "127.0.0.1", "1000:1000", "standard", profiles
     )
     queue = WorkQueue()
-    knowledge = Informer(
-        engine, queue, AlwaysReady("127.0.0.1"), Ports(30000, 31000), ProbeTimes(0.05, 5), store.record
-    )
+    times = ProbeTimes(UNTIL_READY, ONCE_READY)
+    knowledge = Informer(engine, queue, prober, Ports(30000, 31000), times, store.record)
     reconciler = Reconciler(engine, store, knowledge, queue, site, Pace(starts, resync))
     loop = asyncio.create_task(reconciler.run())
     link = asyncio.create_task(knowledge.run(reconciler.resync))
@@ -256,6 +272,16 @@ async def test_an_engine_that_is_back_is_no_longer_the_reason_of_a_wait(plant: P
     plant.engine.away = False
     await eventually(lambda: plant.informer.view(7).progress.code == "image_missing")
     assert len(plant.engine.calls) == 1
+
+
+async def test_a_session_that_stays_silent_is_asked_less_and_less_often(tmp_path: Path) -> None:
+    prober = NeverReady("127.0.0.1")
+    async with running(tmp_path, FakeEngine(), FakeStore(), prober=prober) as plant:
+        plant.store.want(u7=Wish())
+        await eventually(lambda: len(prober.asked) >= 10)
+    waits = [later - earlier for earlier, later in pairwise(prober.asked)]
+    assert waits[0] >= UNTIL_READY - 0.01
+    assert UNTIL_READY * 3 < waits[-1] < ONCE_READY, waits
 
 
 async def test_many_that_wait_for_their_start_hold_up_nobody_else(tmp_path: Path) -> None:
