@@ -7,6 +7,7 @@ text is answered once it is in force, and what becomes of it is told by `/v1/use
 from __future__ import annotations
 
 import re
+from collections.abc import Awaitable
 from dataclasses import asdict, replace
 from typing import Any, Protocol
 
@@ -95,14 +96,7 @@ class _Wishes:
         text, force = _text(body), body.get("force", False)
         if not isinstance(force, bool):
             raise Refusal(400, "invalid_force", "`force` must be true or false.")
-        try:
-            state = await self._store.apply(text, _writer(request), force=force)
-        except WishInvalid as error:
-            raise _invalid(error) from error
-        except NeedsApproval as error:
-            raise self._held(error) from error
-        note(request, generation=state.generation)
-        return answer({"generation": state.generation})
+        return await self._changed(request, self._store.apply(text, _writer(request), force=force))
 
     async def plan(self, _: web.Request) -> web.Response:
         return answer(await self._planned(self._store.current))
@@ -205,8 +199,11 @@ class _Wishes:
         generation = body.get("generation")
         if type(generation) is not int or not 1 <= generation < 10**15:
             raise Refusal(400, "invalid_generation", "`generation` must be a whole number from 1 on.")
+        return await self._changed(request, self._store.rollback(generation, _writer(request)))
+
+    async def _changed(self, request: web.Request, change: Awaitable[DesiredState]) -> web.Response:
         try:
-            state = await self._store.rollback(generation, _writer(request))
+            state = await change
         except WishInvalid as error:
             raise _invalid(error) from error
         except NeedsApproval as error:
