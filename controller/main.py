@@ -32,7 +32,7 @@ from controller.store.disk import FileHome
 from controller.store.git_home import Branch, GitHome
 from controller.store.home import Home
 from controller.store.sqlite_home import SqliteHome
-from controller.store.yaml_file import WishTerms, YamlFileStore
+from controller.store.wish_store import WishStore, WishTerms
 from controller.workqueue import WorkQueue
 
 log = logging.getLogger(__name__)
@@ -83,7 +83,7 @@ def _only_one(state_dir: Path) -> Iterator[None]:
 async def _serve(settings: Settings, greet: Callable[[], None]) -> None:
     secret = secretfile.load(settings.state_dir)
     site = site_of(settings, Access(_browsed_at(settings), settings.session_url, settings.sessions_locked, secret))
-    store = YamlFileStore(
+    store = WishStore(
         _home(settings),
         settings.state_dir,
         WishTerms(
@@ -141,7 +141,7 @@ def _home(settings: Settings) -> Home:
             raise AssertionError(other)  # the settings' own check lets nothing else pass
 
 
-async def _until_told_to_stop(store: YamlFileStore, informer: Informer, reconciler: Reconciler) -> None:
+async def _until_told_to_stop(store: WishStore, informer: Informer, reconciler: Reconciler) -> None:
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 from controller.store.git_home import Branch, GitHome
-from controller.store.yaml_file import YamlFileStore
+from controller.store.wish_store import WishStore
 from tests.fake_store import terms
 
 FIRST = """\
@@ -110,13 +110,13 @@ class Forge:
     def home(self, write: bool = True) -> GitHome:
         return GitHome(Branch(str(self.remote), "main", "wish.yaml", 600, write), self.state / "git")
 
-    async def store(self, write: bool = True) -> YamlFileStore:
-        store = YamlFileStore(self.home(write), self.state, terms(settle_seconds=0))
+    async def store(self, write: bool = True) -> WishStore:
+        store = WishStore(self.home(write), self.state, terms(settle_seconds=0))
         self._open.push_async_callback(store.close)
         await store.load()
         return store
 
-    async def running(self, write: bool = True) -> YamlFileStore:
+    async def running(self, write: bool = True) -> WishStore:
         store = await self.store(write)
         task = asyncio.get_running_loop().create_task(store.run())
         self._open.push_async_callback(_end, task)
@@ -132,7 +132,7 @@ async def _end(task: asyncio.Task[None]) -> None:
         await task
 
 
-async def look(store: YamlFileStore) -> None:
+async def look(store: WishStore) -> None:
     """As it does after each fetch."""
     await asyncio.to_thread(store._home.fetch)  # type: ignore[attr-defined]
     async with store._lock:

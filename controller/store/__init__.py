@@ -1,4 +1,4 @@
-"""Where the desired state lives. `yaml_file.py` keeps what it means, `home.py` says where its text lies."""
+"""Where the desired state lives. `wish_store.py` keeps what it means, `home.py` says where its text lies."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """What is kept beside the file, in SQLite: every generation with its text, what waits for approval, what happened.
 
-The newest generation is the last good state. Synchronous and for one thread: `yaml_file.py` keeps it in the thread
+The newest generation is the last good state. Synchronous and for one thread: `wish_store.py` keeps it in the thread
 that does all its blocking work.
 """
 

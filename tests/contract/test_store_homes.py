@@ -19,7 +19,7 @@ from controller.store.disk import FileHome
 from controller.store.git_home import Branch, GitHome
 from controller.store.home import Found, Home, Moved
 from controller.store.sqlite_home import SqliteHome
-from controller.store.yaml_file import YamlFileStore
+from controller.store.wish_store import WishStore
 from tests.fake_store import terms
 from tests.git_world import Forge
 
@@ -115,10 +115,10 @@ class Place:
         self._state.mkdir()
         self._open = contextlib.AsyncExitStack()
 
-    async def store(self, text: str | None = None) -> YamlFileStore:
+    async def store(self, text: str | None = None) -> WishStore:
         if text is not None:
             self.write(text)
-        store = YamlFileStore(self.somewhere.home(), self._state, terms(settle_seconds=0))
+        store = WishStore(self.somewhere.home(), self._state, terms(settle_seconds=0))
         self._open.push_async_callback(store.close)
         await store.load()
         return store
@@ -139,7 +139,7 @@ async def place(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     await place.close()
 
 
-async def look(store: YamlFileStore) -> None:
+async def look(store: WishStore) -> None:
     """As it does by itself from time to time; a branch is fetched first."""
     if isinstance(store._home, GitHome):
         await asyncio.to_thread(store._home.fetch)
@@ -294,13 +294,13 @@ import asyncio, os, signal, sys
 from pathlib import Path
 from controller.model import Wish
 from tests.contract.test_store_homes import KINDS, ABranch
-from controller.store.yaml_file import YamlFileStore
+from controller.store.wish_store import WishStore
 from tests.fake_store import terms
 ABranch.__init__ = lambda self, folder: vars(self).update(
     _folder=folder, _forge=type("There", (), {"remote": folder / "remote.git"}))
 folder = Path(sys.argv[2])
 async def main():
-    store = YamlFileStore(KINDS[sys.argv[1]](folder / "wish").home(), folder / "controller", terms(settle_seconds=0))
+    store = WishStore(KINDS[sys.argv[1]](folder / "wish").home(), folder / "controller", terms(settle_seconds=0))
     await store.load()
     for user in range(10, 100):
         await store.change(user, lambda _: Wish(), "api")

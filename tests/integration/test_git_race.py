@@ -15,13 +15,13 @@ import asyncio, sys
 from pathlib import Path
 from controller.model import Wish
 from controller.store.git_home import Branch, GitHome
-from controller.store.yaml_file import YamlFileStore
+from controller.store.wish_store import WishStore
 from tests.fake_store import terms
 
 async def main():
     remote, state = sys.argv[1], Path(sys.argv[2])
     home = GitHome(Branch(remote, "main", "wish.yaml", 1, write=True), state / "git")
-    store = YamlFileStore(home, state, terms(settle_seconds=0))
+    store = WishStore(home, state, terms(settle_seconds=0))
     await store.load()
     task = asyncio.create_task(store.run())
     print("ready", flush=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from controller.model import Wish
 from controller.store.git_home import Branch, GitHome
-from controller.store.yaml_file import YamlFileStore
+from controller.store.wish_store import WishStore
 from tests.fake_store import terms
 from tests.git_world import git, look
 
@@ -44,7 +44,7 @@ async def test_the_walk_is_as_its_page_tells(tmp_path: Path) -> None:
 
     branch = Branch(str(lab / "lab.git"), "main", "desired_state.yaml", 600, write=False)
     (tmp_path / "state").mkdir()
-    store = YamlFileStore(GitHome(branch, tmp_path / "state" / "git"), tmp_path / "state", terms(settle_seconds=0))
+    store = WishStore(GitHome(branch, tmp_path / "state" / "git"), tmp_path / "state", terms(settle_seconds=0))
     await store.load()
     try:
         assert dict(store.current.users) == {

@@ -14,7 +14,7 @@ from controller.informer import Informer, Ports, ProbeTimes
 from controller.model import Phase
 from controller.reconciler import Pace, Reconciler
 from controller.store.disk import FileHome
-from controller.store.yaml_file import YamlFileStore
+from controller.store.wish_store import WishStore
 from controller.workqueue import WorkQueue
 from tests.fake_engine import FakeEngine
 from tests.fake_store import terms
@@ -33,7 +33,7 @@ CLASS = (
 class Room:
     """A class at work."""
 
-    def __init__(self, file: Path, store: YamlFileStore, engine: FakeEngine) -> None:
+    def __init__(self, file: Path, store: WishStore, engine: FakeEngine) -> None:
         self.file = file
         self.store = store
         self.engine = engine
@@ -67,7 +67,7 @@ class Room:
 async def a_room(folder: Path, engine: FakeEngine) -> AsyncIterator[Room]:
     file, state = folder / "desired_state.yaml", folder / "state"
     state.mkdir(exist_ok=True)
-    store = YamlFileStore(FileHome(file), state, terms(settle_seconds=0))
+    store = WishStore(FileHome(file), state, terms(settle_seconds=0))
     await store.load()
     queue = WorkQueue()
     ports, times = Ports(30000, 31000), ProbeTimes(5, 5)

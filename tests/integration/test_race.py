@@ -30,14 +30,14 @@ SERVANT = """
 import asyncio, sys
 from pathlib import Path
 from controller.model import Wish
-from controller.store import history, yaml_file
+from controller.store import history, wish_store
 from controller.store.disk import FileHome
 from tests.fake_store import terms
 
 history.KEPT = 10**6
 
 async def main():
-    store = yaml_file.YamlFileStore(FileHome(Path(sys.argv[1])), Path(sys.argv[2]), terms(settle_seconds=0.002))
+    store = wish_store.WishStore(FileHome(Path(sys.argv[1])), Path(sys.argv[2]), terms(settle_seconds=0.002))
     await store.load()
     task = asyncio.create_task(store.run())
     print("ready", flush=True)

@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from controller import spec
 from controller.model import Wish
 from controller.store.disk import FileHome
-from controller.store.yaml_file import YamlFileStore
+from controller.store.wish_store import WishStore
 from tests.fake_store import terms
 
 START = 'version: 1\ngeneration: 1\nusers:\n  99: {session_id: "always"}  # so that the block is never empty\n...\n'
@@ -43,14 +43,14 @@ class Writers(RuleBasedStateMachine):
         self.expected = {99: "always"}
         self.editors: list[str] = []
         self.words = 0
-        self.store: YamlFileStore | None = None
+        self.store: WishStore | None = None
         self.restart()
 
     @rule()
     def restart(self) -> None:
         if self.store is not None:
             self.runner.run(self.store.close())
-        self.store = YamlFileStore(FileHome(self.file), self.folder, terms(settle_seconds=0))
+        self.store = WishStore(FileHome(self.file), self.folder, terms(settle_seconds=0))
         self.runner.run(self.store.load())
 
     @rule(user_id=users, remove=st.booleans())
@@ -101,7 +101,7 @@ class Writers(RuleBasedStateMachine):
     # ------------------------------------------------------------ helpers
 
     @property
-    def live(self) -> YamlFileStore:
+    def live(self) -> WishStore:
         assert self.store is not None
         return self.store
 

@@ -19,9 +19,9 @@ import pytest
 from controller import spec
 from controller.errors import NotPersisted, SettingsInvalid
 from controller.model import RunState, Wish
-from controller.store import disk, yaml_file
+from controller.store import disk, wish_store
 from controller.store.disk import FileHome
-from controller.store.yaml_file import YamlFileStore
+from controller.store.wish_store import WishStore
 from tests.fake_store import terms
 from tests.support import eventually
 
@@ -48,15 +48,15 @@ class Place:
         self.state.mkdir()
         self._open = contextlib.AsyncExitStack()
 
-    async def store(self, text: str | None = None, profiles: set[str] | None = None) -> YamlFileStore:
+    async def store(self, text: str | None = None, profiles: set[str] | None = None) -> WishStore:
         if text is not None:
             self.file.write_text(text, newline="")
-        store = YamlFileStore(FileHome(self.file), self.state, terms(profiles or {"standard", "large"}))
+        store = WishStore(FileHome(self.file), self.state, terms(profiles or {"standard", "large"}))
         self._open.push_async_callback(store.close)
         await store.load()
         return store
 
-    async def running(self, text: str | None = None) -> YamlFileStore:
+    async def running(self, text: str | None = None) -> WishStore:
         store = await self.store(text)
         task = asyncio.get_running_loop().create_task(store.run())
         self._open.push_async_callback(self._end, task)
@@ -165,7 +165,7 @@ async def test_a_profile_that_the_operator_took_away_is_shown_and_ends_nothing(p
 
 async def test_a_history_that_cannot_be_read_stops_the_start(place: Place) -> None:
     (place.state / "history.sqlite3").write_bytes(b"no database " * 100)
-    store = YamlFileStore(FileHome(place.file), place.state, terms())
+    store = WishStore(FileHome(place.file), place.state, terms())
     with pytest.raises(SettingsInvalid, match="cannot be used"):
         await store.load()
 
@@ -308,10 +308,10 @@ import asyncio, os, signal, sys
 from pathlib import Path
 from controller.model import Wish
 from controller.store.disk import FileHome
-from controller.store.yaml_file import YamlFileStore
+from controller.store.wish_store import WishStore
 from tests.fake_store import terms
 async def main():
-    store = YamlFileStore(FileHome(Path(sys.argv[1])), Path(sys.argv[2]), terms(settle_seconds=0))
+    store = WishStore(FileHome(Path(sys.argv[1])), Path(sys.argv[2]), terms(settle_seconds=0))
     await store.load()
     for user in range(10, 100):
         await store.change(user, lambda _: Wish(), "api")
@@ -597,7 +597,7 @@ async def test_a_good_edit_that_cannot_be_recorded_waits(place: Place) -> None:
 
 
 async def test_a_dead_watcher_costs_only_delay(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(yaml_file, "POLL_SECONDS", 0.1)
+    monkeypatch.setattr(wish_store, "POLL_SECONDS", 0.1)
     store = await place.running(START)
     gone = place.file.parent.rename(place.file.parent.with_name("gone"))  # and the watcher with it
     place.file.parent.mkdir()

@@ -14,7 +14,7 @@ from controller.errors import NeedsApproval, NotPending, NotPersisted, WishInval
 from controller.model import Event, RunState, Wish
 from controller.store import Pending
 from controller.store.disk import FileHome
-from controller.store.yaml_file import YamlFileStore
+from controller.store.wish_store import WishStore
 from tests.fake_store import terms
 from tests.unit.test_store import Place
 
@@ -35,21 +35,21 @@ async def place(tmp_path: Path) -> AsyncIterator[Place]:
     await place.close()
 
 
-async def look(store: YamlFileStore) -> None:
+async def look(store: WishStore) -> None:
     """Have the store take what the file says now."""
     await store.change(99, lambda wish: wish, "nobody")
 
 
-def founded(store: YamlFileStore) -> bool:
+def founded(store: WishStore) -> bool:
     return store.founded
 
 
-def waiting(store: YamlFileStore) -> Pending:
+def waiting(store: WishStore) -> Pending:
     assert store.pending is not None
     return store.pending
 
 
-async def held(place: Place, store: YamlFileStore) -> Pending:
+async def held(place: Place, store: WishStore) -> Pending:
     place.file.write_text(lab(1, 2, 3).replace("seat 1", "seat one"))
     await look(store)
     assert store.pending is not None
@@ -162,7 +162,7 @@ async def test_a_state_that_names_nobody_waits_unless_that_is_allowed(place: Pla
     await look(store)
     assert store.pending is not None
     assert store.pending.why == "it names nobody, and 1 users are wanted"
-    bold = YamlFileStore(FileHome(place.file), place.state, terms(allow_empty=True))
+    bold = WishStore(FileHome(place.file), place.state, terms(allow_empty=True))
     await bold.load()
     assert len(bold.current.users) == 1, "what waits, waits"
     place.file.write_text("version: 1\ngeneration: 1\nusers: {}   # on purpose\n...\n")
@@ -171,7 +171,7 @@ async def test_a_state_that_names_nobody_waits_unless_that_is_allowed(place: Pla
     await bold.close()
 
 
-async def look_quietly(store: YamlFileStore) -> None:
+async def look_quietly(store: WishStore) -> None:
     await store.surveyed({})
     await store.change(98, lambda wish: wish, "nobody")
 

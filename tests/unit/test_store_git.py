@@ -16,7 +16,7 @@ from controller.settings import without_password
 from controller.store import git as git_module
 from controller.store.git import Git, GitFailed
 from controller.store.git_home import Branch, GitHome
-from controller.store.yaml_file import YamlFileStore
+from controller.store.wish_store import WishStore
 from tests.fake_store import terms
 from tests.git_world import FIRST, Forge, git, look
 from tests.support import eventually
@@ -501,7 +501,7 @@ async def test_ssh_is_spoken_without_a_question_and_a_stop_does_not_wait_for_it(
     ssh.chmod(0o755)
     monkeypatch.setenv("PATH", f"{bin_folder}:{os.environ['PATH']}")
     branch = Branch(f"ssh://git@lab.example.org{forge.remote}", "main", "wish.yaml", 600, write=True)
-    store = YamlFileStore(GitHome(branch, forge.state / "git"), forge.state, terms(settle_seconds=0))
+    store = WishStore(GitHome(branch, forge.state / "git"), forge.state, terms(settle_seconds=0))
     await store.load()
     await store.change(7, to(Wish()), "api 1")
     assert forge.log()[0] == "create user 7"

@@ -1,4 +1,4 @@
-"""The desired state in one YAML file that people, git and the API write, none of them losing what another wrote.
+"""The desired state in one YAML text that people, git and the API write, none of them losing what another wrote.
 
 `change` and `amend` bring the API's wishes into the file, `run` takes in what others wrote. Both first take the file
 as it is now, under one lock, so that every writer's text is seen before ours is put in its place. A text that cannot
@@ -78,7 +78,7 @@ class _Outcome:
     """Why it has to wait, or empty."""
 
 
-class YamlFileStore:
+class WishStore:
     """A `Store` with `Texts`. `load` it first, `run` it for as long as it lives, `close` it last."""
 
     def __init__(self, home: Home, state_dir: Path, terms: WishTerms) -> None:
