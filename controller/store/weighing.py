@@ -12,6 +12,7 @@ from controller import brake, merge, spec
 from controller.errors import Problem, WishInvalid
 from controller.model import DesiredState
 from controller.store.history import Offer
+from controller.target import Site
 
 ABSURD = 10**9
 """No count of changes: a generation so high, in a file that comes to us without history, is not gone on from."""
@@ -21,7 +22,7 @@ ABSURD = 10**9
 class WishTerms:
     """What the operator's settings say about the wish."""
 
-    site: spec.Site
+    site: Site
     max_users: int
     settle_seconds: float
     limits: brake.Limits
