@@ -35,8 +35,9 @@ from controller.http import (
     unknown_fields,
 )
 from controller.model import Activity, EngineView, Phase, RunState, UserView, Wish
-from controller.spec import Site, container_name, parse_instant, user_id_of, valid_session_id
+from controller.spec import container_name, parse_instant, user_id_of, valid_session_id
 from controller.store import Change
+from controller.target import Site
 from controller.wishes import Wishes, pending_document
 
 LOOK_SECONDS = 5.0

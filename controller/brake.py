@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from controller.merge import ranges
 from controller.model import DesiredState, RunState, Wish
-from controller.spec import Site, resolve
+from controller.target import Site, resolve
 
 
 @dataclass(frozen=True, slots=True)

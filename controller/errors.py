@@ -59,6 +59,13 @@ class WishReadOnly(MatlabManagerError):
     code = "read_only"
 
 
+class PolicyBroken(MatlabManagerError):
+    """A change asks for more than the operator allows."""
+
+    code = "policy"
+    hint = "Stop or destroy a session, or have the operator raise `policy`; GET /v1/status tells what is allowed."
+
+
 class NeedsApproval(MatlabManagerError):
     """The brake holds a change that would end many sessions at once."""
 

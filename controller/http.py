@@ -25,6 +25,7 @@ from controller.errors import (
     NoSuchGeneration,
     NotPending,
     NotPersisted,
+    PolicyBroken,
     SessionConflict,
     WishInvalid,
     WishReadOnly,
@@ -134,7 +135,7 @@ def _status_of(error: MatlabManagerError) -> int:
     match error:
         case NotPersisted() | WishInvalid() | EngineUnavailable():
             return 503
-        case SessionConflict() | NeedsApproval() | NotPending() | WishReadOnly():
+        case SessionConflict() | NeedsApproval() | NotPending() | WishReadOnly() | PolicyBroken():
             return 409
         case NoSuchContainer() | NoSuchGeneration():
             return 404

@@ -32,7 +32,8 @@ from controller.store.disk import FileHome
 from controller.store.git_home import Branch, GitHome
 from controller.store.home import Home
 from controller.store.sqlite_home import SqliteHome
-from controller.store.wish_store import WishStore, WishTerms
+from controller.store.weighing import WishTerms
+from controller.store.wish_store import WishStore
 from controller.workqueue import WorkQueue
 
 log = logging.getLogger(__name__)

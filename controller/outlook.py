@@ -12,7 +12,7 @@ from datetime import datetime
 from controller.errors import NameConflict, WishInvalid
 from controller.model import Container, DesiredState, Retry
 from controller.planner import plan
-from controller.spec import Site, resolve
+from controller.target import Site, resolve
 
 
 @dataclass(frozen=True, slots=True)

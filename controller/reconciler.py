@@ -47,8 +47,9 @@ from controller.model import (
 )
 from controller.outlook import Step, outlook
 from controller.planner import after_crash, after_failure, plan
-from controller.spec import MAX_USER_ID, Site, resolve
+from controller.spec import MAX_USER_ID
 from controller.store import Store
+from controller.target import Site, resolve
 from controller.workqueue import WorkQueue
 
 log = logging.getLogger(__name__)

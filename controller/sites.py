@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from controller.access import Access
 from controller.settings import Settings
-from controller.spec import Profile, Site
+from controller.target import Site
 
 
 def site_of(settings: Settings, access: Access) -> Site:
@@ -17,7 +17,8 @@ def site_of(settings: Settings, access: Access) -> Site:
         bind_address=settings.bind_address,
         run_as=settings.session_user,
         default_profile=settings.default_profile,
-        profiles={name: Profile(**dict(profile)) for name, profile in settings.profiles.items()},
+        profiles={name: each.profile for name, each in settings.profiles.items()},
+        policy=settings.policy.rules,
         access=access,
         frame_ancestors=settings.frame_ancestors,
     )

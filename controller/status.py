@@ -26,8 +26,9 @@ from controller.model import (
     UserView,
     Wish,
 )
-from controller.spec import Site, container_name
+from controller.spec import container_name
 from controller.store import Asked, Sync, WishHealth
+from controller.target import Site
 
 API_VERSION = "1.0"
 """Of the contract with callers, as the quick reference prints it; the program's own is in `/v1/status`."""

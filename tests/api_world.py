@@ -19,7 +19,7 @@ from controller.http import Runner
 from controller.informer import Informer, Ports, ProbeTimes
 from controller.model import DesiredState, Probe, SessionHealth, SessionState, Wish
 from controller.reconciler import Pace, Reconciler
-from controller.spec import Profile, Site
+from controller.target import Profile, Site
 from controller.workqueue import WorkQueue
 from tests.fake_engine import FakeEngine
 from tests.fake_store import FakeStore

@@ -11,9 +11,9 @@ from types import MappingProxyType
 from controller.brake import Limits
 from controller.errors import NotPersisted
 from controller.model import DesiredState, Event, Wish
-from controller.spec import Profile, Site
 from controller.store import Asked, Change, Pending, Sync, WishHealth
-from controller.store.wish_store import WishTerms
+from controller.store.weighing import WishTerms
+from controller.target import Profile, Site
 
 PROFILE = Profile("matlab-session:octave", 2, 4 * 2**30, 4 * 2**30, {}, None)
 

@@ -7,6 +7,7 @@ no table printer.
 from __future__ import annotations
 
 import difflib
+import errno
 import shutil
 import sys
 import textwrap
@@ -16,7 +17,7 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-from controller.cli.failures import Unreachable, Wrong
+from controller.cli.failures import Unreachable, Wrong, usage_sentence
 from controller.errors import MatlabManagerError, SettingsInvalid
 
 COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
@@ -110,14 +111,28 @@ class LazyGroup(click.Group):
                 raise
             raise click.UsageError(f"{error.message} Did you mean `{close[0]}`?", ctx) from error
 
+    def make_context(self, *args: Any, **more: Any) -> click.Context:
+        try:
+            return super().make_context(*args, **more)
+        except click.exceptions.NoArgsIsHelpError:
+            raise
+        except click.UsageError as error:
+            raise Wrong(_fitted(usage_sentence(error))) from error
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except MatlabManagerError as error:
             kind = Wrong if isinstance(error, SettingsInvalid) else click.ClickException
             raise kind(_fitted("\n".join(filter(None, (str(error), error.hint))))) from error
-        except click.UsageError:
+        except click.exceptions.NoArgsIsHelpError:
             raise
+        except click.UsageError as error:
+            raise Wrong(_fitted(usage_sentence(error))) from error
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            raise click.ClickException("There is no room on the disk for what was to be written.") from error
         except click.ClickException as error:
             kind = {Wrong.exit_code: Wrong, Unreachable.exit_code: Unreachable}.get(
                 error.exit_code, click.ClickException
@@ -149,6 +164,6 @@ def main() -> None:
       matlabctl create 1-5,9       give these users a session
       matlabctl list -w            who has a session, and is it ready
       matlabctl plan FILE          what would be done, were this the desired state
-      matlabctl why 7              why is user 7's as it is
+      matlabctl why 7              why user 7's session is as it is
       matlabctl COMMAND --help     what a command does and takes
     """

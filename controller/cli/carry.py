@@ -10,6 +10,7 @@ from controller import yamltext
 from controller.cli.api import Api, speaks
 from controller.cli.failures import Wrong
 from controller.cli.flags import output_flag
+from controller.cli.output import print_data
 from controller.cli.texts import read_text
 from controller.cli.wish import bring_in, refuse
 
@@ -17,26 +18,31 @@ from controller.cli.wish import bring_in, refuse
 @click.command("export")
 @click.argument("file", required=False, type=click.Path(path_type=Path))
 @speaks
-def export_command(api: Api, file: Path | None) -> None:
+@output_flag
+def export_command(api: Api, file: Path | None, output: str) -> None:
     """Write the desired state in force, as it is kept, to FILE or to standard output.
 
-    FILE must not be there yet. Whatever the state lives in, this is the text that `import` takes.
+    FILE must not be there yet. Whatever the state lives in, this is the text that `import` takes. With `-o json` or
+    `yaml` it is told together with its generation.
 
     \b
     Examples:
       matlabctl export backup.yaml
       matlabctl export | git hash-object --stdin
     """
-    text = api.get("/v1/desired-state", "text")["text"]
+    kept = api.get("/v1/desired-state", "text")
     if file is None:
-        click.echo(text, nl=False)
+        click.echo(kept["text"], nl=False) if output == "table" else print_data(kept, output)
         return
     try:
         with file.open("x", encoding="utf-8", newline="") as stream:
-            stream.write(text)
+            stream.write(kept["text"])
     except OSError as error:
         raise Wrong(f"{file} cannot be written: {error.strerror}.") from error
-    click.echo(f"Wrote {file}.")
+    if output != "table":
+        print_data({"generation": kept["generation"], "file": str(file)}, output)
+    else:
+        click.echo(f"Wrote {file}: generation {kept['generation']}.")
 
 
 @click.command("import")

@@ -30,7 +30,8 @@ from controller.engine.docker import DockerEngine
 from controller.engine.ports import listener
 from controller.errors import EngineError, WishInvalid
 from controller.model import Container, Phase
-from controller.settings import Settings, show_size
+from controller.settings import Settings
+from controller.sizes import show_size
 
 LITTLE_DISK = 5 * 1024**3
 CLOCK_APART = timedelta(seconds=2)

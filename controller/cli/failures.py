@@ -37,6 +37,13 @@ class Refused(click.ClickException):
         self.body = body
 
 
+def usage_sentence(error: click.UsageError) -> str:
+    """What is wrong with the words that were typed, and where the right ones stand: in place of click's three lines."""
+    said = error.format_message()
+    where = error.ctx.command_path if error.ctx else "matlabctl"
+    return f"{said if said.endswith(('.', '!', '?')) else f'{said}.'} `{where} --help` tells how it is used."
+
+
 class Comparing(click.Command):
     """A command whose exit code 2 is its answer, so that whatever is wrong has to be another: 1."""
 
@@ -44,7 +51,7 @@ class Comparing(click.Command):
         try:
             return super().make_context(*args, **more)
         except click.UsageError as error:
-            raise click.ClickException(error.format_message()) from error
+            raise click.ClickException(usage_sentence(error)) from error
 
     def invoke(self, ctx: click.Context) -> Any:
         try:

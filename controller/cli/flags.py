@@ -9,7 +9,9 @@ from typing import Any
 
 import click
 
-from controller.settings import LoadedSettings, Settings, default_text, environment_name, load
+from controller.fields import default_text
+from controller.settings import Settings, environment_name
+from controller.sources import LoadedSettings, load
 
 Command = Callable[..., Any]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from collections.abc import Sequence
 
 import click
@@ -12,7 +11,7 @@ import click
 from controller.cli.api import Api, Json, speaks
 from controller.cli.failures import Refused
 from controller.cli.flags import output_flag
-from controller.cli.output import print_data, print_lines
+from controller.cli.output import linger, print_data, print_lines
 from controller.cli.users import Users, users_argument
 from controller.cli.words import BAD, WAITING, hand, moment
 from controller.logs import printable
@@ -50,7 +49,7 @@ def logs_command(api: Api, user: int, follow: bool, tail: int, output: str) -> N
     _print(seen[-tail:])
     try:
         while follow:
-            time.sleep(FOLLOW_SECONDS)
+            linger(FOLLOW_SECONDS)
             try:
                 found = api.get(path, "lines", tail=max(tail, WINDOW))["lines"]
             except Refused as error:  # between two containers there is none
@@ -90,10 +89,13 @@ def events_command(api: Api, users: Users, follow: bool, limit: int, output: str
     if output != "table" and not follow:
         print_data({"events": _of(users, found)}, output)
         return
+    if not found and not follow:
+        click.echo("Nothing has happened yet." if users is None else "Nothing has happened to these users yet.")
+        return
     _print_events(_of(users, found), output)
     try:
         while follow:
-            time.sleep(FOLLOW_SECONDS)
+            linger(FOLLOW_SECONDS)
             found = api.get("/v1/events", "events", user_id=one, after=last, limit=10_000)["events"]
             last = max((last, *(each["id"] for each in found)))
             _print_events(_of(users, found), output)

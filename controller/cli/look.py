@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from datetime import UTC, datetime
 
 import click
@@ -15,7 +14,7 @@ from controller.cli.api import Api, Json, speaks
 from controller.cli.brake import pending_rows
 from controller.cli.failures import Unreachable
 from controller.cli.flags import output_flag
-from controller.cli.output import Row, console, is_wide, on_terminal, print_data, print_table, table
+from controller.cli.output import Row, console, is_wide, linger, on_terminal, print_data, print_table, table
 from controller.cli.users import Users, chosen, users_argument
 from controller.cli.words import BAD, GOOD, QUIET, WAITING, Cell, age, condition, ready, share, trouble
 from controller.status import bytes_size
@@ -139,6 +138,8 @@ def _status_rows(server: str, status: Json) -> list[Row]:
     if status.get("pending"):
         rows.append(("brake", ("a change waits for `matlabctl approve` or `matlabctl reject`", WAITING)))
         rows += pending_rows(status["pending"], datetime.now(UTC))
+    if status.get("policy"):
+        rows += _policy_rows(status["policy"])
     if engine["reachable"]:
         rows.append(("engine", f"Docker {engine['version']}"))
     else:
@@ -151,6 +152,15 @@ def _status_rows(server: str, status: Json) -> list[Row]:
     rows.append(("work", work))
     if queue["resyncs"]:
         rows.append(("resync", f"{queue['resyncs']} so far, the last in {queue['resync_ms']} ms"))
+    return rows
+
+
+def _policy_rows(policy: Json) -> list[Row]:
+    """What is wanted of what the operator allows; nothing where all is allowed."""
+    rows: list[Row] = [("policy", policy["standing"])] if policy["standing"] else []
+    if policy["exceeded"]:
+        more = f"more is wanted than allowed: {policy['exceeded']}; what runs goes on, and nothing may be added"
+        rows.append(("", (more, WAITING)))
     return rows
 
 
@@ -208,7 +218,7 @@ def _redraw(api: Api, users: Users) -> None:
     try:
         with Live(shown(), console=console(), auto_refresh=False, vertical_overflow="crop") as live:
             while True:
-                time.sleep(FOLLOW_SECONDS)
+                linger(FOLLOW_SECONDS)
                 live.update(shown(), refresh=True)
     except KeyboardInterrupt:
         return
@@ -227,7 +237,7 @@ def _tell_changes(api: Api, users: Users) -> None:
                     click.echo(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} user={user_id} {' '.join(words)}")
             sys.stdout.flush()
             before = now
-            time.sleep(FOLLOW_SECONDS)
+            linger(FOLLOW_SECONDS)
     except KeyboardInterrupt:
         return
 

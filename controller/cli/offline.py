@@ -140,6 +140,8 @@ def _shown(value: Any) -> str:
             return str(value).lower()
         case {"git": _, "sqlite": _}:
             return "; ".join(f"{name}: {told}" for name, told in value.items() if told is not None)
+        case {"images": images, "per_session": each, "total": all_of_them}:
+            return f"images: {', '.join(images)}; per session: {_ceilings(each)}; total: {_ceilings(all_of_them)}"
         case dict():
             return "; ".join(
                 f"{name}: {profile['image']} {profile['cpus']:g} cpus {profile['memory']}"
@@ -149,3 +151,9 @@ def _shown(value: Any) -> str:
             return f"{value:g}"
         case _:
             return str(value)
+
+
+def _ceilings(most: Mapping[str, Any]) -> str:
+    """`no ceiling`, or `4 cpus, 16g memory`."""
+    given = [f"{_shown(value)} {name}" for name, value in most.items() if value is not None]
+    return ", ".join(given) or "no ceiling"

@@ -6,7 +6,10 @@ terminal as a control sequence.
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import select
 import sys
 from collections.abc import Iterable, Sequence
 
@@ -31,7 +34,18 @@ def print_data(data: object, form: str) -> None:
     if form == "json":
         click.echo(json.dumps(data, indent=2, ensure_ascii=False))
     else:
-        click.echo(yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=PIPE_WIDTH), nl=False)
+        click.echo(yaml.dump(data, Dumper=_Readable, sort_keys=False, allow_unicode=True, width=PIPE_WIDTH), nl=False)
+
+
+class _Readable(yaml.SafeDumper):
+    """Texts of several lines stay such."""
+
+
+def _block(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+_Readable.add_representer(str, _block)
 
 
 def print_table(heads: Sequence[str], rows: Iterable[Row]) -> None:
@@ -60,6 +74,14 @@ def is_wide() -> bool:
 
 def on_terminal() -> bool:
     return sys.stdout.isatty()
+
+
+def linger(seconds: float) -> None:
+    """Wait between two looks; ends a command whose reader has gone (`matlabctl list -w | head`), as a write would."""
+    reader = select.poll()
+    reader.register(sys.stdout.fileno(), 0)  # no event but hang-up and error, which need no asking for
+    if reader.poll(seconds * 1000):
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
 
 def console() -> Console:

@@ -6,13 +6,15 @@ from collections.abc import Iterable
 
 from pydantic import BaseModel
 
+from controller.fields import allowed_text, default_text
 from controller.settings import (
     ElsewhereSettings,
     GitSettings,
+    PolicySettings,
     ProfileSettings,
+    SessionCeilings,
     Settings,
-    allowed_text,
-    default_text,
+    TotalCeilings,
     environment_name,
 )
 
@@ -23,6 +25,9 @@ def reference_page() -> str:
         profile="\n".join(_rows(ProfileSettings)),
         elsewhere="\n".join(_rows(ElsewhereSettings)),
         git="\n".join(_rows(GitSettings)),
+        policy="\n".join(_rows(PolicySettings)),
+        per_session="\n".join(_rows(SessionCeilings)),
+        total="\n".join(_rows(TotalCeilings)),
     )
 
 
@@ -95,5 +100,35 @@ profiles:
     cpus: 4
     memory: 8g
     env: {{OMP_NUM_THREADS: "4"}}
+```
+
+## Policy
+
+What profiles may offer, and how much all sessions together may come to. It is set in the file only. Left out, it allows
+everything:
+
+| key | default | meaning |
+|---|---|---|
+{policy}
+
+`per_session` has any of these. With a profile that passes one, or whose image is not listed, the controller does not
+start, and says so:
+
+| key | default | meaning |
+|---|---|---|
+{per_session}
+
+`total` has any of these. Each user whose session shall run counts, with the limits of the profile. A change of the
+desired state that asks for more is refused, whoever makes it; docs/declared-state.md tells how:
+
+| key | default | meaning |
+|---|---|---|
+{total}
+
+```yaml
+policy:
+  images: ["matlab-session:*", "registry.example.org/lab/matlab@sha256:*"]
+  per_session: {{cpus: 8, memory: 16g, shm: 8g}}
+  total: {{sessions: 40, cpus: 96, memory: 200g}}
 ```
 """

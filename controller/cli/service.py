@@ -12,7 +12,8 @@ from pathlib import Path
 import click
 
 from controller.cli.failures import Wrong
-from controller.cli.flags import load_settings
+from controller.cli.flags import load_settings, output_flag
+from controller.cli.output import print_data
 
 NAME = "matlab-container-manager.service"
 
@@ -56,6 +57,17 @@ NO_SYSTEMD = (
 )
 
 
+PROPERTIES = {
+    "loaded": "LoadState",
+    "active": "ActiveState",
+    "state": "SubState",
+    "at_boot": "UnitFileState",
+    "pid": "MainPID",
+    "since": "ActiveEnterTimestamp",
+}
+"""What `service status -o json` tells, and systemd's word for it."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Place:
     """Where the unit goes, and how systemd is told of it."""
@@ -88,7 +100,8 @@ def service_command() -> None:
     "--user", metavar="NAME", help="Whom the machine's service runs as; one who may use Docker.  [default: root]"
 )
 @click.option("--dry-run", is_flag=True, help="Print the unit and change nothing.")
-def install(config: Path | None, user: str | None, dry_run: bool) -> None:
+@output_flag
+def install(config: Path | None, user: str | None, dry_run: bool, output: str) -> None:
     """Write the unit, start it, and have it started at every boot. Once more after a move or an upgrade is fine.
 
     The working folder becomes the service's: that is where `controller.yaml` and `desired_state.yaml` are looked for.
@@ -100,11 +113,12 @@ def install(config: Path | None, user: str | None, dry_run: bool) -> None:
     """
     load_settings(config, {})  # what cannot be used is said here and now, not in a journal
     text = unit(Path.cwd(), Path(sys.executable), config, user, of_machine=os.getuid() == 0)
+    place = _place()
+    told = {"file": str(place.file), "installed": not dry_run, "unit": text}
     if dry_run:
-        click.echo(text, nl=False)
+        click.echo(text, nl=False) if output == "table" else print_data(told, output)
         return
     _need_systemd("install")
-    place = _place()
     try:
         place.file.parent.mkdir(parents=True, exist_ok=True)
         place.file.write_text(text)
@@ -113,6 +127,9 @@ def install(config: Path | None, user: str | None, dry_run: bool) -> None:
     _systemctl(place, "daemon-reload")
     _systemctl(place, "enable", NAME)
     _systemctl(place, "restart", NAME)
+    if output != "table":
+        print_data(told, output)
+        return
     click.echo(f"Wrote {place.file}; the controller runs, and does after each boot.")
     click.echo("`matlabctl service status` shows how it is.")
     if os.getuid():
@@ -120,21 +137,28 @@ def install(config: Path | None, user: str | None, dry_run: bool) -> None:
 
 
 @service_command.command("status")
-def status() -> None:
+@output_flag
+def status(output: str) -> None:
     """Show what systemd says of it. The exit code is systemd's: 0 running, 3 not running, 4 not installed.
 
     \b
-    Example:
+    Examples:
       matlabctl service status
+      matlabctl service status -o json | jq .active
     """
     _need_systemd("show")
     place = _place()
+    if output != "table":
+        told = standing(_systemctl(place, "show", NAME, f"--property={','.join(PROPERTIES.values())}"))
+        print_data({"file": str(place.file), **told}, output)
+        sys.exit(0 if told["active"] == "active" else 3 if told["loaded"] == "loaded" else 4)
     sys.exit(subprocess.run([*place.systemctl, "--no-pager", "status", NAME], check=False).returncode)  # noqa: S603
 
 
 @service_command.command("uninstall")
 @click.option("--dry-run", is_flag=True, help="Say what would be removed and change nothing.")
-def uninstall(dry_run: bool) -> None:
+@output_flag
+def uninstall(dry_run: bool, output: str) -> None:
     """Stop the service and remove its unit. Sessions go on; settings, desired state and files stay.
 
     \b
@@ -142,17 +166,29 @@ def uninstall(dry_run: bool) -> None:
       sudo matlabctl service uninstall
     """
     place = _place()
-    if dry_run:
-        there = place.file.exists()
+    there = place.file.exists()
+    if dry_run and output == "table":
         click.echo(f"Would stop {NAME} and remove {place.file}." if there else f"There is no {place.file}.")
         return
+    if dry_run:
+        print_data({"file": str(place.file), "installed": there}, output)
+        return
     _need_systemd("uninstall")
-    if not place.file.exists():
+    if not there:
         raise click.ClickException(f"There is no {place.file}, so nothing to uninstall.")
     _systemctl(place, "disable", "--now", NAME)
     place.file.unlink()
     _systemctl(place, "daemon-reload")
+    if output != "table":
+        print_data({"file": str(place.file), "installed": False}, output)
+        return
     click.echo(f"Removed {place.file}. Sessions go on; settings, desired state and files stay.")
+
+
+def standing(shown: str) -> dict[str, str]:
+    """What `systemctl show` printed, `Name=value` a line, by our names."""
+    values = dict(line.split("=", 1) for line in shown.splitlines() if "=" in line)
+    return {name: values.get(theirs, "") for name, theirs in PROPERTIES.items()}
 
 
 def unit(folder: Path, python: Path, config: Path | None, user: str | None, *, of_machine: bool) -> str:
@@ -188,8 +224,9 @@ def _need_systemd(verb: str) -> None:
         raise Wrong(NO_SYSTEMD.format(verb=verb))
 
 
-def _systemctl(place: _Place, *words: str) -> None:
+def _systemctl(place: _Place, *words: str) -> str:
     done = subprocess.run([*place.systemctl, *words], capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode:
         said = " ".join((done.stderr or done.stdout).split())
         raise click.ClickException(f"{' '.join((*place.systemctl, *words))}: {said or 'failed without a word'}")
+    return done.stdout

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import click
@@ -42,15 +42,19 @@ def spelled(ids: Sequence[int]) -> str:
     return ",".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)
 
 
-def _parsed(_: click.Context, __: click.Parameter, words: Sequence[str]) -> Users:
+def _parsed(context: click.Context, _: click.Parameter, words: Sequence[str]) -> Users:
     if not words or list(words) == ["all"]:
         return None
-    ids: set[int] = set()
-    for part in (part for word in words for part in word.split(",")):
+    return tuple(sorted({user_id for word in words for user_id in _range(word, context)}))
+
+
+def _range(word: str, context: click.Context) -> Iterator[int]:
+    for part in word.split(","):
         match = re.fullmatch(r"([1-9][0-9]{0,2})(?:-([1-9][0-9]{0,2}))?", part, re.ASCII)
-        first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
+        if match is None:
+            rule = f"numbers from 1 to {MAX_USER_ID}, ranges and lists of them, such as 1-5,9, or `all` alone"
+            raise click.UsageError(f"'{word}' names no users; write {rule}.", context)
+        first, last = int(match[1]), int(match[2] or match[1])
         if first > last:
-            rule = f"numbers from 1 to {MAX_USER_ID}, ranges and lists of them, such as 1-5,9, or `all`"
-            raise click.BadParameter(f"'{part}' names no user; write {rule}.")
-        ids.update(range(first, last + 1))
-    return tuple(sorted(ids))
+            raise click.UsageError(f"'{part}' runs backwards; write {last}-{first}.", context)
+        yield from range(first, last + 1)

@@ -174,7 +174,8 @@ def _print_changes(changes: list[Json] | None) -> None:
 @click.argument("old", required=False, metavar="[OLD]")
 @click.argument("new", required=False, metavar="[NEW]")
 @speaks
-def diff_command(api: Api, old: str | None, new: str | None) -> None:
+@output_flag
+def diff_command(api: Api, old: str | None, new: str | None, output: str) -> None:
     """Show how two texts of the desired state differ, line by line.
 
     Each is a generation's number or a file (`-`: standard input); where one is left out, it is the text in force. With
@@ -187,6 +188,7 @@ def diff_command(api: Api, old: str | None, new: str | None) -> None:
       matlabctl diff desired_state.yaml
       matlabctl diff 12
       matlabctl diff 12 15
+      matlabctl diff -o json | jq -r '.diff[]'
     """
     current = api.get("/v1/desired-state", "text")
     here = (f"generation {current['generation']}", current["text"])
@@ -198,7 +200,13 @@ def diff_command(api: Api, old: str | None, new: str | None) -> None:
     else:
         sides = (_text_of(api, old), _text_of(api, new))
     (name, text), (other_name, other_text) = sides
-    sys.exit(SOMETHING_TO_DO if _print_diff(text, other_text, name, other_name) else 0)
+    if output == "table":
+        differ = _print_diff(text, other_text, name, other_name)
+    else:
+        lines = _diff(text, other_text, name, other_name)
+        differ = bool(lines)
+        print_data({"old": name, "new": other_name, "differ": differ, "diff": lines}, output)
+    sys.exit(SOMETHING_TO_DO if differ else 0)
 
 
 def _text_of(api: Api, word: str) -> tuple[str, str]:
@@ -208,9 +216,8 @@ def _text_of(api: Api, word: str) -> tuple[str, str]:
 
 
 def _print_diff(old: str, new: str, old_name: str, new_name: str) -> bool:
-    """Whether there is a difference, other than in the number of the generation."""
-    before, after = (_without_generation(text) for text in (old, new))
-    lines = list(difflib.unified_diff(before, after, old_name, new_name, lineterm=""))
+    """Whether there is a difference."""
+    lines = _diff(old, new, old_name, new_name)
     colours = {"+": GOOD, "-": BAD, "@": "cyan"}
     for line in lines:
         title = line.startswith(("+++", "---"))
@@ -218,6 +225,12 @@ def _print_diff(old: str, new: str, old_name: str, new_name: str) -> bool:
     if not lines:
         click.echo(f"{old_name} and {new_name} say the same.", err=True)
     return bool(lines)
+
+
+def _diff(old: str, new: str, old_name: str, new_name: str) -> list[str]:
+    """The lines of a unified diff; the generation's number is no difference."""
+    before, after = (_without_generation(text) for text in (old, new))
+    return list(difflib.unified_diff(before, after, old_name, new_name, lineterm=""))
 
 
 def _without_generation(text: str) -> list[str]:

@@ -28,6 +28,7 @@ class Journal:
     """`history` is there once `open` was called, and is used within `blocking` or `asking` only."""
 
     history: History
+    _path: Path
 
     def __init__(self) -> None:
         # One thread for all that blocks: a cancelled caller leaves no write behind that could race with the next one.
@@ -47,10 +48,11 @@ class Journal:
         try:
             return await self.blocking(work)
         except sqlite3.Error as error:
-            raise NotPersisted(f"The history cannot be used: {error}.") from error
+            raise NotPersisted(f"The history in {self._path} cannot be used: {error}.") from error
 
     def open(self, path: Path) -> History:
         """Raises sqlite3.Error."""
+        self._path = path
         self.history = History(path)
         return self.history
 

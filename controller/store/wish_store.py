@@ -5,8 +5,8 @@ as it is now, under one lock, so that every writer's text is seen before ours is
 be taken changes nothing: the last good one stays in force and `health` says what is wrong. A good one that would end
 many sessions at once waits, as `pending`, for `approve` or `reject`.
 
-What a text means is left to `spec.py`, how two meet to `merge.py`, what is too much at once to `brake.py`, how a file
-is read and replaced to `disk.py`, what once held and happened to `history.py`.
+What a text would make of the state in force is left to `weighing.py`, what waits to `waiting.py`, where the text lies
+to the homes, what once held and happened to `history.py`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from pathlib import Path
 from controller import brake, merge, spec
 from controller.errors import (
     NeedsApproval,
-    NotPending,
     NotPersisted,
     Problem,
     SettingsInvalid,
@@ -31,10 +30,24 @@ from controller.errors import (
     WishReadOnly,
 )
 from controller.model import DesiredState, Event
-from controller.store import Asked, Change, Generation, Pending, Recorded, Sync, Weighed, WishHealth, account, disk
+from controller.store import (
+    Asked,
+    Change,
+    Generation,
+    Pending,
+    Recorded,
+    Sync,
+    Weighed,
+    WishHealth,
+    account,
+    disk,
+    weighing,
+)
 from controller.store.history import Offer
 from controller.store.home import Found, Home, Moved, Replaced
 from controller.store.journal import Journal
+from controller.store.waiting import Waiting
+from controller.store.weighing import Outcome, WishTerms
 
 log = logging.getLogger(__name__)
 
@@ -44,18 +57,6 @@ SETTLE_ROUNDS = 20
 """A file that never comes to rest is taken as it is after so many looks."""
 FOUND = "start"
 """The writer of what was found running where there was no history."""
-ABSURD = 10**9
-"""No count of changes: a generation so high, in a file that comes to us without history, is not gone on from."""
-
-
-@dataclass(frozen=True, slots=True)
-class WishTerms:
-    """What the operator's settings say about the wish."""
-
-    site: spec.Site
-    max_users: int
-    settle_seconds: float
-    limits: brake.Limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,18 +65,6 @@ class _Known:
 
     state: DesiredState
     text: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Outcome:
-    """What a text would make of the state in force."""
-
-    theirs: DesiredState
-    after: DesiredState
-    conflicts: tuple[merge.Conflict, ...]
-    cost: brake.Toll
-    held: str
-    """Why it has to wait, or empty."""
 
 
 class WishStore:
@@ -91,9 +80,7 @@ class WishStore:
         self._seen: Found | None = None
         """The file as it was when it was last taken, refused, held or written."""
         self._health = WishHealth(home.name, False, (Problem(0, 0, "not read yet"),), account.now())
-        self._offer: Offer | None = None
-        """What waits for approval; `_pending` is what is told of it."""
-        self._pending: Pending | None = None
+        self._waiting = Waiting(self._journal)
         self._founding: bool | None = None
         """As `History.founding` has it."""
         self._running: Mapping[int, str | None] | None = None
@@ -115,7 +102,7 @@ class WishStore:
 
     @property
     def pending(self) -> Pending | None:
-        return self._pending
+        return self._waiting.pending
 
     @property
     def sync(self) -> Sync | None:
@@ -213,25 +200,27 @@ class WishStore:
         async with self._lock:
             while True:
                 await self._take_file()
-                offer, pending = self._waiting_as(pending_id)
+                offer, pending = self._waiting.named(pending_id)
                 approved = replace(offer, writer=f"{offer.writer}, approved by {writer}")
                 with contextlib.suppress(Moved):
                     await self._adopt(approved, self._seen or Found(None), approved=True)
-                    self._tell_brake("Approved", f"{writer}, of {offer.writer}: {pending.why}")
+                    said = f"{writer}, of {offer.writer}: {pending.why}"
+                    self._waiting.tell("Approved", said, self.current.generation)
                     return self._known.state
 
     async def reject(self, pending_id: str, writer: str) -> None:
         async with self._lock:
             while True:
                 await self._take_file()
-                offer, pending = self._waiting_as(pending_id)
+                offer, pending = self._waiting.named(pending_id)
                 with contextlib.suppress(Moved):
                     if offer.in_file:
                         self._must_be_writable()
                         found = self._seen or Found(None)
                         await self._persist(self._known.state, self._known.text, writer, found)
-                    await self._wait_with(None)
-                    self._tell_brake("Rejected", f"{writer}, of {offer.writer}: {pending.why}")
+                    await self._waiting.put(None)
+                    said = f"{writer}, of {offer.writer}: {pending.why}"
+                    self._waiting.tell("Rejected", said, self.current.generation)
                     return
 
     async def rollback(self, generation: int, writer: str) -> DesiredState:
@@ -262,7 +251,8 @@ class WishStore:
         try:
             history = self._journal.open(path)
             last = history.last()
-            self._asked, self._offer = history.asked(), history.waiting()
+            self._asked = history.asked()
+            self._waiting.recall()
             if last is None:
                 return None
             return _Known(replace(spec.stored(last.text), generation=last.number), last.text)
@@ -298,7 +288,8 @@ class WishStore:
                 before = replace(before, generation=wished.generation + 1)
                 await self._write_change(before, FOUND)
                 text = self._edited(self._known.text, before, replace(wished, generation=before.generation))
-                await self._hold(self._offered(text, FOUND, FOUND), cost, f"sessions ran that nothing remembers: {why}")
+                why = f"sessions ran that nothing remembers: {why}"
+                await self._waiting.hold(self._offered(text, FOUND, FOUND), cost, why, before.generation)
         await self._journal.asking(self._journal.history.end_founding)
         self._founding = None
 
@@ -364,9 +355,9 @@ class WishStore:
 
     async def _take_text(self, text: str, found: Found) -> None:
         generation = self._known.state.generation
-        if self._offer is not None and text == self._offer.text:
-            await self._wait_with(replace(self._offer, in_file=True))
-            raise NeedsApproval(self._offer.why)  # as before, whatever has become of the sessions since
+        if self._waiting.offer is not None and text == self._waiting.offer.text:
+            await self._waiting.put(replace(self._waiting.offer, in_file=True))
+            raise NeedsApproval(self._waiting.offer.why)  # as before, whatever has become of the sessions since
         offer = replace(self._offered(text, "file", found.writer), in_file=True)
         theirs = await self._adopt(offer, found, approved=False)
         if theirs.generation != self._known.state.generation == generation:
@@ -398,7 +389,7 @@ class WishStore:
         except WishInvalid:
             await self._journal.blocking(file.unlink)
             return
-        if named == self._known.state.generation or await self._journal.blocking(lambda: self._base(named)) is not None:
+        if named == self._known.state.generation or await self._base(named) is not None:
             await self._take_displaced(file)
         else:
             await self._set_aside(file)
@@ -422,47 +413,33 @@ class WishStore:
         doubt = found.doubt if offer.in_file and outcome.after != self._known.state else ""
         held = outcome.held or doubt
         if held and not approved:
-            await self._hold(offer, outcome.cost, held)
+            await self._waiting.hold(offer, outcome.cost, held, self.current.generation)
             raise NeedsApproval(held)
-        waited, restored = self._offer, offer.text == self._known.text
+        waited, restored = self._waiting.offer, offer.text == self._known.text
         try:
             text = self._edited(offer.text, outcome.theirs, outcome.after)
         except spec.EditFailed as error:
             raise NotPersisted(f"The text cannot be changed in place: {error}.") from error
         await self._persist(outcome.after, text, offer.writer, found, offered=offer.text, conflicts=outcome.conflicts)
         if waited is not None and (waited.in_file or not restored):
-            await self._wait_with(None)
+            await self._waiting.put(None)
             if waited.text != offer.text:
-                self._tell_brake("Withdrawn", f"{offer.writer} put another text in the place of what waited")
+                said = f"{offer.writer} put another text in the place of what waited"
+                self._waiting.tell("Withdrawn", said, self.current.generation)
         return outcome.theirs
 
-    async def _outcome(self, offer: Offer) -> _Outcome:
+    async def _outcome(self, offer: Offer) -> Outcome:
         """Raises WishInvalid, NotPersisted."""
         current = self._known.state
-        spec.decode(offer.text.encode("utf-8", "surrogatepass"))  # a caller's text must fit into a file, too
-        theirs = spec.parse(offer.text, max_users=self._terms.max_users, profiles=self._terms.site.profiles)
-        if not self._home.numbered:
-            theirs = replace(theirs, generation=offer.base)
-        elif current.generation > 0 or theirs.generation > 0:
-            # A text that names a generation went through our hands, and those end it in `...`.
-            spec.parse(offer.text, max_users=self._terms.max_users, profiles=None, end_mark=True)
-        if current.generation == 0:
-            first = theirs.generation if 0 < theirs.generation < ABSURD else 1
-            return _Outcome(theirs, replace(theirs, generation=first), (), brake.Toll(), "")
-        base = await self._journal.blocking(lambda: self._base(theirs.generation))
-        after, conflicts = merge.adopted(current, base, theirs)
-        cost = brake.toll(current, after, self._terms.site)
-        held = brake.verdict(current, after, cost, self._running, self._terms.limits)
-        return _Outcome(theirs, after, conflicts, cost, held)
+        theirs = weighing.read(offer, current, self._terms, numbered=self._home.numbered)
+        base = await self._base(theirs.generation)
+        return weighing.weigh(theirs, current, base, self._terms, self._running)
 
-    def _base(self, generation: int) -> DesiredState | None:
-        """The state that an edit began from, if it was an earlier one that we remember."""
+    async def _base(self, generation: int) -> DesiredState | None:
+        """The state that an edit began from, if it was an earlier one that we remember. Raises NotPersisted."""
         if not 0 < generation < self._known.state.generation:
             return None
-        try:
-            past = self._journal.history.get(generation)
-        except sqlite3.Error as error:
-            raise NotPersisted(f"The history cannot be read: {error}.") from error
+        past = await self._journal.asking(lambda: self._journal.history.get(generation))
         return None if past is None else spec.stored(past.text)
 
     def _refuse(self, found: Found, problems: tuple[Problem, ...]) -> None:
@@ -478,56 +455,21 @@ class WishStore:
             )
         self.record(Event("wish", "Refused", f"The file is not in force: {problems[0]}"))
 
-    # ------------------------------------------------------------ what waits for approval
-
-    async def _hold(self, offer: Offer, cost: brake.Toll, why: str) -> None:
-        """Raises NotPersisted."""
-        new = self._offer is None or self._offer.text != offer.text
-        await self._wait_with(replace(offer if new or self._offer is None else self._offer, why=why))
-        self._pending = account.pending(replace(offer, why=why), cost)
-        if new:
-            self._tell_brake("Held", f"{offer.writer} waits for approval: {why}")
-
-    async def _wait_with(self, offer: Offer | None) -> None:
-        """Raises NotPersisted."""
-        if offer != self._offer:
-            try:
-                await self._journal.blocking(lambda: self._journal.history.keep_waiting(offer))
-            except sqlite3.Error as error:
-                raise NotPersisted(f"The history in {self._state_dir} cannot be written: {error}.") from error
-        self._offer = offer
-        if offer is None:
-            self._pending = None
-
     async def _review(self) -> None:
         """Judge what waits against what is in force now; it goes on waiting unless there is nothing left of it."""
-        offer = self._offer
+        offer = self._waiting.offer
         if offer is None:
             return
         try:
             outcome = await self._outcome(offer)
         except (WishInvalid, NotPersisted) as error:
             log.warning("what waited for approval is no longer possible", extra={"pairs": {"why": str(error)}})
-            await self._wait_with(None)
+            await self._waiting.put(None)
             return
         if outcome.after == self._known.state:
-            await self._wait_with(None)
+            await self._waiting.put(None)
             return
-        self._pending = account.pending(offer, outcome.cost)
-
-    def _waiting_as(self, pending_id: str) -> tuple[Offer, Pending]:
-        """Raises NotPending."""
-        if self._offer is None or self._pending is None:
-            raise NotPending("Nothing waits for approval.")
-        if self._pending.id != pending_id:
-            raise NotPending(f"What waits now is {self._pending.id}, not {pending_id[:40]}.")
-        return self._offer, self._pending
-
-    def _tell_brake(self, reason: str, message: str) -> None:
-        generation = self._known.state.generation
-        pairs = {"brake": reason.lower(), "why": message, "generation": generation}
-        log.warning("the brake", extra={"pairs": pairs})
-        self.record(Event("brake", reason, message, generation=generation))
+        self._waiting.cost(outcome.cost)
 
     # ------------------------------------------------------------ the state → the file
 
@@ -569,12 +511,10 @@ class WishStore:
         # A text that was refused or held is somebody's work: it stays beside the one that takes its place.
         keep = not found.missing and found.raw not in (self._known.text.encode(), offered.encode())
         try:
-            replaced = await self._journal.blocking(lambda: self._write(raw, record, events, found, note, keep))
+            replaced = await self._journal.asking(lambda: self._write(raw, record, events, found, note, keep))
         except OSError as error:
             where = self._home.name
             raise NotPersisted(f"The desired state cannot be written to {where}: {error.strerror}.") from error
-        except sqlite3.Error as error:
-            raise NotPersisted(f"The history in {self._state_dir} cannot be written: {error}.") from error
         self._known, self._seen = _Known(after, text), Found(raw)
         self._judge(text)
         if replaced.kept is not None:
@@ -584,8 +524,8 @@ class WishStore:
             self._asked |= dict.fromkeys(record.users, Asked(record.number, record.at, writer))
             pairs = {"generation": after.generation, "writer": writer, "changes": record.summary}
             log.info("desired state changed", extra={"pairs": pairs})
-        if self._offer is not None and self._offer.in_file and raw != found.raw:
-            await self._wait_with(replace(self._offer, in_file=False))
+        if self._waiting.offer is not None and self._waiting.offer.in_file and raw != found.raw:
+            await self._waiting.put(replace(self._waiting.offer, in_file=False))
         await self._review()
         for conflict in conflicts:
             facts = {"user": conflict.user_id, "field": conflict.field, "kept": conflict.kept, "lost": conflict.lost}
@@ -613,13 +553,8 @@ class WishStore:
             raise
 
     def _edited(self, text: str, before: DesiredState, after: DesiredState) -> str:
-        """The text, changed to say `after`. Raises spec.EditFailed."""
-        if not self._home.numbered:
-            said = spec.stored(text).generation
-            before, after = replace(before, generation=said), replace(after, generation=said)
-            if before == after:
-                return text
-        return spec.edit(text, before, after)
+        """Raises spec.EditFailed."""
+        return weighing.edited(text, before, after, numbered=self._home.numbered)
 
     def _offered(self, text: str, source: str, writer: str) -> Offer:
         return Offer(text, source, writer, account.now(), in_file=False, base=self._known.state.generation)
@@ -633,11 +568,7 @@ class WishStore:
         """What we wrote is good, unless it goes on from a state that the operator's settings no longer allow."""
         if self._health.valid:
             return
-        problems: tuple[Problem, ...] = ()
-        try:
-            spec.parse(text, max_users=self._terms.max_users, profiles=self._terms.site.profiles)
-        except WishInvalid as error:
-            problems = error.problems
+        problems = weighing.faults(text, self._terms)
         if problems != self._health.problems:
             self._health = WishHealth(self._home.name, not problems, problems, account.now())
 

@@ -10,7 +10,7 @@ import pytest
 
 from controller.brake import Limits, toll, verdict
 from controller.model import DesiredState, RunState, Wish
-from controller.spec import Profile
+from controller.target import Profile
 from tests.fake_store import PROFILE, terms
 
 SITE = replace(

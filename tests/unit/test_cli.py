@@ -38,8 +38,8 @@ from controller.model import (
     Wish,
 )
 from controller.settings import Settings, environment_name
-from controller.spec import Profile, Site
 from controller.store import Commit, Sync, WishHealth
+from controller.target import Profile, Site
 from tests.shell import COMMAND, environment, on_terminal, plain, run
 from tests.worlds import GIB, a_container
 
@@ -412,7 +412,7 @@ def test_an_address_that_is_none_is_a_wrong_command(folder: Path, server: str) -
 
 def test_serve_has_a_flag_for_every_setting_that_is_one_value(folder: Path) -> None:
     told = run(folder, "serve", "--help").stdout
-    for name in Settings.model_fields.keys() - {"profiles"}:
+    for name in Settings.model_fields.keys() - {"profiles", "policy"}:
         assert f"--{name.replace('_', '-')} " in told
 
 

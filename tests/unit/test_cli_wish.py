@@ -16,8 +16,8 @@ from controller.model import Phase, RunState
 from tests.api_world import ApiWorld, api_world
 from tests.shell import COMMAND, environment, on_terminal, plain, run
 from tests.support import eventually
-from tests.unit.test_store import Place
 from tests.unit.test_store_brake import TEN
+from tests.wish_place import Place
 
 Ask = Callable[..., Awaitable[subprocess.CompletedProcess[str]]]
 PROFILES = "profiles: {standard: {}, large: {cpus: 4, memory: 8g}}\n"

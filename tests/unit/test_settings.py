@@ -7,7 +7,9 @@ import yaml
 
 from controller.cli.reference import reference_page
 from controller.errors import SettingsInvalid
-from controller.settings import ElsewhereSettings, GitSettings, Settings, environment_name, load, parse_size, show_size
+from controller.settings import ElsewhereSettings, GitSettings, Settings, environment_name
+from controller.sizes import parse_size, show_size
+from controller.sources import load
 
 ROOT = Path(__file__).parents[2]
 

@@ -13,10 +13,11 @@ import jsonschema
 import pytest
 import yaml
 
-from controller import merge, spec
+from controller import merge, spec, target
 from controller.access import Access
 from controller.errors import WishInvalid
 from controller.model import DesiredState, RunState, Target, Wish
+from controller.target import Profile, Site
 
 ROOT = Path(__file__).parents[2]
 PROFILES = {"standard", "large"}
@@ -342,8 +343,8 @@ def test_what_is_no_session_id(value: object) -> None:
 # ---------------------------------------------------------------- wish → target
 
 NOTHING_SAID = Wish()
-PROFILE = spec.Profile("matlab:1", 2.0, 4 << 30, 4 << 30, MappingProxyType({"CONTEXT": "lab"}), None)
-SITE = spec.Site(
+PROFILE = Profile("matlab:1", 2.0, 4 << 30, 4 << 30, MappingProxyType({"CONTEXT": "lab"}), None)
+SITE = Site(
     instance="i1",
     container_prefix="matlab-user-",
     data_root="/srv/data/",
@@ -362,8 +363,8 @@ SITE = spec.Site(
 )
 
 
-def resolve(wish: Wish, default: str | None = None, site: spec.Site = SITE) -> Target:
-    return spec.resolve(wish, 7, 3, default, site)
+def resolve(wish: Wish, default: str | None = None, site: Site = SITE) -> Target:
+    return target.resolve(wish, 7, 3, default, site)
 
 
 def test_what_the_operator_does_not_set_about_access_changes_no_container() -> None:

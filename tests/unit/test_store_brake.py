@@ -16,7 +16,7 @@ from controller.store import Pending
 from controller.store.disk import FileHome
 from controller.store.wish_store import WishStore
 from tests.fake_store import terms
-from tests.unit.test_store import Place
+from tests.wish_place import Place
 
 HEAD = "# the lab\nversion: 1\ngeneration: 1   # ours\nusers:\n"
 

@@ -14,8 +14,8 @@ from controller.model import Phase, Wish
 from tests.api_world import SITE, ApiWorld, api_world
 from tests.fake_store import terms
 from tests.support import eventually
-from tests.unit.test_store import Place
 from tests.unit.test_store_brake import TEN, lab
+from tests.wish_place import Place
 
 
 @pytest.fixture
