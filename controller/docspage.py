@@ -62,9 +62,13 @@ table { border-collapse: collapse; width: 100%; font-size: 14px; }
 th, td { text-align: left; vertical-align: top; padding: .3rem .8rem .3rem 0; border-bottom: 1px solid var(--line); }
 th { font-weight: 400; white-space: nowrap; width: 1%; min-width: 4.5rem; }
 td:last-child { padding-right: 0; }
-td.type { width: 32%; color: var(--soft); }
+td.type { width: 34%; color: var(--soft); }
 td.type code { color: var(--text); }
 summary { cursor: pointer; color: var(--soft); font-size: 13px; margin-top: .5rem; }
+@media (max-width: 40rem) {
+  .fields :is(tr, th, td) { display: block; width: auto; min-width: 0; padding: 0; border: 0; }
+  .fields tr { padding: .4rem 0; border-bottom: 1px solid var(--line); }
+}
 @media (min-width: 62rem) {
   body { display: grid; grid-template-columns: 20rem 1fr; }
   nav { border: 0; border-right: 1px solid var(--line); height: 100vh; position: sticky; top: 0; overflow-y: auto; }
@@ -151,13 +155,13 @@ class _Reader:
         for each in operation["parameters"]:
             if each["in"] == "path":
                 path = path.replace(f"{{{each['name']}}}", str(self._resolved(each["schema"])["examples"][0]))
-        words = ["curl", *([] if method == "get" else ["-X", method.upper()]), self._origin + path]
+        lines = [["curl", *([] if method == "get" else ["-X", method.upper()]), self._origin + path]]
         for security in operation.get("security", []):
-            words += [word for name in security for word in ("-H", f"{self._secrets[name]['name']}: ...")]
+            lines += [["-H", f"{self._secrets[name]['name']}: ..."] for name in security]
         example = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("example")
         if example:
-            words += ["-H", "Content-Type: application/json", "-d", json.dumps(example)]
-        return shlex.join(words)
+            lines += [["-H", "Content-Type: application/json"], ["-d", json.dumps(example)]]
+        return " \\\n  ".join(map(shlex.join, lines))
 
     def _parameters(self, parameters: list[Json]) -> Iterator[str]:
         if parameters:
@@ -185,7 +189,7 @@ class _Reader:
         for shape in {json.dumps(shape): shape for shape in shapes}.values():
             found = self._resolved(shape)
             if "properties" in found:
-                yield f"<details><summary>{self._name(shape)} has</summary>{self._fields(found)}</details>"
+                yield f"<details><summary>Fields of {self._name(shape)}</summary>{self._fields(found)}</details>"
 
     def faults(self, refusals: Iterable[tuple[str, Json]], title: str = "") -> Iterator[str]:
         """With a title, without those that any call may meet."""
@@ -236,7 +240,7 @@ class _Reader:
             case {"const": value}:
                 return f"<code>{escape(json.dumps(value))}</code>"
             case {"enum": values}:
-                return " ".join(f"<code>{escape(str(value))}</code>" for value in values)
+                return " or ".join(f"<code>{escape(str(value))}</code>" for value in values)
             case {"type": "array", "items": items}:
                 return f"list of {self._type(items)}"
             case {"type": "object", "additionalProperties": dict(values)}:

@@ -23,7 +23,8 @@ from controller import docspage, shapes
 from controller.endpoints import COMMON, ENDPOINTS, GROUPS, PATH, Answer, Body, Endpoint, Fault, Query, of_any_body
 from controller.http import Handlers, encoded_answer
 from controller.refresh import PLAIN
-from controller.spec import Site, container_name
+from controller.spec import container_name
+from controller.target import Site
 
 Json = dict[str, Any]
 
