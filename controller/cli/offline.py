@@ -20,6 +20,7 @@ from controller.errors import Problem, WishInvalid
 from controller.logs import printable
 from controller.model import DesiredState, RunState
 from controller.settings import Settings, environment_name
+from controller.sites import read_wish
 
 # ---------------------------------------------------------------- the wish
 
@@ -50,7 +51,7 @@ def validate_command(file: Path | None, config: Path | None, output: str) -> Non
     problems: tuple[Problem, ...] = ()
     summary = ""
     try:
-        summary = _summary(spec.parse(raw, max_users=settings.max_users, profiles=settings.profiles))
+        summary = _summary(read_wish(raw, settings))
     except WishInvalid as error:
         problems = error.problems
     if output != "table":
