@@ -33,7 +33,7 @@ def validate_command(file: Path | None, config: Path | None, output: str) -> Non
     """Check a desired state (FILE, or the one that the settings name) without a controller.
 
     Each fault is one line, `file:line:column: sentence`, as editors read it. The exit code is 0 for a good file, 1 for
-    one with faults, 2 for one that cannot be read. Profiles and the highest user id are those of the settings.
+    one with faults, 2 for one that cannot be read. Profiles, policy and highest user id are those of the settings.
 
     \b
     Examples:
