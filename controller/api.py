@@ -34,16 +34,18 @@ from controller.http import (
     speak_json,
     unknown_fields,
 )
-from controller.model import Activity, EngineView, Phase, RunState, UserView, Wish
+from controller.model import Activity, DesiredState, EngineView, Phase, RunState, UserView, Wish
 from controller.spec import container_name, parse_instant, user_id_of, valid_session_id
 from controller.store import Change
 from controller.target import Site
-from controller.wishes import Wishes, pending_document
+from controller.wishes import MAX_TEXT_BODY, Wishes, pending_document
 
 LOOK_SECONDS = 5.0
 """So long a caller waits for a look at the engine; then the last knowledge has to do, and is marked as such."""
 HEALTH_AGE = 2.0
 """Seconds: older knowledge is looked up again before health is told from it."""
+NOW = "now"
+"""As `restart_at` in `PATCH /v1/users`: this moment, by the engine's clock."""
 
 
 class Observer(Protocol):
@@ -141,7 +143,7 @@ class _Api:
             each.__name__: each
             for each in (
                 *(self.service, self.create, self.destroy, self.restart, self.health, self.list_containers),
-                *(self.users, self.user, self.declare, self.amend, self.undeclare, self.logs),
+                *(self.users, self.amend_many, self.user, self.declare, self.amend, self.undeclare, self.logs),
                 *(self.overview, self.alive, self.ready),
             )
         }
@@ -240,9 +242,7 @@ class _Api:
     async def amend(self, request: web.Request) -> web.Response:
         user_id = self._user_of(request)
         body = await read_object(request)
-        refuse_unknown(body, shapes.fields(shapes.UserChange))
-        given = self._wish({name: value for name, value in body.items() if value is not None}, request)
-        changes = {name: getattr(given, name) for name in body}
+        changes = self._changes(body, request)
         note(request, user=user_id)
         held = self._store.current.users.get(user_id)
 
@@ -253,6 +253,34 @@ class _Api:
 
         state = changes.get("state", held.state if held else None)
         return await self._declared(request, user_id, change, state)
+
+    async def amend_many(self, request: web.Request) -> web.Response:
+        """Several users' entries as one change, and so one generation. What becomes of each is not waited for."""
+        body = await read_object(request, MAX_TEXT_BODY)
+        refuse_unknown(body, shapes.fields(shapes.UsersChange))
+        asked = body.get("users")
+        if not isinstance(asked, dict) or not all(each is None or isinstance(each, dict) for each in asked.values()):
+            raise Refusal(400, "invalid_users", "`users` must map user ids to what changes of each, or to null.")
+        entries = {self._user_id(word): each for word, each in asked.items()}
+        if any(each and each.get("restart_at") == NOW for each in entries.values()):
+            now = status.timestamp(await self._engine_now())
+            entries = {
+                user_id: {**each, "restart_at": now} if each and each.get("restart_at") == NOW else each
+                for user_id, each in entries.items()
+            }
+        patches = {user_id: each and self._changes(each, request) for user_id, each in entries.items()}
+
+        def amend(state: DesiredState) -> DesiredState:
+            for user_id, changes in patches.items():
+                held = state.users.get(user_id)
+                state = state.with_entry(user_id, None if changes is None else replace(held or Wish(), **changes))
+            return state
+
+        state = await self._store.amend(amend, f"api {request[REQUEST_ID]}")
+        note(request, generation=state.generation)
+        for user_id in patches:
+            self._loop.retry_now(user_id)
+        return answer({"generation": state.generation})
 
     async def _declared(
         self, request: web.Request, user_id: int, change: Change, state: RunState | None
@@ -290,6 +318,7 @@ class _Api:
                 "desired_state": status.wish_document(self._store.health, self._store.sync),
                 "paused": state.paused,
                 "pending": pending_document(self._store),
+                "policy": status.policy_document(state, self._site),
                 "engine": status.engine_document(self._observer.engine, now),
                 "queue": asdict(self._loop.activity()),
                 "users": status.tally(len(state.users), self._observer.views()),
@@ -456,10 +485,19 @@ class _Api:
         return user_id
 
     def _user_of(self, request: web.Request) -> int:
-        user_id = user_id_of("", request.match_info["user_id"], self._terms.max_users)
+        return self._user_id(request.match_info["user_id"])
+
+    def _user_id(self, word: str) -> int:
+        user_id = user_id_of("", word, self._terms.max_users)
         if user_id is None:
             raise self._no_such_id()
         return user_id
+
+    def _changes(self, body: dict[str, Any], request: web.Request) -> dict[str, Any]:
+        """The body of a PATCH: fields of an entry and what they become; `null` is the default."""
+        refuse_unknown(body, shapes.fields(shapes.UserChange))
+        given = self._wish({name: value for name, value in body.items() if value is not None}, request)
+        return {name: getattr(given, name) for name in body}
 
     def _wish(self, body: dict[str, Any], request: web.Request) -> Wish:
         """The body of a PUT: an entry of the desired state, as the file has it."""

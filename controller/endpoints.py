@@ -121,6 +121,7 @@ ENGINE_FAILED = Fault(500, "", "The engine could not do it: `code` says why. It 
 NO_ENGINE = Fault(503, "engine_unavailable", "The engine does not answer.")
 WRITE = (
     Fault(409, "read_only", "The desired state is changed elsewhere, not here."),
+    Fault(409, "policy", "More would run than the operator allows; it may be repeated once there is room."),
     Fault(503, "not_persisted", "The desired state could not be written; nothing was done."),
     Fault(503, "wish_invalid", "The desired state as it lies there is wrong, so that nothing can be changed in it."),
 )
@@ -235,6 +236,24 @@ GROUPS: Mapping[str, tuple[Endpoint, ...]] = {
             "/v1/users",
             "List all users: desired, observed, conditions",
             (Answer(200, "Everybody who is declared or has a container.", shapes.Users),),
+        ),
+        Endpoint(
+            "amend_many",
+            "PATCH",
+            "/v1/users",
+            "Change entries of many users at once",
+            (
+                Answer(
+                    200, "It is in force, as one generation; what becomes of each is not waited for.", shapes.InForce
+                ),
+            ),
+            (
+                Fault(400, "invalid_users", "`users` does not map user ids to what changes of each, or to null."),
+                *ENTRY,
+                NO_ENGINE,
+                *WRITE,
+            ),
+            Body(shapes.UsersChange, {"users": {"1": {"state": "stopped"}, "2": None}}, limit=MAX_TEXT_BODY),
         ),
         Endpoint(
             "user",

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from controller import brake, secretfile
+from controller import brake, policy, secretfile
 from controller.access import Access
 from controller.api import Terms, build_app
 from controller.engine.docker import DockerEngine
@@ -95,6 +95,10 @@ async def _serve(settings: Settings, greet: Callable[[], None]) -> None:
         ),
     )
     await store.load()
+    more = policy.exceeded(policy.load(store.current, site), site.policy.total)
+    if more:
+        pairs = {"wanted": more}
+        log.warning("more is wanted than the policy allows: it goes on, nothing may be added", extra={"pairs": pairs})
     engine = DockerEngine(
         settings.docker_host,
         settings.instance,

@@ -98,11 +98,12 @@ def document(site: Site, max_users: int, version: str) -> Json:
 
 def _settled(components: Json, site: Site, max_users: int) -> Json:
     """With what is a setting of this installation."""
-    prefix = site.container_prefix.replace(".", r"\.")
+    prefix, numbers = site.container_prefix.replace(".", r"\."), _numbers_to(max_users)
     return components | {
         "UserId": components["UserId"] | {"maximum": max_users},
         "ContainerId": components["ContainerId"]
-        | {"pattern": f"^{prefix}{_numbers_to(max_users)}$", "examples": [container_name(site.container_prefix, 1)]},
+        | {"pattern": f"^{prefix}{numbers}$", "examples": [container_name(site.container_prefix, 1)]},
+        "UserNumber": components["UserNumber"] | {"pattern": f"^{numbers}$"},
         "ProfileName": components["ProfileName"] | {"enum": sorted(site.profiles)},
     }
 

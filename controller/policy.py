@@ -7,6 +7,7 @@ was lowered under what runs ends nothing, and stands in the way of no change for
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -70,8 +71,13 @@ def load(state: DesiredState, site: Site) -> Load:
     return _sum(_loads(state, site).values())
 
 
+def standing(asked: Load, most: Load) -> str:
+    """How that stands to each ceiling, in words; empty where there is none."""
+    return _words(asked, most, [n for n in range(len(most)) if most[n] < math.inf])
+
+
 def exceeded(asked: Load, most: Load) -> str:
-    """Which of these ceilings that passes, in words; empty if none."""
+    """The ceilings among these that it passes."""
     return _words(asked, most, [n for n in range(len(most)) if asked[n] > most[n]])
 
 

@@ -23,10 +23,11 @@ closed = with_config(ConfigDict(use_attribute_docstrings=True, extra="forbid"))
 """It names all that it may have."""
 
 UserId = TypeAliasType("UserId", Annotated[int, Field(ge=1, examples=[1])])
+UserNumber = TypeAliasType("UserNumber", Annotated[str, Field(description="A user id.")])
 ContainerId = TypeAliasType("ContainerId", Annotated[str, Field(description="The name of a user's container.")])
 ContainerName = Annotated[str, Field(description="The name of the user's container.")]
 ProfileName = TypeAliasType("ProfileName", Annotated[str, Field(description="One of the operator's profiles.")])
-"""What these three may be, is a setting, which `openapi.py` adds."""
+"""What these four may be, is a setting, which `openapi.py` adds."""
 SessionId = TypeAliasType(
     "SessionId",
     Annotated[
@@ -249,6 +250,19 @@ class UserChange(TypedDict, total=False):
 
 
 @closed
+class OneOfMany(UserChange, total=False):
+    """The fields to change; null is the default again. `restart_at` may be `now`, by the engine's clock."""
+
+    restart_at: Instant | Literal["now"] | None  # type: ignore[misc]  # wider than of one alone
+
+
+@closed
+class UsersChange(TypedDict):
+    users: dict[UserNumber, OneOfMany | None]
+    """Each user by number, with what changes; null takes the user out."""
+
+
+@closed
 class UserSession(TypedDict):
     """A session that must be the current one, or nothing happens."""
 
@@ -423,6 +437,35 @@ class Tally(TypedDict):
 
 
 @described
+class Wanted(TypedDict):
+    """What all that shall run may use."""
+
+    sessions: float
+    cpus: float
+    memory: float
+    """Bytes."""
+
+
+@described
+class Ceilings(TypedDict):
+    """The most that the operator allows to all together; null is no ceiling."""
+
+    sessions: float | None
+    cpus: float | None
+    memory: float | None
+
+
+@described
+class PolicyStatus(TypedDict):
+    wanted: Wanted
+    most: Ceilings
+    standing: str
+    """How that stands to each ceiling, in words; empty where there is none."""
+    exceeded: str
+    """The ceilings that are passed, in words."""
+
+
+@described
 class Overview(TypedDict):
     version: str
     """Of the program."""
@@ -433,6 +476,7 @@ class Overview(TypedDict):
     """Nothing is done to any container."""
     pending: Pending | None
     """What waits for approval."""
+    policy: PolicyStatus
     engine: EngineStatus
     queue: Activity
     users: Tally

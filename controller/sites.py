@@ -1,8 +1,10 @@
-"""The operator's settings as the planner wants them: a `Site`. For the controller, and for plans made without one."""
+"""The operator's settings as deciders want them: a `Site`. For the controller, and for judging a text without one."""
 
 from __future__ import annotations
 
-from controller.access import Access
+from controller import policy, spec
+from controller.access import ON_THIS_MACHINE, Access
+from controller.model import DesiredState
 from controller.settings import Settings
 from controller.target import Site
 
@@ -22,3 +24,15 @@ def site_of(settings: Settings, access: Access) -> Site:
         access=access,
         frame_ancestors=settings.frame_ancestors,
     )
+
+
+def read_wish(raw: bytes, settings: Settings) -> DesiredState:
+    """What a text asks for, read as strictly as a controller would that knows of no state before it.
+
+    Raises:
+        WishInvalid: it is no good, or asks for more than the policy allows.
+    """
+    text = spec.decode(raw)
+    state = spec.parse(text, max_users=settings.max_users, profiles=settings.profiles)
+    policy.check_text(text, DesiredState(), state, site_of(settings, ON_THIS_MACHINE))
+    return state

@@ -6,11 +6,13 @@ be told as a fact comes out as `unknown`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, assert_never
 
+from controller import policy
 from controller.model import (
     Condition,
     Container,
@@ -397,6 +399,17 @@ def _opening(site: Site, there: Json, container: Container | None, user_id: int)
     check = container.token_check if container else ""
     found = container and site.access.addresses(user_id, there["http_port"], there["ws_port"], check)
     return {"access_url": found.page if found else None, "ws_url": found.websocket if found else None}
+
+
+def policy_document(state: DesiredState, site: Site) -> Json:
+    """What all that shall run may use together, and the most that the operator allows; null is no ceiling."""
+    wanted, most = policy.load(state, site), site.policy.total
+    return {
+        "wanted": wanted._asdict(),
+        "most": {name: None if each == math.inf else each for name, each in most._asdict().items()},
+        "standing": policy.standing(wanted, most),
+        "exceeded": policy.exceeded(wanted, most),
+    }
 
 
 def wish_document(wish: WishHealth, sync: Sync | None) -> Json:

@@ -11,20 +11,25 @@ from types import MappingProxyType
 from controller.brake import Limits
 from controller.errors import NotPersisted
 from controller.model import DesiredState, Event, Wish
+from controller.spec import changed_users
 from controller.store import Asked, Change, Pending, Sync, WishHealth
 from controller.store.weighing import WishTerms
-from controller.target import Profile, Site
+from controller.target import UNLIMITED, Load, Policy, Profile, Site
 
 PROFILE = Profile("matlab-session:octave", 2, 4 * 2**30, 4 * 2**30, {}, None)
 
 
 def terms(
-    profiles: Collection[str] = ("standard", "large"), settle_seconds: float = 0.02, allow_empty: bool = False
+    profiles: Collection[str] = ("standard", "large"),
+    settle_seconds: float = 0.02,
+    allow_empty: bool = False,
+    total: Load = UNLIMITED,
 ) -> WishTerms:
     """What the settings say to a real store, with the default limits of the brake."""
     site = Site(
         *("test", "matlab-user-", "/srv/matlab", 30000, 31000, "127.0.0.1", "1000:1000", "standard"),
         dict.fromkeys(profiles, PROFILE),
+        Policy(total=total),
     )
     return WishTerms(site, 100, settle_seconds, Limits(3, 20, allow_empty))
 
@@ -71,6 +76,16 @@ class FakeStore:
             raise NotPersisted("The desired state could not be written: no space left on device.")
         self.writers.append(writer)
         self.want(**{f"u{user_id}": after})
+        return self.current
+
+    async def amend(self, amend: Callable[[DesiredState], DesiredState], writer: str) -> DesiredState:
+        before, after = self.current, amend(self.current)
+        if after == before:
+            return before
+        self.writers.append(writer)
+        self.current = replace(after, generation=before.generation + 1)
+        for listener in self._listeners:
+            listener(frozenset(changed_users(before, after)))
         return self.current
 
     def asked(self, user_id: int) -> Asked | None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from controller.model import RunState, Wish
 from controller.store.disk import FileHome
 from controller.store.wish_store import WishStore
+from controller.target import UNLIMITED, Load
 from tests.fake_store import terms
 
 STOPPED = Wish(state=RunState.STOPPED)
@@ -35,16 +36,18 @@ class Place:
         self.state.mkdir()
         self._open = contextlib.AsyncExitStack()
 
-    async def store(self, text: str | None = None, profiles: set[str] | None = None) -> WishStore:
+    async def store(
+        self, text: str | None = None, profiles: set[str] | None = None, total: Load = UNLIMITED
+    ) -> WishStore:
         if text is not None:
             self.file.write_text(text, newline="")
-        store = WishStore(FileHome(self.file), self.state, terms(profiles or {"standard", "large"}))
+        store = WishStore(FileHome(self.file), self.state, terms(profiles or {"standard", "large"}, total=total))
         self._open.push_async_callback(store.close)
         await store.load()
         return store
 
-    async def running(self, text: str | None = None) -> WishStore:
-        store = await self.store(text)
+    async def running(self, text: str | None = None, total: Load = UNLIMITED) -> WishStore:
+        store = await self.store(text, total=total)
         task = asyncio.get_running_loop().create_task(store.run())
         self._open.push_async_callback(self._end, task)
         return store

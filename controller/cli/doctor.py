@@ -20,7 +20,6 @@ from typing import Literal
 import click
 from psutil import virtual_memory
 
-from controller import spec
 from controller.cli.api import Api
 from controller.cli.flags import config_flag, load_settings, output_flag
 from controller.cli.output import Row, print_data, print_table
@@ -31,6 +30,7 @@ from controller.engine.ports import listener
 from controller.errors import EngineError, WishInvalid
 from controller.model import Container, Phase
 from controller.settings import Settings
+from controller.sites import read_wish
 from controller.sizes import show_size
 
 LITTLE_DISK = 5 * 1024**3
@@ -153,7 +153,7 @@ def _desired_state(settings: Settings) -> Finding:
     except OSError as error:
         return Finding("desired state", "fault", f"{file}: {error.strerror}", "Let the controller's user read it.")
     try:
-        state = spec.parse(text, max_users=settings.max_users, profiles=settings.profiles)
+        state = read_wish(text, settings)
     except WishInvalid as error:
         places = "; ".join(str(each) for each in error.problems[:3])
         return Finding("desired state", "fault", f"{file}: {places}", "Mend the file; `matlabctl validate` checks it.")

@@ -20,6 +20,7 @@ from controller.errors import Problem, WishInvalid
 from controller.logs import printable
 from controller.model import DesiredState, RunState
 from controller.settings import Settings, environment_name
+from controller.sites import read_wish
 
 # ---------------------------------------------------------------- the wish
 
@@ -32,7 +33,7 @@ def validate_command(file: Path | None, config: Path | None, output: str) -> Non
     """Check a desired state (FILE, or the one that the settings name) without a controller.
 
     Each fault is one line, `file:line:column: sentence`, as editors read it. The exit code is 0 for a good file, 1 for
-    one with faults, 2 for one that cannot be read. Profiles and the highest user id are those of the settings.
+    one with faults, 2 for one that cannot be read. Profiles, policy and highest user id are those of the settings.
 
     \b
     Examples:
@@ -50,7 +51,7 @@ def validate_command(file: Path | None, config: Path | None, output: str) -> Non
     problems: tuple[Problem, ...] = ()
     summary = ""
     try:
-        summary = _summary(spec.parse(raw, max_users=settings.max_users, profiles=settings.profiles))
+        summary = _summary(read_wish(raw, settings))
     except WishInvalid as error:
         problems = error.problems
     if output != "table":

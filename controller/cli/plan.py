@@ -12,7 +12,6 @@ from typing import Any
 
 import click
 
-from controller import spec
 from controller.access import Access
 from controller.cli.api import Api, Json
 from controller.cli.failures import SOMETHING_TO_DO, Comparing, Wrong
@@ -25,7 +24,7 @@ from controller.errors import WishInvalid
 from controller.model import Container, Phase
 from controller.outlook import outlook
 from controller.settings import Settings
-from controller.sites import site_of
+from controller.sites import read_wish, site_of
 
 SIGNS = {
     "create": ("+", GOOD),
@@ -138,7 +137,7 @@ def _offline(file: Path, observed: Path, settings: Settings) -> dict[str, Any]:
     """As `POST /v1/plan` would answer, but for the brake, which knows the state in force."""
     seen = _seen(observed)
     try:
-        state = spec.parse(read_text(file).encode(), max_users=settings.max_users, profiles=settings.profiles)
+        state = read_wish(read_text(file).encode(), settings)
     except WishInvalid as error:
         return {"actions": [], "problems": [asdict(each) for each in error.problems]}
     have = {each["user_id"]: _containers(each) for each in seen}

@@ -151,6 +151,7 @@ class Store(Protocol):
 
         Raises:
             NotPersisted: it could not be written; nothing changed.
+            PolicyBroken: it asks for more than the operator allows.
         """
         ...
 

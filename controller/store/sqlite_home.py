@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from controller import spec
@@ -47,7 +47,7 @@ class SqliteHome:
     def open(self, make_it: bool) -> None:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            with contextlib.closing(self._connect()) as database:
+            with self._connected() as database:
                 database.executescript(_SCHEMA)
                 if make_it:
                     database.execute("INSERT OR IGNORE INTO desired_state VALUES (1, ?)", (spec.EMPTY_WISH,))
@@ -61,7 +61,7 @@ class SqliteHome:
         if not self._path.exists():
             return Found(None, f"there is no database {self._path}", missing=True)
         try:
-            with contextlib.closing(self._connect()) as database:
+            with self._connected() as database:
                 return _found(database)
         except sqlite3.Error as error:
             return Found(None, f"{self._path} cannot be read: {error}")
@@ -70,7 +70,7 @@ class SqliteHome:
         if raw == found.raw:
             return Replaced()
         try:
-            with contextlib.closing(self._connect()) as database:
+            with self._connected() as database:
                 database.executescript(_SCHEMA)
                 database.execute("BEGIN IMMEDIATE")
                 now = _found(database)
@@ -94,12 +94,13 @@ class SqliteHome:
     def close(self) -> None:
         """Nothing is held."""
 
-    def _connect(self) -> sqlite3.Connection:
-        """Raises sqlite3.Error. Closing it undoes what was not committed."""
-        database = sqlite3.connect(self._path, timeout=_BUSY_SECONDS, isolation_level=None)
-        database.execute("PRAGMA journal_mode = WAL")
-        database.execute("PRAGMA synchronous = FULL")  # what was acknowledged survives a power cut
-        return database
+    @contextlib.contextmanager
+    def _connected(self) -> Iterator[sqlite3.Connection]:
+        """Raises sqlite3.Error. What was not committed by its end is undone."""
+        with contextlib.closing(sqlite3.connect(self._path, timeout=_BUSY_SECONDS, isolation_level=None)) as database:
+            database.execute("PRAGMA journal_mode = WAL")
+            database.execute("PRAGMA synchronous = FULL")  # what was acknowledged survives a power cut
+            yield database
 
 
 def _found(database: sqlite3.Connection) -> Found:

@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from controller import brake, merge, spec
+from controller import brake, merge, policy, spec
 from controller.errors import (
     NeedsApproval,
     NotPersisted,
@@ -176,6 +176,7 @@ class WishStore:
                 if after == before:
                     return before
                 self._must_be_writable()
+                policy.check(before, after, self._terms.site)
                 after = replace(after, generation=before.generation + 1)
                 with contextlib.suppress(Moved):  # somebody wrote just now: that comes first
                     await self._write_change(after, writer)
@@ -433,7 +434,9 @@ class WishStore:
         current = self._known.state
         theirs = weighing.read(offer, current, self._terms, numbered=self._home.numbered)
         base = await self._base(theirs.generation)
-        return weighing.weigh(theirs, current, base, self._terms, self._running)
+        outcome = weighing.weigh(theirs, current, base, self._terms, self._running)
+        policy.check_text(offer.text, current, outcome.after, self._terms.site)
+        return outcome
 
     async def _base(self, generation: int) -> DesiredState | None:
         """The state that an edit began from, if it was an earlier one that we remember. Raises NotPersisted."""

@@ -10,6 +10,7 @@ from controller.errors import SettingsInvalid
 from controller.settings import ElsewhereSettings, GitSettings, Settings, environment_name
 from controller.sizes import parse_size, show_size
 from controller.sources import load
+from controller.target import Load, Policy
 
 ROOT = Path(__file__).parents[2]
 
@@ -307,6 +308,71 @@ def test_a_fault_of_another_home_is_told_with_its_line(file: Path, text: str, se
 )
 def test_the_ways_to_a_remote(url: str) -> None:
     assert GitSettings(url=url).url == url
+
+
+# ---------------------------------------------------------------- the policy
+
+
+def test_without_a_policy_everything_is_allowed(file: Path) -> None:
+    file.write_text("policy: {images: ['*'], per_session: {cpus: null}, total: {}}\n")
+    assert load(None, {}, {}).settings.policy.rules == load(file, {}, {}).settings.policy.rules == Policy()
+
+
+def test_a_policy_is_set_in_the_file(file: Path) -> None:
+    file.write_text(
+        "policy:\n  images: ['matlab-session:*']\n  per_session: {cpus: 4, memory: 8g, shm: 4g}\n"
+        "  total: {sessions: 40, cpus: 99.5, memory: 160g}\n"
+    )
+    rules = load(file, {}, {}).settings.policy.rules
+    assert rules == Policy(("matlab-session:*",), 4, 8 << 30, 4 << 30, Load(40, 99.5, 160 << 30))
+
+
+PROFILES = "profiles:\n  standard: {}\n  large:\n    memory: 16g\n    image: lab/matlab:1\n    shm: 8g\n    cpus: 8\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("policy: 5\n", "{file} line 1: policy cannot be 5: it must be a mapping with any of"),
+        ("policy:\n  image: [a]\n", "{file} line 2: policy.image is not a setting; did you mean images?"),
+        ("policy:\n  images: []\n", "{file} line 2: policy.images cannot be []: it must be a list of at least one"),
+        ("policy:\n  images: ['a b']\n", "{file} line 2: policy.images.0 cannot be 'a b': it must be a list of"),
+        ("policy:\n  images: lab\n", "{file} line 2: policy.images cannot be 'lab'"),
+        ("policy:\n  total:\n    cpu: 1\n", "{file} line 3: policy.total.cpu is not a setting; did you mean cpus?"),
+        ("policy:\n  total: {sessions: yes}\n", "policy.total.sessions cannot be True: it must be a whole number from"),
+        ("policy:\n  total: {sessions: 4.5}\n", "policy.total.sessions cannot be 4.5"),
+        ("policy:\n  per_session:\n    memory: 9x\n", "line 3: policy.per_session.memory cannot be '9x': it must be a"),
+        (
+            PROFILES + "policy:\n  per_session:\n    memory: 8g\n",
+            "{file} line 4; {file} line 10: profile large has memory 16g, and the policy allows a session at most 8g",
+        ),
+        (
+            PROFILES + "policy:\n  per_session: {cpus: 7.5}\n",
+            "{file} line 7; {file} line 9: profile large has cpus 8, and the policy allows a session at most 7.5",
+        ),
+        (
+            PROFILES + "policy:\n  images: ['matlab-session:*', 'lab/matlab:2']\n",
+            "{file} line 5; {file} line 9: profile large has image lab/matlab:1, and the policy allows "
+            "matlab-session:*, lab/matlab:2",
+        ),
+        (
+            "policy:\n  per_session: {shm: 1g}\n",
+            "{file} line 2: profile standard has shm 4g, and the policy allows a session at most 1g",
+        ),
+    ],
+)
+def test_a_fault_of_the_policy_and_of_a_profile_that_breaks_it_is_told_with_its_lines(
+    file: Path, text: str, sentence: str
+) -> None:
+    file.write_text(text)
+    told = refusal(file)
+    assert sentence.format(file=file) in told
+    assert "\n" not in told
+
+
+def test_no_variable_and_no_flag_sets_the_policy() -> None:
+    assert environment_name("policy") is None
+    assert refusal(env={"MCM_POLICY": "{}"}).startswith("environment: MCM_POLICY is not a setting")
 
 
 # ---------------------------------------------------------------- what is written about them
