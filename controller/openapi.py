@@ -38,6 +38,7 @@ the call. A call answered with 4xx changed nothing, except 409 `superseded`.
 Every call may send its own `X-Request-ID` (1 to 128 of letters, digits, `-`, `_`, `.`, `:`, `@`); each answer has it,
 or a new one. What is no endpoint is a 404 `not_found`, another method a 405 `method_not_allowed` with `Allow`.
 """
+HOST = r"([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?"
 MODE: JsonSchemaMode = "serialization"
 SCHEMAS = "#/components/schemas/"
 REQUEST_ID = {
@@ -67,11 +68,16 @@ def handlers(site: Site, max_users: int, version: str) -> Handlers:
         return encoded_answer(await asyncio.to_thread(encoded))  # the first takes a while, and others call meanwhile
 
     async def page(request: web.Request) -> web.Response:
-        text = docspage.page(await asyncio.to_thread(described), str(request.url.origin()))
+        text = docspage.page(await asyncio.to_thread(described), _origin(request))
         headers = {"Content-Security-Policy": docspage.POLICY}
         return web.Response(text=text, content_type="text/html", headers=headers)
 
     return {"openapi": openapi, "page": page}
+
+
+def _origin(request: web.Request) -> str:
+    """Where the reader reached this page; whoever says anything odd gets the usual place."""
+    return f"{request.scheme}://{request.host if re.fullmatch(HOST, request.host) else 'localhost:8080'}"
 
 
 def document(site: Site, max_users: int, version: str) -> Json:

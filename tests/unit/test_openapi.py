@@ -277,3 +277,11 @@ async def test_the_calls_on_the_page_work_as_they_stand(world: ApiWorld) -> None
         gone = {404, 409} if endpoint.name not in ("create", "declare") else set()
         expected = {answer.status for answer in endpoint.answers} | gone | ({401} if endpoint.secret else set())
         assert int(said) in expected, call
+
+
+async def test_the_page_shows_no_address_that_could_not_be_one(world: ApiWorld) -> None:
+    odd = ("", "x:y", "x:99999999", "<script>", "a b", "a;id", "[::1")
+    same = ("matlab.example:8443", "[::1]:8080")
+    for host, shown in {**dict.fromkeys(odd, "localhost:8080"), **{each: each for each in same}}.items():
+        async with world.http.get("/docs", headers={"Host": host}) as response:
+            assert (response.status, f"http://{shown}/list" in await response.text()) == (200, True)
