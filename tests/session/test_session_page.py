@@ -155,7 +155,7 @@ async def test_a_command_asks_and_only_the_command_line_answers(page: Page) -> N
     await printed(page, "Who? Ada")
     await run(page, "printf('Hello, %s!\\n', name); keyboard")
     await printed(page, "Hello, Ada!")
-    await expect(page.locator("#prompt")).to_have_text("keyboard> ")
+    await expect(page.locator("#prompt")).to_have_text("K>> ")
     await page.locator(".file:visible .cm-content").focus()
     await page.keyboard.press("F9")  # a debugger takes what is in the editor
     await expect(page.locator("#transcript .output").last).to_contain_text("no_answer = 1;")
