@@ -51,7 +51,13 @@ _Readable.add_representer(str, _block)
 
 def print_table(heads: Sequence[str], rows: Iterable[Row]) -> None:
     """`rows` below `heads`, unless all are empty. A line break in a cell is kept; a row's name is never folded."""
-    console().print(table(heads, rows))
+    screen = console()
+    if on_terminal():
+        screen.print(table(heads, rows))
+        return
+    with screen.capture() as filled:  # up to the width of each column
+        screen.print(table(heads, rows))
+    click.echo("\n".join(line.rstrip() for line in filled.get().rstrip("\n").split("\n")))
 
 
 def print_lines(*lines: Cell, wrap: bool = True, hang: int = 0) -> None:
