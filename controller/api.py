@@ -18,7 +18,7 @@ from typing import Any, Protocol, assert_never
 
 from aiohttp import web
 
-from controller import openapi, refresh, shapes, status, wishes
+from controller import entries, openapi, refresh, shapes, status, wishes
 from controller.endpoints import ENDPOINTS, LOG_LINES, MAX_LOG_LINES
 from controller.errors import EngineUnavailable, SessionConflict
 from controller.http import (
@@ -35,7 +35,7 @@ from controller.http import (
     unknown_fields,
 )
 from controller.model import Activity, DesiredState, EngineView, Phase, RunState, UserView, Wish
-from controller.spec import container_name, parse_instant, user_id_of, valid_session_id
+from controller.spec import container_name, user_id_of
 from controller.store import Change
 from controller.target import Site
 from controller.wishes import MAX_TEXT_BODY, Wishes, pending_document
@@ -158,7 +158,7 @@ class _Api:
         user_id = body.get("user_id")
         if type(user_id) is not int or not 1 <= user_id <= self._terms.max_users:  # True is an int to isinstance
             raise self._no_such_id()
-        session_id = _session_id(body, request)
+        session_id = entries.session_id(body, request)
         note(request, user=user_id, session_id=session_id)
 
         def change(wish: Wish | None) -> Wish:
@@ -235,14 +235,14 @@ class _Api:
 
     async def declare(self, request: web.Request) -> web.Response:
         user_id = self._user_of(request)
-        wish = self._wish(await read_object(request), request)
+        wish = entries.entry(await read_object(request), request, self._site.profiles)
         note(request, user=user_id, session_id=wish.session_id)
         return await self._declared(request, user_id, lambda _: wish, wish.state)
 
     async def amend(self, request: web.Request) -> web.Response:
         user_id = self._user_of(request)
         body = await read_object(request)
-        changes = self._changes(body, request)
+        changes = entries.changes(body, request, self._site.profiles)
         note(request, user=user_id)
         held = self._store.current.users.get(user_id)
 
@@ -261,17 +261,20 @@ class _Api:
         asked = body.get("users")
         if not isinstance(asked, dict) or not all(each is None or isinstance(each, dict) for each in asked.values()):
             raise Refusal(400, "invalid_users", "`users` must map user ids to what changes of each, or to null.")
-        entries = {self._user_id(word): each for word, each in asked.items()}
-        if any(each and each.get("restart_at") == NOW for each in entries.values()):
+        patches = {self._user_id(word): each for word, each in asked.items()}
+        if any(each and each.get("restart_at") == NOW for each in patches.values()):
             now = status.timestamp(await self._engine_now())
-            entries = {
+            patches = {
                 user_id: {**each, "restart_at": now} if each and each.get("restart_at") == NOW else each
-                for user_id, each in entries.items()
+                for user_id, each in patches.items()
             }
-        patches = {user_id: each and self._changes(each, request) for user_id, each in entries.items()}
+        known = {
+            user_id: None if each is None else entries.changes(each, request, self._site.profiles)
+            for user_id, each in patches.items()
+        }
 
         def amend(state: DesiredState) -> DesiredState:
-            for user_id, changes in patches.items():
+            for user_id, changes in known.items():
                 held = state.users.get(user_id)
                 state = state.with_entry(user_id, None if changes is None else replace(held or Wish(), **changes))
             return state
@@ -493,31 +496,6 @@ class _Api:
             raise self._no_such_id()
         return user_id
 
-    def _changes(self, body: dict[str, Any], request: web.Request) -> dict[str, Any]:
-        """The body of a PATCH: fields of an entry and what they become; `null` is the default."""
-        refuse_unknown(body, shapes.fields(shapes.UserChange))
-        given = self._wish({name: value for name, value in body.items() if value is not None}, request)
-        return {name: getattr(given, name) for name in body}
-
-    def _wish(self, body: dict[str, Any], request: web.Request) -> Wish:
-        """The body of a PUT: an entry of the desired state, as the file has it."""
-        refuse_unknown(body, shapes.fields(shapes.UserEntry))
-        state, profile, restart_at = (body.get(name) for name in ("state", "profile", "restart_at"))
-        if "state" in body and state not in [each.value for each in RunState]:
-            raise Refusal(400, "invalid_state", "`state` must be running or stopped.", allowed=list(RunState))
-        if "profile" in body and (not isinstance(profile, str) or profile not in self._site.profiles):
-            raise Refusal(
-                400, "unknown_profile", "`profile` must be one of the operator's.", allowed=sorted(self._site.profiles)
-            )
-        moment = parse_instant(restart_at) if isinstance(restart_at, str) else None
-        if "restart_at" in body and moment is None:
-            example = "2026-11-22T10:00:00Z"
-            raise Refusal(400, "invalid_restart_at", f"`restart_at` must be a moment such as {example}.")
-        paused = body.get("paused", False)
-        if not isinstance(paused, bool):
-            raise Refusal(400, "invalid_paused", "`paused` must be true or false.")
-        return Wish(RunState(state) if state else None, profile, _session_id(body, request), moment, paused)
-
     # ------------------------------------------------------------ helpers
 
     def _name(self, user_id: int) -> str:
@@ -567,15 +545,7 @@ async def _session_asked_for(request: web.Request, closed: bool = False) -> tupl
     body = await read_optional_object(request)
     if closed:
         refuse_unknown(body, shapes.fields(shapes.UserSession))
-    return _session_id(body, request), _warnings(body, shapes.fields(shapes.SessionNamed))
-
-
-def _session_id(body: dict[str, Any], request: web.Request) -> str | None:
-    given = [*request.query.getall("session_id", []), *([body["session_id"]] if "session_id" in body else [])]
-    if not all(valid_session_id(each) for each in given) or any(each != given[0] for each in given):
-        rule = "1 to 128 of letters, digits, `-`, `_`, `.`, `:` and `@`"
-        raise Refusal(400, "invalid_session_id", f"`session_id` must be one text of {rule}.")
-    return given[0] if given else None
+    return entries.session_id(body, request), _warnings(body, shapes.fields(shapes.SessionNamed))
 
 
 def _check_session(user_id: int, wish: Wish, session_id: str | None) -> None:

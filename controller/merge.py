@@ -80,7 +80,7 @@ def adopted(
 
 def summary(before: DesiredState, after: DesiredState) -> str:
     """What changed, in a few words: `adds 5-9; stops 2; removes 3, 4`."""
-    kinds: dict[str, list[int]] = {"adds": [], "starts": [], "stops": [], "changes": [], "removes": []}
+    kinds: dict[str, list[int]] = {"adds": [], "starts": [], "stops": [], "restarts": [], "changes": [], "removes": []}
     for user_id in changed_users(before, after):
         kinds[_kind(before.users.get(user_id), after.users.get(user_id))].append(user_id)
     parts = [f"{kind} {ranges(ids)}" for kind, ids in kinds.items() if ids]
@@ -106,7 +106,7 @@ def _kind(before: Wish | None, after: Wish | None) -> str:
     if before is None or after is None:
         return "adds" if before is None else "removes"
     if before.state is after.state:
-        return "changes"
+        return "restarts" if before == replace(after, restart_at=before.restart_at) else "changes"
     return "stops" if after.state is RunState.STOPPED else "starts"
 
 

@@ -1,6 +1,7 @@
 """The commands that change what is wanted of users: `create`, `start`, `stop`, `restart`, `destroy`.
 
-Each writes the wish through the API and waits until it can be seen to be fulfilled.
+Each writes the wish through the API, as one change however many users it is for, and waits until it can be seen to be
+fulfilled.
 """
 
 from __future__ import annotations
@@ -13,10 +14,9 @@ import click
 
 from controller.cli.api import Api, Json, speaks
 from controller.cli.crew import Deed, carry_out
-from controller.cli.failures import Refused
 from controller.cli.flags import output_flag
 from controller.cli.users import Users, chosen, ids_of, spelled, users_argument
-from controller.cli.words import condition, number
+from controller.cli.words import condition, moment, number
 
 WAIT = 120
 ENDED = (None, "created", "exited", "dead")
@@ -31,7 +31,7 @@ def acts(command: Callable[..., Any]) -> Callable[..., Any]:
         default=WAIT,
         show_default=True,
         metavar="SECONDS",
-        help="How long to wait for each user's session; 0: not beyond the API's answer.",
+        help="How long to wait for its effect; 0: not at all.",
     )
     decorated: Callable[..., Any] = users_argument()(waits(speaks(output_flag(command))))
     return decorated
@@ -57,22 +57,9 @@ def create_command(
     if users is None:
         raise click.UsageError("`create` cannot know who all are; name them, such as 1-30.")
 
-    named = {"session_id": session_id} if session_id else {}
-
-    def call(api: Api, user_id: int) -> str:
-        if profile is None:
-            asked = {"user_id": user_id, **named}
-            return str(api.send("POST", "/create", asked).body["message"])
-        wish = {"profile": profile, **named}
-        try:
-            body = api.send("PATCH", f"/v1/users/{user_id}", {**wish, "state": None}).body
-        except Refused as error:
-            if error.status != 404:
-                raise
-            body = api.send("PUT", f"/v1/users/{user_id}", wish).body
-        return str(body["why"])
-
-    carry_out(api, users, Deed("creating", call, _ready), wait, output)
+    given = {"profile": profile, "session_id": session_id}
+    entry = {"state": None} | {name: value for name, value in given.items() if value is not None}
+    carry_out(api, users, Deed("creating", entry, _ready, new=True), wait, output)
 
 
 @click.command("start")
@@ -87,7 +74,7 @@ def start_command(api: Api, users: Users, wait: float, output: str) -> None:
       matlabctl start 7
       matlabctl start all
     """
-    carry_out(api, ids_of(users, api), Deed("starting", _declares(None), _ready), wait, output)
+    carry_out(api, ids_of(users, api), Deed("starting", {"state": None}, _ready), wait, output)
 
 
 @click.command("stop")
@@ -103,7 +90,7 @@ def stop_command(api: Api, users: Users, wait: float, output: str) -> None:
       matlabctl stop 1-5,9
       matlabctl stop all
     """
-    carry_out(api, ids_of(users, api), Deed("stopping", _declares("stopped"), _ended), wait, output)
+    carry_out(api, ids_of(users, api), Deed("stopping", {"state": "stopped"}, _ended), wait, output)
 
 
 @click.command("restart")
@@ -118,12 +105,8 @@ def restart_command(api: Api, users: Users, wait: float, output: str) -> None:
       matlabctl restart 7
       matlabctl restart 1-5,9
     """
-
-    def call(api: Api, user_id: int) -> str:
-        name = api.get(f"/v1/users/{user_id}", "container_id")["container_id"]
-        return str(api.send("POST", f"/restart/{name}").body["message"])
-
-    carry_out(api, ids_of(users, api), Deed("restarting", call, _ready), wait, output)
+    entry = {"state": None, "restart_at": "now"}
+    carry_out(api, ids_of(users, api), Deed("restarting", entry, _restarted), wait, output)
 
 
 @click.command("destroy")
@@ -147,23 +130,19 @@ def destroy_command(api: Api, users: Users, wait: float, output: str, yes: bool)
         ends = {0: "none runs", 1: "1 session runs and ends"}.get(running, f"{running} sessions run and end")
         click.confirm(f"Remove the container of {who}? {ends[0].upper()}{ends[1:]}; files stay.", abort=True)
 
-    def call(api: Api, user_id: int) -> str:
-        return str(api.send("DELETE", f"/v1/users/{user_id}").body["message"])
-
-    carry_out(api, ids, Deed("removing", call, _gone), wait, output)
-
-
-def _declares(state: str | None) -> Callable[[Api, int], str]:
-    """Change an entry's state and nothing else; `None` is the default, running."""
-
-    def call(api: Api, user_id: int) -> str:
-        return str(api.send("PATCH", f"/v1/users/{user_id}", {"state": state}).body["why"])
-
-    return call
+    carry_out(api, ids, Deed("removing", None, _gone), wait, output)
 
 
 def _ready(user: Json | None) -> str:
     return "ready" if user and condition(user, "Ready")["status"] == "True" else ""
+
+
+def _restarted(user: Json | None) -> str:
+    container = user["observed"]["container"] if user else None
+    if not user or not user["desired"] or not container or not container["started_at"]:
+        return ""
+    again = moment(container["started_at"]) >= moment(user["desired"]["restart_at"])
+    return _ready(user) if again else ""
 
 
 def _ended(user: Json | None) -> str:

@@ -1,14 +1,12 @@
-"""Many users at once: each one's call is sent, its effect waited for, and told as it happens.
+"""Many users at once: what is asked of them is written as one change, and its effect on each waited for and told.
 
 On a terminal a bar and the users under way are drawn below what is done; into a pipe each outcome is one line.
 """
 
 from __future__ import annotations
 
-import queue
-import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 
 import click
@@ -18,14 +16,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from controller.cli.api import Api, Json
-from controller.cli.failures import Refused
-from controller.cli.output import console, on_terminal, print_data, print_lines
+from controller.cli.output import console, linger, on_terminal, print_data, print_lines
 from controller.cli.users import spelled
 from controller.cli.words import BAD, GOOD, QUIET, number
 from controller.logs import printable
 
-AT_ONCE = 16
-"""Calls under way; the controller itself starts so many sessions at a time as its settings say."""
 LOOK_SECONDS = 0.3
 SHOWN_UNDER_WAY = 8
 
@@ -48,28 +43,32 @@ class Deed:
 
     doing: str
     """`starting`; what the bar says."""
-    call: Callable[[Api, int], str]
-    """Asks for it; returns what to say of it where nothing is waited for."""
+    entry: Json | None
+    """What changes of a user's entry, as `PATCH /v1/users` takes it; `None`: it goes."""
     there: Callable[[Json | None], str]
     """What to say of a user's document that shows the effect; empty while it does not."""
+    new: bool = False
+    """Also for users who are not in the desired state."""
 
 
-@dataclass(slots=True)
-class _Task:
-    user_id: int
-    began: float
-    answered: float | None = None
-    under_way: str = "asked"
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """The change, once it is in force."""
+
+    generation: int
+    passes: dict[int, int]
+    """How often each user had been worked on before."""
+    at: float
 
 
 def carry_out(api: Api, ids: Sequence[int], deed: Deed, wait: float, output: str) -> None:
-    """Do it to all of them, and wait up to `wait` seconds for each one's effect.
+    """Do it to all of them, and wait up to `wait` seconds for its effect.
 
     Raises:
         ClickException: some failed; the others are done.
     """
     if not ids:
-        click.echo("There is no user to do this to.")
+        click.echo("There is no user to do this to.") if output == "table" else print_data([], output)
         return
     outcomes = []
     loud = output == "table"
@@ -92,91 +91,64 @@ def carry_out(api: Api, ids: Sequence[int], deed: Deed, wait: float, output: str
 
 def _done(
     api: Api, ids: Sequence[int], deed: Deed, wait: float, under_way: Callable[[Iterable[tuple[int, str]]], None]
-) -> Iterable[Outcome]:
-    """The outcomes as they come. The calls are made in threads that a Ctrl-C leaves behind."""
-    began = time.monotonic()
-    tasks = {user_id: _Task(user_id, began) for user_id in ids}
-    waiting: queue.SimpleQueue[int] = queue.SimpleQueue()
-    answers: queue.SimpleQueue[tuple[int, str | click.ClickException]] = queue.SimpleQueue()
-    for user_id in ids:
-        waiting.put(user_id)
-    for _ in range(min(AT_ONCE, len(ids))):
-        threading.Thread(target=_ask_for_each, args=(api, deed, waiting, answers), daemon=True).start()
-    while tasks:
-        for user_id, answer in _next_of(answers):
-            task = tasks[user_id]
-            if isinstance(answer, click.ClickException):
-                words = answer.message.removeprefix(f"User {user_id} ")
-                yield _outcome(tasks.pop(user_id), words, done=False, refused=_refused(answer))
-            elif wait <= 0:
-                yield _outcome(tasks.pop(user_id), answer)
-            else:
-                task.answered = time.monotonic()
-        if not tasks:
-            return
-        documents = {each["user_id"]: each for each in api.get("/v1/users", "users")["users"]}
-        for task in list(tasks.values()):
-            user = documents.get(task.user_id)
-            task.under_way = printable(user["why"]) if user else "asked"
-            ended = _judged(task, user, deed, wait)
-            if ended:
-                del tasks[task.user_id]
-                yield ended
-        under_way((task.user_id, task.under_way) for task in tasks.values())
-
-
-def _ask_for_each(
-    api: Api,
-    deed: Deed,
-    waiting: queue.SimpleQueue[int],
-    answers: queue.SimpleQueue[tuple[int, str | click.ClickException]],
-) -> None:
-    while True:
-        try:
-            user_id = waiting.get_nowait()
-        except queue.Empty:
-            return
-        try:
-            answers.put((user_id, deed.call(api, user_id)))
-        except click.ClickException as error:
-            answers.put((user_id, error))
-        except Exception as error:  # noqa: BLE001 - a thread's edge: what it does not report is waited for in vain
-            answers.put((user_id, click.ClickException(f"{type(error).__name__}: {error}")))
-
-
-def _next_of(
-    answers: queue.SimpleQueue[tuple[int, str | click.ClickException]],
-) -> Iterable[tuple[int, str | click.ClickException]]:
-    """What was answered by now, or within a moment."""
-    try:
-        yield answers.get(timeout=LOOK_SECONDS)
-        while True:
-            yield answers.get_nowait()
-    except queue.Empty:
+) -> Iterator[Outcome]:
+    """The outcomes as they come."""
+    documents = _documents(api)
+    known = [user_id for user_id in ids if deed.new or _concerns(documents.get(user_id), deed)]
+    for user_id in sorted(set(ids) - set(known)):
+        words = "is not in the desired state; `matlabctl create` takes in new users."
+        yield Outcome(user_id, done=False, refused=True, outcome=words, url=None, seconds=0)
+    if not known:
         return
+    passes = {user_id: user["progress"]["passes"] for user_id, user in documents.items()}
+    began = time.monotonic()
+    body = api.send("PATCH", "/v1/users", {"users": {str(user_id): deed.entry for user_id in known}}).body
+    written = _Written(body["generation"], passes, began)
+    if wait <= 0:
+        yield from (_outcome(user_id, written, "asked for") for user_id in known)
+        return
+    waiting = known
+    while waiting:
+        documents = _documents(api)
+        ended = [each for each in (_judged(u, documents.get(u), deed, written, wait) for u in waiting) if each]
+        yield from ended
+        waiting = [user_id for user_id in waiting if user_id not in {each.user_id for each in ended}]
+        under_way((u, printable(documents[u]["why"]) if u in documents else "asked for") for u in waiting)
+        if waiting:
+            linger(LOOK_SECONDS)
 
 
-def _judged(task: _Task, user: Json | None, deed: Deed, wait: float) -> Outcome | None:
-    if task.answered is None:  # what is there may be what was there before
-        return None
-    said = deed.there(user)
-    if said:
-        return _outcome(task, said, user)
+def _documents(api: Api) -> dict[int, Json]:
+    return {each["user_id"]: each for each in api.get("/v1/users", "users")["users"]}
+
+
+def _concerns(user: Json | None, deed: Deed) -> bool:
+    """Whether there is something that this can be done to; what is not wanted any more can still go."""
+    return user is not None and (user["desired"] is not None or deed.entry is None)
+
+
+def _judged(user_id: int, user: Json | None, deed: Deed, written: _Written, wait: float) -> Outcome | None:
     progress = user["progress"] if user else {}
-    if progress.get("error") and progress.get("permanent"):
-        return _outcome(task, task.under_way, done=False)
-    if time.monotonic() - task.answered > wait:
-        return _outcome(task, f"not after {wait:g} s: {task.under_way}", done=False)
+    acted = not user or (
+        progress["generation"] >= written.generation and progress["passes"] != written.passes.get(user_id, 0)
+    )
+    said = deed.there(user) if acted else ""  # before that, what is there may be what was there
+    if said:
+        return _outcome(user_id, written, said, user)
+    if user and user["paused"]:
+        return _outcome(user_id, written, user["why"], done=False)
+    if acted and user and progress["error"] and progress["code"] != "engine_unavailable":
+        return _outcome(user_id, written, " ".join(filter(None, (progress["error"], progress["hint"]))), done=False)
+    if time.monotonic() - written.at > wait:
+        why = user["why"] if user else "asked for"
+        return _outcome(user_id, written, f"not after {wait:g} s: {why}", done=False)
     return None
 
 
-def _outcome(task: _Task, words: str, user: Json | None = None, *, done: bool = True, refused: bool = False) -> Outcome:
-    url = user["access_url"] if done and user and user["observed"]["status"] == "running" else None
-    return Outcome(task.user_id, done, refused, words, url, round(time.monotonic() - task.began, 1))
-
-
-def _refused(error: click.ClickException) -> bool:
-    return isinstance(error, Refused) and error.status < 500
+def _outcome(user_id: int, written: _Written, words: str, user: Json | None = None, *, done: bool = True) -> Outcome:
+    url = user["access_url"] if user and user["observed"]["status"] == "running" else None
+    seconds = round(time.monotonic() - written.at, 1)
+    return Outcome(user_id, done, refused=False, outcome=words, url=url, seconds=seconds)
 
 
 class _Drawn:

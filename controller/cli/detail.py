@@ -10,6 +10,7 @@ import click
 from controller.cli.api import Api, Json, speaks
 from controller.cli.flags import output_flag
 from controller.cli.output import Row, print_data, print_lines, print_table
+from controller.cli.texts import problem_lines
 from controller.cli.users import Users, ids_of, users_argument
 from controller.cli.words import BAD, GOOD, QUIET, WAITING, Cell, age, condition, cores, hand, share, text_of, when
 from controller.status import bytes_size
@@ -39,7 +40,7 @@ def why_command(api: Api, users: Users, output: str) -> None:
     """Say why a session is as it is, and what happens next.
 
     The chain: what was asked → what was decided and why → what the engine answered → where it stands → what happens
-    next and when.
+    next and when; and what else was written and is not in force.
 
     \b
     Examples:
@@ -48,10 +49,13 @@ def why_command(api: Api, users: Users, output: str) -> None:
       matlabctl why 7 -o json | jq .why
     """
 
+    status = api.get("/v1/status", "desired_state")
+
     def show(user: Json, now: datetime) -> None:
         events = api.get("/v1/events", "events", user_id=user["user_id"], limit=200)["events"]
         print_lines((f"User {user['user_id']}", "bold"))
-        print_table(("", ""), _chain(user, [each for each in events if each["kind"] == "action"], now))
+        chain = _chain(user, [each for each in events if each["kind"] == "action"], now)
+        print_table(("", ""), [*chain, *_beside(user["user_id"], status, now)])
 
     _each(api, users, output, show)
 
@@ -166,8 +170,32 @@ def _chain(user: Json, actions: Sequence[Json], now: datetime) -> list[Row]:
         ("decided", decided),
         ("the engine", answered),
         ("stands", (f"{stands['message']} [{stands['reason']}]", colour.get(stands["status"], WAITING))),
-        ("next", user["why"].removeprefix(stands["message"]).lstrip("; ")),
+        ("next", _next(user, stands["message"])),
     ]
+
+
+def _next(user: Json, stands: str) -> str:
+    """The second half of `why`, without the error that the chain has told by then."""
+    wrong = " ".join(filter(None, (user["progress"]["error"], user["progress"]["hint"]))).removesuffix(".")
+    told: str = user["why"].removeprefix(stands).lstrip("; ")
+    return told.replace(f"the last attempt failed ({wrong}), and ", "")
+
+
+def _beside(user_id: int, status: Json, now: datetime) -> list[Row]:
+    """What somebody wrote, and why it is not in force."""
+    wish, pending = status["desired_state"], status["pending"]
+    if pending:
+        ends = {"removes": "remove", "stops": "stop", "remakes": "make anew"}
+        what = next((verb for kind, verb in ends.items() if user_id in pending[kind]), None)
+        if what is None:
+            return []
+        by = f"{hand(pending['writer'])}, {when(pending['since'], now)}"
+        words = f"a change that would {what} this session, by {by}: `matlabctl approve` lets it pass, `reject` drops it"
+        return [("held", (words, WAITING))]
+    if wish["valid"]:
+        return []
+    faults = " ".join(problem_lines(wish["source"], wish["problems"]))
+    return [("not taken", (f"what was written last, which may concern this user: {faults}", BAD))]
 
 
 def _decided(progress: Json, last: Json | None, now: datetime) -> tuple[Cell, Cell]:

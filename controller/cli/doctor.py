@@ -32,8 +32,12 @@ from controller.model import Container, Phase
 from controller.settings import Settings
 from controller.sites import read_wish
 from controller.sizes import show_size
+from controller.status import bytes_size
 
 LITTLE_DISK = 5 * 1024**3
+DOCKER_SOCKET = "unix:///var/run/docker.sock"
+"""Where the engine is looked for that nothing names."""
+EPHEMERAL_PORTS = Path("/proc/sys/net/ipv4/ip_local_port_range")
 CLOCK_APART = timedelta(seconds=2)
 
 Level = Literal["ok", "note", "fault"]
@@ -92,6 +96,7 @@ def _findings(settings: Settings) -> Iterator[Finding]:
     yield from engine
     if ours is not None:  # whose ports they are cannot be told without the engine
         yield _ports(settings, ours)
+    yield from _lent_ports(settings)
     yield _memory(settings)
     yield _cgroups()
 
@@ -170,6 +175,8 @@ def _folder(what: str, folder: Path) -> Finding:
     there = _existing(folder)
     if not there.is_dir():
         return Finding(what, "fault", f"{there} is not a folder", "Move it away, or set another path.")
+    if os.statvfs(there).f_flag & os.ST_RDONLY:
+        return Finding(what, "fault", f"{there} is on a file system that is read-only", "Remount it for writing.")
     if not os.access(there, os.W_OK | os.X_OK):
         mend = f"Give it to the controller's user: chown {os.getuid()}:{os.getgid()} {there}"
         return Finding(what, "fault", f"{there} cannot be written by this user", mend)
@@ -186,7 +193,7 @@ def _disk(settings: Settings) -> Iterator[Finding]:
     by_device = {_existing(folder).stat().st_dev: (what, folder) for what, folder in reversed(folders.items())}
     for what, folder in by_device.values():
         usage = shutil.disk_usage(_existing(folder))
-        free = f"{usage.free / 1024**3:.1f} GiB of {usage.total / 1024**3:.1f} GiB free where the {what} is"
+        free = f"{bytes_size(usage.free)} of {bytes_size(usage.total)} free where the {what} is"
         little = usage.free < LITTLE_DISK
         mend = "Make room: a full disk stops writes of the desired state and of users." if little else ""
         yield Finding("disk", "fault" if usage.free < LITTLE_DISK // 10 else "note" if little else "ok", free, mend)
@@ -237,9 +244,23 @@ async def _engine(settings: Settings) -> tuple[list[Finding], Mapping[int, tuple
         findings.append(Finding("containers", "ok", f"{number(count, 'container')} of instance {settings.instance}"))
         return findings, ours
     except EngineError as error:
-        return [Finding("engine", "fault", str(error), error.hint)], None
+        return [_away(settings.docker_host or os.environ.get("DOCKER_HOST") or DOCKER_SOCKET, error)], None
     finally:
         await engine.close()
+
+
+def _away(host: str, error: EngineError) -> Finding:
+    """Why the engine does not answer, as far as its socket tells."""
+    socket_file = Path(host.removeprefix("unix://"))
+    if not host.startswith("unix://"):
+        return Finding("engine", "fault", f"{host}: {error}", error.hint)
+    if not socket_file.exists():
+        mend = "Install Docker, or start it: `systemctl start docker`. Where it listens elsewhere, set DOCKER_HOST."
+        return Finding("engine", "fault", f"no engine listens: there is no {socket_file}", mend)
+    if not os.access(socket_file, os.R_OK | os.W_OK):
+        mend = "Let this user use Docker: `sudo usermod -aG docker $USER`, then log in again."
+        return Finding("engine", "fault", f"{socket_file} may not be used by this user", mend)
+    return Finding("engine", "fault", f"{socket_file}: {error}", error.hint)
 
 
 def _clock(apart: timedelta) -> Finding:
@@ -279,6 +300,18 @@ def _ports(settings: Settings, ours: Mapping[int, tuple[Container, ...]]) -> Fin
     who = listener(port) or "another process"
     found = f"{number(len(taken), 'session port')} taken, {port} by {who}: users {spelled(sorted(set(taken.values())))}"
     return Finding("ports", "fault", found, "End what listens there, or move http_port_base and ws_port_base.")
+
+
+def _lent_ports(settings: Settings) -> Iterator[Finding]:
+    """Whether the kernel may give a session's port to some outgoing connection."""
+    first, last = map(int, EPHEMERAL_PORTS.read_text().split())
+    highest = {base: base + settings.max_users for base in (settings.http_port_base, settings.ws_port_base)}
+    lent = [f"{base + 1}-{end}" for base, end in highest.items() if end >= first and base < last]
+    if lent:
+        ports = " and ".join(lent)
+        mend = f"Move them below {first}, or reserve them: `sysctl net.ipv4.ip_local_reserved_ports={','.join(lent)}`."
+        found = f"the kernel lends {ports} to outgoing connections, so that a session may find its own port taken"
+        yield Finding("port range", "note", found, mend)
 
 
 def _bindable(host: str, port: int) -> bool:

@@ -18,6 +18,8 @@ from controller.logs import printable
 
 FOLLOW_SECONDS = 0.5
 EVENT_COLOURS = {"ActionFailed": BAD, "EngineLost": BAD, "Merged": WAITING, "Held": WAITING, "SessionLost": WAITING}
+EVENT_HANG = 21
+"""Columns that an event's further lines stand in: below its user."""
 WINDOW = 1000
 """Lines that are asked for each time while following; who writes more between two looks loses some."""
 
@@ -116,7 +118,7 @@ def _print_events(events: Sequence[Json], output: str) -> None:
         colour = EVENT_COLOURS.get(each["reason"], "")
         at = f"{moment(each['at']).astimezone():%Y-%m-%d %H:%M:%S}"
         told = f"{at}  {who:<8}  {each['reason']:<15} {hand(each['message'])}"
-        print_lines((told, colour))
+        print_lines((told, colour), hang=EVENT_HANG)
     sys.stdout.flush()
 
 

@@ -15,7 +15,8 @@ from controller.cli.brake import pending_rows
 from controller.cli.failures import Unreachable
 from controller.cli.flags import output_flag
 from controller.cli.output import Row, console, is_wide, linger, on_terminal, print_data, print_table, table
-from controller.cli.users import Users, chosen, users_argument
+from controller.cli.texts import problem_lines
+from controller.cli.users import Users, chosen, spelled, users_argument
 from controller.cli.words import BAD, GOOD, QUIET, WAITING, Cell, age, condition, ready, share, trouble
 from controller.status import bytes_size
 
@@ -103,7 +104,7 @@ def health_command(api: Api, users: Users, output: str) -> None:
     elif not found:
         click.echo("No user has a session, and none is wanted.")
     else:
-        print_table(("ID", "HEALTH", "WEB", "WEBSOCKET", "INTERPRETER", "WHY"), [_health_row(each) for each in found])
+        _print_health(found)
     sys.exit(0 if healthy else 1)
 
 
@@ -127,12 +128,9 @@ def _status_rows(server: str, status: Json) -> list[Row]:
     ]
     if wish.get("git"):
         rows.append(("branch", _branch(wish["git"])))
-    if not wish["valid"]:
+    if not wish["valid"] and not status.get("pending"):
         rows.append(("", ("is not valid as it stands now; the last good state stays in force:", BAD)))
-        rows += [
-            ("", (f"{wish['source']}:{each['line']}:{each['column']}: {each['message']}", BAD))
-            for each in wish["problems"]
-        ]
+        rows += [("", (line, BAD)) for line in problem_lines(wish["source"], wish["problems"])]
     if status.get("paused"):
         rows.append(("", ("everything is paused: nothing is done until `matlabctl resume`", WAITING)))
     if status.get("pending"):
@@ -208,7 +206,12 @@ def _redraw(api: Api, users: Users) -> None:
         try:
             answer = api.get("/v1/users", "users")
             note = STALE if answer.get("stale") else ""
-            body: object = table(_heads(), _rows(chosen(users, answer["users"])))
+            listed = chosen(users, answer["users"])
+            room = max(1, console().height - 5)
+            body: object = table(_heads(), _rows(listed[:room]))
+            if len(listed) > room:
+                last = spelled([each["user_id"] for each in listed[room:]])
+                note = f"{note} The screen has no room for {last}; name them to see them.".lstrip()
         except Unreachable as error:
             body, note = "", error.message
         stamp = f"{datetime.now():%H:%M:%S}, every {FOLLOW_SECONDS:g} s; Ctrl-C ends"  # noqa: DTZ005 - a wall clock
@@ -278,6 +281,19 @@ def _word(usable: bool, rests: bool, is_ready: str) -> str:
     if usable:
         return "healthy"
     return "stopped" if rests else "unknown" if is_ready == "Unknown" else "unhealthy"
+
+
+def _print_health(found: list[dict[str, object]]) -> None:
+    """Where there is no room for a column of sentences, they stand below."""
+    heads, rows = ("ID", "HEALTH", "WEB", "WEBSOCKET", "INTERPRETER", "WHY"), [_health_row(each) for each in found]
+    if is_wide():
+        print_table(heads, rows)
+        return
+    print_table(heads[:-1], [row[:-1] for row in rows])
+    whys = [(f"user {each['user_id']}", str(each["why"])) for each in found if each["why"]]
+    if whys:
+        click.echo()
+        print_table(("", ""), whys)
 
 
 def _health_row(found: Json) -> Row:

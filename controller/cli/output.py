@@ -16,6 +16,7 @@ from collections.abc import Iterable, Sequence
 import click
 import yaml
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -50,13 +51,27 @@ _Readable.add_representer(str, _block)
 
 def print_table(heads: Sequence[str], rows: Iterable[Row]) -> None:
     """`rows` below `heads`, unless all are empty. A line break in a cell is kept; a row's name is never folded."""
-    console().print(table(heads, rows))
+    screen = console()
+    if on_terminal():
+        screen.print(table(heads, rows))
+        return
+    with screen.capture() as filled:  # up to the width of each column
+        screen.print(table(heads, rows))
+    click.echo("\n".join(line.rstrip() for line in filled.get().rstrip("\n").split("\n")))
 
 
-def print_lines(*lines: Cell, wrap: bool = True) -> None:
-    """Each on a line of its own, wrapped between words on a terminal, unless it is quoted from a text."""
-    for line in lines:
-        console().print(_text(line), soft_wrap=not wrap)
+def print_lines(*lines: Cell, wrap: bool = True, hang: int = 0) -> None:
+    """Each on a line of its own, wrapped between words on a terminal, unless it is quoted from a text.
+
+    What is wrapped goes on `hang` columns from the left.
+    """
+    screen = console()
+    for line in map(_text, lines):
+        first = line.wrap(screen, screen.width)[0] if hang and line else line
+        screen.print(first, soft_wrap=not wrap)
+        if len(first) < len(line):
+            rest = len(line) - len(line.plain[len(first) :].lstrip())
+            screen.print(Padding(line[rest:], (0, 0, 0, hang)))
 
 
 def table(heads: Sequence[str], rows: Iterable[Row]) -> Table:

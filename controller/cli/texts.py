@@ -42,7 +42,7 @@ def wish_file(settings: Settings) -> Path:
     return settings.desired_state_file
 
 
-def problem_lines(file: Path | None, problems: Sequence[Json]) -> Iterable[str]:
+def problem_lines(file: Path | str | None, problems: Sequence[Json]) -> Iterable[str]:
     """`file:line:column: sentence` for each."""
     for each in problems:
         place = f"{each['line']}:{each['column']}:" if each["line"] else ""

@@ -85,10 +85,13 @@ class Hub:
         self._clients.discard(client)
 
     def publish(self, method: str, params: dict[str, Any]) -> None:
+        """Tell everyone; whoever comes later is not told of silent commands."""
         printed = len(params["text"]) if method == "output" else 0
         message = rpc.notification(method, params)
         for client in self._clients:
             client.send(message, printed)
+        if params.get("silent"):
+            return
         self._transcript.append((method, params, len(message)))
         self._transcript_size += len(message)
         while self._transcript_size > TRANSCRIPT:

@@ -18,6 +18,9 @@ Hearer = Callable[[str | Frame], None]
 TEXT_DESCRIPTOR = 100
 """Where an interpreter finds the text that it is told about: a file in memory, open as this."""
 
+DEBUGGER_PROMPT = "K>> "
+"""What `keyboard` and breakpoints print before they wait for a line."""
+
 
 class Interpreter(Protocol):
     """One that was started; ends by itself or by `kill`, and `wait` tells how."""

@@ -64,7 +64,7 @@ class Methods:
         session, params = self._session, call.params
         match call.method:
             case "eval":
-                session.evaluate(params["code"], answer)
+                session.evaluate(params["code"], answer, silent=params.get("silent", False))
             case "interrupt":
                 answer({"interrupted": session.interrupt()})
             case "restart":

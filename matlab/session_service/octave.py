@@ -1,7 +1,8 @@
 """Octave, on its own terminal: started, fed, interrupted, killed. What its output means is `session.py`'s.
 
-Octave's own prompt is the loop that evaluates. The text of a command is a file that Octave sources, so that it is
-parsed as a whole before any of it runs, and errors know their line.
+A function of ours, `__session_serve__`, is the loop that evaluates. A Ctrl-C throws Octave out of it to its own
+prompt, which takes the same lines, only more slowly; the next command enters the loop again. The text of a command is a
+file that Octave sources, so that it is parsed as a whole before any of it runs, and errors know their line.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from . import limits
-from .frames import frame_prefix
+from .frames import Frame, frame_prefix
 from .interpreter import Hearer
+from .octave_debugger import Debugger
 from .terminal import Terminal
 
 STARTUP = Path("/opt/session/octave/startup.m")
@@ -41,17 +43,19 @@ class Octave:
     name = "octave"
     command_file = COMMAND_FILE
 
-    def __init__(self, terminal: Terminal) -> None:
+    def __init__(self, terminal: Terminal, heard: _Heard) -> None:
         self._terminal = terminal
+        self._heard = heard
 
     @classmethod
     async def start(cls, folder: Path, hear: Hearer, *, safe_mode: bool) -> Octave:
         prefix = frame_prefix(secrets.token_hex(8))
         environment = _environment(folder, prefix, safe_mode)
-        terminal = await Terminal.run((*COMMAND, str(STARTUP)), environment, folder, prefix, hear)
+        heard = _Heard(hear)
+        terminal = await Terminal.run((*COMMAND, str(STARTUP)), environment, folder, prefix, heard)
         limits.prefer_as_victim(terminal.pid)
         limits.guard_memory(terminal.pid, limits.memory_limit())
-        return cls(terminal)
+        return cls(terminal, heard)
 
     @property
     def pid(self) -> int:
@@ -60,12 +64,12 @@ class Octave:
     def evaluate(self, number: int, code: str) -> None:
         limits.guard_memory(self.pid, limits.memory_limit())
         self._terminal.put(code)
-        self.type(f"__session_eval__ ({number})")
+        self._carry_out(f"__session_eval__ ({number})")
 
     def ask(self, number: int, question: str, params: dict[str, Any]) -> None:
         self._terminal.put(json.dumps(params))
         given = GIVEN.get(question, "").format(**params)
-        self.type(f'__session_ask__ ({number}, "__session_{question}__"{given})')
+        self._carry_out(f'__session_ask__ ({number}, "__session_{question}__"{given})')
 
     def type(self, line: str) -> None:
         self._terminal.type(line)
@@ -89,6 +93,31 @@ class Octave:
 
     async def wait(self) -> int:
         return await self._terminal.wait()
+
+    def _carry_out(self, line: str) -> None:
+        self.type(line if self._heard.served else f"__session_serve__ ('{line}')")
+
+
+class _Heard:
+    """Passes on what Octave says, its debugger in MATLAB's words, and knows which of its two prompts it waits at."""
+
+    def __init__(self, hear: Hearer) -> None:
+        self._hear = hear
+        self._debugger = Debugger()
+        self.served = False
+        """In our loop."""
+
+    def __call__(self, item: str | Frame) -> None:
+        if isinstance(item, str):
+            if shown := self._debugger.read(item):
+                self._hear(shown)
+            return
+        at_prompt = item.get("frame") == "prompt"
+        if at_prompt:
+            self.served = item.get("served") is True
+        if rest := self._debugger.rest(over=at_prompt):
+            self._hear(rest)
+        self._hear(item)
 
 
 def _environment(folder: Path, prefix: str, safe_mode: bool) -> dict[str, str]:

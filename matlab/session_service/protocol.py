@@ -76,8 +76,13 @@ ERROR = record(
     message=TEXT,
     stack=list_of(record(file=or_null(TEXT), name=TEXT, line=WHOLE, column=WHOLE)),
 )
-IDLE = record(eval_id=COUNT, status=one_of(tuple(Ending)), error=or_null(ERROR), elapsed=NUMBER)
-EVALUATION = record(**IDLE["properties"], output=TEXT, output_truncated=YES_OR_NO)
+ENDED: dict[str, Schema] = {
+    "eval_id": COUNT,
+    "status": one_of(tuple(Ending)),
+    "error": or_null(ERROR),
+    "elapsed": NUMBER,
+}
+EVALUATION = record(**ENDED, output=TEXT, output_truncated=YES_OR_NO)
 FIGURE = record(number=COUNT, name=TEXT, width=NUMBER, height=NUMBER, revision=COUNT)
 FIGURES = list_of(FIGURE)
 
@@ -109,7 +114,7 @@ ENTRY = record(name=TEXT, kind=one_of(("file", "folder", "other")), size=COUNT, 
 DONE = record()
 
 METHODS: dict[str, Method] = {
-    "eval": Method(record(code=TEXT), EVALUATION),
+    "eval": Method(record(code=TEXT, optional={"silent": YES_OR_NO}), EVALUATION),
     "interrupt": Method(record(), record(interrupted=YES_OR_NO)),
     "restart": Method(record(), STATUS),
     "input": Method(record(text=text(LONGEST_INPUT)), DONE),
@@ -168,11 +173,11 @@ NOTIFICATIONS: dict[str, Schema] = {
         figures=FIGURES,
         optional={"transcript": list_of(record(method=TEXT, params={"type": "object"}))},
     ),
-    "busy": record(eval_id=COUNT, code=TEXT, since=TIME),
+    "busy": record(eval_id=COUNT, code=TEXT, since=TIME, silent=YES_OR_NO),
     "output": record(eval_id=or_null(COUNT), text=TEXT),
     "input_request": INPUT_REQUEST,
     "figures": record(eval_id=or_null(COUNT), figures=FIGURES),
-    "idle": IDLE,
+    "idle": record(**ENDED, silent=YES_OR_NO),
     "exited": record(exit_code=WHOLE, requested=YES_OR_NO, message=TEXT, restart_in=NUMBER, safe_mode=YES_OR_NO),
     "ready": INTERPRETER,
     "missed": record(characters=COUNT),

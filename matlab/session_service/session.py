@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import logging
 import os
-import re
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -21,7 +20,7 @@ from typing import Any
 
 from .figures import Album
 from .frames import Frame
-from .interpreter import Interpreter, Interpreters
+from .interpreter import DEBUGGER_PROMPT, Interpreter, Interpreters
 from .outcome import CodeError, Ending, read_error
 from .recovery import Recovery
 
@@ -45,11 +44,6 @@ STARTUP = 0
 
 SETTLE_SECONDS = 0.3
 
-DEBUGGER_PROMPT = re.compile(r"(?:\A|\n)((?:\[\d+\])?(?:debug|keyboard)> )\Z")
-"""What `keyboard` and breakpoints print before they wait for a line. `input` tells of itself by a frame."""
-
-LONGEST_PROMPT = 32
-"""Characters of a debugger's prompt, with the line break before it."""
 
 Json = dict[str, Any]
 Publish = Callable[[str, Json], None]
@@ -79,6 +73,8 @@ class Evaluation:
     """Counts up from 1 as long as the service lives; `STARTUP` for the user's startup.m."""
     code: str
     done: Done
+    silent: bool = False
+    """A program's own business: nobody need see the command and what it prints."""
     began: float = 0.0
     printed: list[str] = field(default_factory=list)
     printed_size: int = 0
@@ -139,7 +135,7 @@ class Session:
 
     # ------------------------------------------------------------ asked from outside
 
-    def evaluate(self, code: str, done: Done) -> None:
+    def evaluate(self, code: str, done: Done, *, silent: bool) -> None:
         """Run `code` after all that came before it; `done` gets the outcome.
 
         Raises:
@@ -148,7 +144,7 @@ class Session:
         self._refuse_if_many_wait()
         self.touch()
         self._count += 1
-        self._waiting.append(Evaluation(self._count, code, done))
+        self._waiting.append(Evaluation(self._count, code, done, silent))
         self._run_next()
 
     def ask(self, question: Question) -> None:
@@ -331,9 +327,9 @@ class Session:
         for start in range(0, len(text), LARGEST_OUTPUT):
             self._print(text[start : start + LARGEST_OUTPUT])
         if text:
-            self._last_printed = (self._last_printed + text)[-LONGEST_PROMPT:]
-            if prompt := DEBUGGER_PROMPT.search(self._last_printed):
-                self._request_input(prompt[1], "debugger")
+            self._last_printed = (self._last_printed + text)[-len(DEBUGGER_PROMPT) :]
+            if self._last_printed == DEBUGGER_PROMPT:  # `input` tells of itself by a frame
+                self._request_input(DEBUGGER_PROMPT, "debugger")
 
     def _print(self, text: str) -> None:
         running = self._running
@@ -341,6 +337,8 @@ class Session:
             if running.printed_size < KEPT_OUTPUT:
                 running.printed.append(text[: KEPT_OUTPUT - running.printed_size])
             running.printed_size += len(text)
+            if running.silent:
+                return
         self._publish("output", {"eval_id": running.number if running is not None else None, "text": text})
 
     def _request_input(self, prompt: str, kind: str) -> None:
@@ -429,13 +427,17 @@ class Session:
         evaluation.began = asyncio.get_running_loop().time()
         self._enter(State.BUSY)
         shown = evaluation.code[:SHOWN_CODE]
-        self._publish("busy", {"eval_id": evaluation.number, "code": shown, "since": _iso(self._since)})
+        since = _iso(self._since)
+        self._publish(
+            "busy", {"eval_id": evaluation.number, "code": shown, "since": since, "silent": evaluation.silent}
+        )
 
     def _finish(self, evaluation: Evaluation, ending: Ending, error: CodeError | None) -> None:
         self._running, self._input_request = None, None
         self.touch()
         outcome = self._outcome(evaluation, ending, error)
-        self._publish("idle", {k: v for k, v in outcome.items() if k not in ("output", "output_truncated")})
+        told = {k: v for k, v in outcome.items() if k not in ("output", "output_truncated")}
+        self._publish("idle", {**told, "silent": evaluation.silent})
         evaluation.done(outcome)
 
     def _ending(self, evaluation: Evaluation) -> tuple[Ending, CodeError | None]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import functools
 import os
 import secrets
 import shutil
@@ -25,8 +27,10 @@ IMAGE = os.environ.get("MCM_TEST_SESSION_IMAGE", "matlab-session:octave")
 """Another one for those who work on the image while others use it."""
 FULL_IMAGE = os.environ.get("MCM_TEST_FULL_IMAGE", "matlab-session:octave-full")
 ROOT = Path(__file__).parents[2]
-START_SECONDS = 30.0
+START_SECONDS = 60.0
 """Generous: the machine may be busy with others. How fast it is, the benchmark tells."""
+CONNECT_SECONDS = 5.0
+"""The engine's proxy takes connections before the container does, and such a one may get no answer at all."""
 HTTP, WEBSOCKET = "8888/tcp", "8889/tcp"
 
 
@@ -39,18 +43,18 @@ def session_image() -> str:
 
 @dataclass
 class Session:
-    """A running container and how to speak with it."""
+    """A running container and how to speak with it. The engine is asked for its ports once: it may be slow to answer."""
 
     container: Container
     folder: Path
     http: aiohttp.ClientSession
     token: str = ""
 
-    @property
+    @functools.cached_property
     def page(self) -> str:
         return f"http://127.0.0.1:{self._port(HTTP)}"
 
-    @property
+    @functools.cached_property
     def websocket(self) -> str:
         return f"ws://127.0.0.1:{self._port(WEBSOCKET)}/"
 
@@ -68,13 +72,18 @@ class Session:
 
     async def ready(self) -> Session:
         """Wait until the WebSocket port is open and the user's startup.m is over."""
-        await eventually(self.is_open, START_SECONDS)
-        await eventually(self._is_idle, START_SECONDS)
+        try:
+            await eventually(self.is_open, START_SECONDS)
+            await eventually(self._is_idle, START_SECONDS)
+        except AssertionError as error:
+            self.container.reload()
+            error.add_note(f"The container is {self.container.status}. It said:\n{self.container.logs().decode()}")
+            raise
         return self
 
     async def is_open(self) -> bool:
-        with contextlib.suppress(aiohttp.ClientError):
-            async with self.http.ws_connect(self.websocket, headers=self._headers):
+        with contextlib.suppress(aiohttp.ClientError, TimeoutError):
+            async with asyncio.timeout(CONNECT_SECONDS), self.http.ws_connect(self.websocket, headers=self._headers):
                 return True
         return False
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import shutil
 from typing import Any
 
 import pytest
@@ -140,6 +141,74 @@ async def test_only_what_is_before_the_cursor_counts(shared: Session) -> None:
     assert (await peer.call("complete", code="1 + ")) == {"start": 4, "matches": []}
 
 
+# ---------------------------------------------------------------- silent commands
+
+
+async def test_a_silent_command_is_told_as_such_and_leaves_no_trace_in_the_transcript(shared: Session) -> None:
+    peer, other = await shared.connect(), await shared.connect()
+    answer = await peer.call("eval", code="cd results; disp('quiet'); figure(3);", silent=True)
+    assert (answer["status"], answer["output"]) == ("ok", "quiet\n")
+    idle = await other.until("idle")
+    busy = await other.until("busy")
+    assert (busy["eval_id"], busy["silent"], idle["silent"]) == (answer["eval_id"], True, True)
+    assert [f["number"] for f in (await other.until("figures"))["figures"]] == [3]
+    assert other.printed() == ""
+    await peer.eval("disp('aloud')")
+    past = (await shared.connect("?transcript=1")).heard[0][1]["transcript"]
+    numbers = [e["params"].get("eval_id") for e in past if e["method"] in ("busy", "output", "idle")]
+    assert answer["eval_id"] not in numbers
+    assert numbers[-3:] == [answer["eval_id"] + 1] * 3
+    assert (await shared.health())["folder"] == "/home/matlab/shared/results"
+
+
+# ---------------------------------------------------------------- files that changed
+
+
+@pytest.mark.parametrize("interrupted", [False, True])
+async def test_a_new_file_hides_a_function_that_was_used_before(shared: Session, interrupted: bool) -> None:
+    """Octave's own prompt would look for it; the loop that we put in its place must do so, too."""
+    peer = await shared.connect()
+    if interrupted:
+        call = await peer.send("eval", code="pause(30)")
+        await peer.until("busy")
+        await peer.call("interrupt")
+        assert (await peer.answer(call))["result"]["status"] == "interrupted"
+    folders = [shared.folder / "Documents/MATLAB", shared.folder]  # the current folder comes first
+    said = []
+    for number, folder in enumerate(folders):
+        (folder / "greet.m").write_text(f"function greet, disp('{number}'), end\n")
+        said.append((await peer.eval("greet"))["output"])
+    for folder in reversed(folders):
+        (folder / "greet.m").unlink()
+    assert said == ["0\n", "1\n"]
+    assert "undefined" in (await peer.eval("greet"))["error"]["message"]
+
+
+async def test_a_private_function_that_was_added_is_found(shared: Session) -> None:
+    peer = await shared.connect()
+    private = shared.folder / "private"
+    private.mkdir(mode=0o755)
+    (shared.folder / "asks_inside.m").write_text("function asks_inside\n  inside\nend\n")
+    assert (await peer.eval("asks_inside"))["status"] == "error"
+    (private / "inside.m").write_text("function inside, disp('inside'), end\n")
+    assert (await peer.eval("asks_inside"))["output"] == "inside\n"
+    shutil.rmtree(private)
+    (shared.folder / "asks_inside.m").unlink()
+
+
+async def test_scripts_with_functions_at_their_end_run_from_within_commands_and_other_scripts(shared: Session) -> None:
+    peer = await shared.connect()
+    outer = "inner; w = twice(y)\nfunction b = twice(a)\n  b = 2 * a;\nend\n"
+    inner = "y = half(x); % outer\nfunction b = half(a)\n  b = a / 2;\nend\n"
+    for name, text in (("outer", outer), ("inner", inner)):
+        (shared.folder / f"{name}.m").write_text(text)
+    answer = await peer.eval("7; x = 3; for k = 1:2, outer; end, outer")
+    for name in ("outer", "inner"):
+        (shared.folder / f"{name}.m").unlink()
+    assert (answer["error"], answer["output"]) == (None, "w = 3\n" * 3)
+    assert (await peer.eval("ans"))["output"] == "ans = 7\n"
+
+
 # ---------------------------------------------------------------- input
 
 
@@ -161,14 +230,33 @@ async def test_input_is_asked_for_and_answered_by_anyone(shared: Session) -> Non
 
 async def test_the_debugger_asks_for_commands(shared: Session) -> None:
     peer = await shared.connect()
-    call = await peer.send("eval", code="q = 3; keyboard; disp(q)")
-    assert (await peer.until("input_request"))["kind"] == "debugger"
-    await peer.call("input", text="q = q * 2;")
-    await peer.until("input_request", lambda _: len([h for h in peer.heard if h[0] == "input_request"]) == 2)
-    await peer.call("input", text="dbcont")
+    call = await peer.send("eval", code="q = 3; printf('now'), keyboard; disp(q)")
+    for text in ("q = q * 2;", "dbwhere", "dbstack", "dbcont"):
+        request = await peer.until("input_request")
+        assert (request["prompt"], request["kind"]) == ("K>> ", "debugger")
+        peer.heard.clear()
+        await peer.call("input", text=text)
     answer = (await peer.answer(call))["result"]
     assert answer["status"] == "ok"
-    assert answer["output"].endswith("6\n")
+    assert answer["output"].removeprefix("now").endswith("K>> q = q * 2;\nK>> dbwhere\nK>> dbstack\nK>> dbcont\n6\n")
+    assert "session" not in answer["output"]
+
+
+async def test_the_debugger_stops_in_the_users_own_functions(shared: Session) -> None:
+    peer = await shared.connect()
+    file = shared.folder / "Documents/MATLAB/halves.m"
+    file.write_text("function y = halves(x)\n  y = x / 2;\nend\n")
+    call = await peer.send("eval", code="dbstop in halves; halves(8)")
+    assert (await peer.until("input_request"))["prompt"] == "K>> "
+    peer.heard.clear()
+    await peer.call("input", text="dbstack")
+    await peer.until("input_request")
+    await peer.call("input", text="dbclear all; dbcont")
+    output = (await peer.answer(call))["result"]["output"]
+    file.unlink()
+    where = "halves at line 2 [/home/matlab/shared/Documents/MATLAB/halves.m]"
+    assert output.startswith(f"stopped in {where} \n2:   y = x / 2;\nK>> dbstack\n  --> {where}\nK>> ")
+    assert output.endswith("K>> dbclear all; dbcont\nans = 4\n")
 
 
 async def test_pause_waits_for_anyone(shared: Session) -> None:

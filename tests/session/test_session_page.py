@@ -18,8 +18,8 @@ from docker.models.containers import Container
 from playwright.async_api import Browser, FrameLocator, Locator, Page, expect
 
 from tests.browser import a_browser
-from tests.session.conftest import ROOT, Session
-from tests.support import eventually
+from tests.session.conftest import HTTP, ROOT, WEBSOCKET, Session, Start
+from tests.support import Lab, eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")  # one browser for all
 
@@ -55,6 +55,13 @@ async def own_page(browser: Browser, session: Session) -> AsyncIterator[Page]:
     """That of a session that may be broken."""
     async with a_quiet_page(browser, session) as page:
         yield page
+
+
+@pytest.fixture
+async def on_ports_of_its_own(start: Start, lab: Lab) -> Session:
+    """A session that can be started again and is at the same address then."""
+    ports = {HTTP: ("127.0.0.1", lab.http_base), WEBSOCKET: ("127.0.0.1", lab.ws_base)}
+    return await start(ports=ports).ready()
 
 
 @asynccontextmanager
@@ -155,7 +162,7 @@ async def test_a_command_asks_and_only_the_command_line_answers(page: Page) -> N
     await printed(page, "Who? Ada")
     await run(page, "printf('Hello, %s!\\n', name); keyboard")
     await printed(page, "Hello, Ada!")
-    await expect(page.locator("#prompt")).to_have_text("keyboard> ")
+    await expect(page.locator("#prompt")).to_have_text("K>> ")
     await page.locator(".file:visible .cm-content").focus()
     await page.keyboard.press("F9")  # a debugger takes what is in the editor
     await expect(page.locator("#transcript .output").last).to_contain_text("no_answer = 1;")
@@ -359,6 +366,26 @@ async def test_a_session_that_falls_silent_is_missed_and_found_again(
     await state(page, "Ready")
     await page.locator("#command").press("Enter")
     await printed(page, "ans = 44")
+
+
+async def test_the_session_dies_with_its_service_and_the_page_finds_the_next_one(
+    browser: Browser, on_ports_of_its_own: Session
+) -> None:
+    page = await a_page(browser, on_ports_of_its_own)
+    await run(page, "x = 41")
+    await printed(page, "x = 41")
+    await expect(variable(page, "x")).to_be_visible()
+    on_ports_of_its_own.container.kill()  # the service is what a container runs: one ends with the other
+    await state(page, "Connecting…")
+    await expect(page.locator("#notice")).to_contain_text("The connection is lost.")
+    on_ports_of_its_own.container.start()
+    await noted(page, "started anew. All variables are gone.")
+    await state(page, "Ready")
+    await expect(variable(page, "x")).to_have_count(0)
+    await printed(page, "x = 41")
+    await run(page, "1 + 1")
+    await printed(page, "ans = 2")
+    await page.context.close()
 
 
 async def test_a_reloaded_page_shows_the_session_as_it_was(page: Page) -> None:

@@ -16,10 +16,35 @@ from matlab.session_service import folder, limits, protocol, rpc
 from matlab.session_service.frames import LONGEST_FRAME, Frame, FrameReader, frame_prefix
 from matlab.session_service.guard import guard_of
 from matlab.session_service.hub import BACKLOG, LARGEST_BACKLOG, TRANSCRIPT, Client, Hub
+from matlab.session_service.octave_debugger import COMMAND, Debugger
 from matlab.session_service.outcome import read_error
 from matlab.session_service.recovery import LONGEST_DELAY_SECONDS, QUICK_DEATH_SECONDS, Recovery
 
 PREFIX = frame_prefix("n0nce")
+
+
+# ---------------------------------------------------------------- Octave's debugger
+
+AT = f"{COMMAND} at line 1 [{COMMAND}]"
+DEBUGGED = {
+    f"stopped in {AT} \n1: keyboard\nkeyboard> ": "K>> ",
+    f"stopped in:\n\n  --> {AT}\n{' ' * 27}__session_eval__ at line 13 [/usr/x.m]\nkeyboard> ": "K>> ",
+    "stopped in f at line 2 [/f.m] \n2: y\n[1]debug> ": "stopped in f at line 2 [/f.m] \n2: y\nK>> ",
+    f"stopped in:\n\n  -->{' ' * 9}f at line 2 [/f.m]\n      {AT}\n[1]debug> ": "  --> f at line 2 [/f.m]\nK>> ",
+    "1: not listed\ndebug> ": "1: not listed\nK>> ",
+}
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_the_debugger_speaks_as_matlabs_does_and_of_the_users_functions_only(size: int) -> None:
+    debugger = Debugger()
+    assert debugger.read("an end> ") == "an end> "
+    assert debugger.read("now\nstopped in ") == "now\n"
+    for number, (said, shown) in enumerate(DEBUGGED.items()):
+        rest = said if number else said.removeprefix("stopped in ")
+        assert "".join(debugger.read(rest[i : i + size]) for i in range(0, len(rest), size)) == shown
+    assert (debugger.read("half a li"), debugger.rest(over=True)) == ("", "half a li")
+    assert debugger.read("more\n") == "more\n"
 
 
 # ---------------------------------------------------------------- the terminal

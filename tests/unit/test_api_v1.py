@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from yarl import URL
 
 from controller.access import Access
-from controller.model import RunState, Wish
+from controller.model import Phase, RunState, Wish
 from tests.api_world import SITE, ApiWorld, api_world
 from tests.support import eventually
 
@@ -150,6 +150,51 @@ async def test_put_refuses_what_the_schema_does_not_have(world: ApiWorld, body: 
     assert world.wish(7) is None
     if code == "unknown_profile":
         assert answer["allowed"] == ["large", "standard"]
+
+
+async def test_many_entries_are_one_change(world: ApiWorld) -> None:
+    await world.call("PUT", "/v1/users/1", json={"profile": "large", "session_id": "s"})
+    await world.create(2)
+    before = world.store.current.generation
+    body = {"users": {"1": {"state": "stopped", "session_id": None}, "2": None, "3": {}, "4": None}}
+    assert await world.call("PATCH", "/v1/users", json=body) == (200, {"generation": before + 1})
+    assert dict(world.store.current.users) == {1: Wish(RunState.STOPPED, "large"), 3: Wish()}
+    await eventually(lambda: [c.user_id for c in world.engine.containers() if c.phase is Phase.RUNNING] == [3])
+    assert await world.call("PATCH", "/v1/users", json=body) == (200, {"generation": before + 1})
+
+
+async def test_now_is_the_engines_now(world: ApiWorld) -> None:
+    await world.create(1)
+    await world.create(2)
+    first = world.informer.view(1).container
+    now = (await world.engine.info()).now
+    assert (await world.call("PATCH", "/v1/users", json={"users": {"1": {"restart_at": "now"}}}))[0] == 200
+    wish = world.wish(1)
+    assert wish
+    assert wish.restart_at
+    assert abs(wish.restart_at - now) < timedelta(minutes=1)
+    await eventually(lambda: world.informer.view(1).container != first)
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ({}, "invalid_users"),
+        ({"users": []}, "invalid_users"),
+        ({"users": {"1": "stopped"}}, "invalid_users"),
+        ({"users": {"101": {}}}, "invalid_user_id"),
+        ({"users": {"01": {}}}, "invalid_user_id"),
+        ({"users": {"2": {}, "1": {"state": "paused"}}}, "invalid_state"),
+        ({"users": {"1": {"restart_at": "soon"}}}, "invalid_restart_at"),
+        ({"users": {"1": {"image": "x"}}}, "unknown_field"),
+        ({"users": {"1": {}}, "force": True}, "unknown_field"),
+    ],
+)
+async def test_of_many_all_are_changed_or_none(world: ApiWorld, body: object, code: str) -> None:
+    before = world.store.current
+    status, answer = await world.call("PATCH", "/v1/users", json=body)
+    assert (status, answer["code"]) == (400, code)
+    assert world.store.current == before
 
 
 async def test_delete_removes(world: ApiWorld) -> None:

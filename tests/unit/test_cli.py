@@ -165,6 +165,7 @@ def test_the_table_of_settings_fits_the_terminal_and_loses_nothing(folder: Path,
 def test_in_a_pipe_every_setting_is_one_line(folder: Path) -> None:
     lines = run(folder, "settings").stdout.splitlines()
     assert len(lines) == 1 + len(Settings.model_fields)
+    assert not [line for line in lines if line.endswith(" ")]
     assert "\x1b" not in "".join(lines)
 
 

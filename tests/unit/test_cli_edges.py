@@ -74,6 +74,19 @@ def test_on_a_narrow_terminal_it_is_wrapped_between_words(tmp_path: Path) -> Non
     assert "write numbers from 1 to 999, ranges and lists of them," in " ".join(shown.split())
 
 
+async def test_what_is_long_goes_on_below_its_beginning(world: ApiWorld, tmp_path: Path) -> None:
+    world.engine.taken_ports.add(30001)
+    await world.create(1)
+    server = ("--server", f"http://127.0.0.1:{world.port}")
+    lines = plain(await asyncio.to_thread(on_terminal, tmp_path, 80, "events", "1", *server)).splitlines()
+    assert max(map(len, lines)) <= 80
+    further = [line for line in lines if not line.startswith("20")]
+    assert further
+    assert all(line.index(line.strip()) == 21 for line in further)
+    shown = plain(await asyncio.to_thread(on_terminal, tmp_path, 80, "health", *server))
+    assert "\nuser 1  The container is made and not started;" in shown
+
+
 # ---------------------------------------------------------------- readers that leave, disks that are full
 
 

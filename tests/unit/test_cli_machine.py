@@ -35,7 +35,9 @@ def findings(folder: Path, **variables: str) -> dict[str, Any]:
 def test_without_an_engine_the_rest_is_looked_at_all_the_same(tmp_path: Path) -> None:
     found = findings(tmp_path)
     assert found["engine"]["level"] == "fault"
-    assert "docker info" in found["engine"]["mend"]
+    assert f"there is no {tmp_path}/no.sock" in found["engine"]["found"]
+    assert "systemctl start docker" in found["engine"]["mend"]
+    assert "port range" not in found
     assert found["controller"]["level"] == "note"
     assert "matlabctl serve" in found["controller"]["mend"]
     assert {found[what]["level"] for what in ("lock", "state folder", "user data")} == {"ok"}
@@ -54,6 +56,21 @@ def test_a_fault_of_the_desired_state_is_told_with_its_place(tmp_path: Path) -> 
 def test_a_folder_that_is_a_file_is_a_fault(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("")
     assert findings(tmp_path)["user data"]["level"] == "fault"
+
+
+def test_an_engine_that_does_not_answer_is_told_with_its_address(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as gone:
+        gone.bind(f"{tmp_path}/no.sock")  # and does not listen
+    found = findings(tmp_path)["engine"]
+    assert found["found"].startswith(f"{tmp_path}/no.sock: The Docker engine does not answer")
+    assert "docker info" in found["mend"]
+
+
+def test_ports_that_the_kernel_lends_are_noted(tmp_path: Path) -> None:
+    first = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0]
+    found = findings(tmp_path, MCM_HTTP_PORT_BASE=first, MCM_MAX_USERS="5")["port range"]
+    assert found["level"] == "note"
+    assert f"ip_local_reserved_ports={int(first) + 1}-{int(first) + 5}`" in found["mend"]
 
 
 @contextmanager

@@ -51,6 +51,26 @@ async def test_create_takes_ranges_and_waits_until_sessions_can_be_used(world: A
     assert sorted(world.store.current.users) == [1, 2, 3, 9]
 
 
+async def test_whatever_is_done_to_many_is_one_generation(world: ApiWorld, ask: Ask) -> None:
+    for generation, words in enumerate(("create 1-3", "stop all", "start 1-2", "restart 1-3", "destroy 1,3"), 2):
+        assert (await ask(*words.split())).returncode == 0
+        assert world.store.current.generation == generation, words
+    assert sorted(world.store.current.users) == [2]
+
+
+async def test_what_is_as_asked_already_is_done_at_once_and_writes_nothing(world: ApiWorld, ask: Ask) -> None:
+    await ask("create", "1-2")
+    assert (await ask("start", "1-2")).stdout.count(": ready") == 2
+    assert world.store.current.generation == 2
+
+
+async def test_a_paused_user_is_told_and_not_waited_for(world: ApiWorld, ask: Ask) -> None:
+    world.store.want(u1=Wish(RunState.STOPPED, paused=True))
+    done = await ask("start", "1")
+    assert done.returncode == 1
+    assert "paused for this user: nothing is done." in done.stdout
+
+
 async def test_create_gives_a_profile_and_leaves_the_rest_of_an_entry(world: ApiWorld, ask: Ask) -> None:
     await world.create(1, session_id="s-1")
     assert (await ask("create", "1-2", "--profile", "large")).returncode == 0
@@ -82,16 +102,19 @@ async def test_what_was_refused_is_told_for_each_and_the_others_are_done(world: 
     done = await ask("stop", "1,5", "101")
     assert done.returncode == 1
     assert "user 1: stopped" in done.stdout
-    assert "user 5: is not in the desired state; `matlabctl create 5` would" in done.stdout
-    assert "user 101: Invalid user_id. Must be between 1 and 100." in done.stdout
+    assert "user 5: is not in the desired state; `matlabctl create` takes in new users." in done.stdout
     assert done.stderr == "Error: Not done for 2 of 3 users: 5,101.\n"
+    done = await ask("create", "99-101")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "Error: Invalid user_id. Must be between 1 and 100.\n"
+    assert sorted(world.store.current.users) == [1], "half of it was done"
 
 
 async def test_a_session_that_cannot_be_made_says_why_and_who_tells_more(world: ApiWorld, ask: Ask) -> None:
     world.engine.images.clear()
     done = await ask("create", "4", "--wait", "5")
     assert done.returncode == 1
-    assert "user 4: Failed to create container: The engine does not have the image" in done.stdout
+    assert "user 4: The engine does not have the image" in done.stdout
     assert "make image" in done.stdout
     assert done.stderr == "Error: Not done for user 4. `matlabctl why 4` tells how it goes on.\n"
 

@@ -52,6 +52,13 @@ def running(world: ApiWorld) -> list[int]:
     return sorted(c.user_id or 0 for c in world.engine.containers() if c.phase is Phase.RUNNING)
 
 
+async def eventually_says(ask: Ask, *words: str, says: str) -> None:
+    async def said() -> bool:
+        return says in (await ask(*words)).stdout
+
+    await eventually(said, 60)
+
+
 def without(*user_ids: int) -> str:
     return "".join(line for line in TEN.splitlines(True) if not re.match(rf"  ({'|'.join(map(str, user_ids))}):", line))
 
@@ -260,11 +267,23 @@ async def test_why_names_who_asked(ask: Ask) -> None:
 
 async def test_why_tells_what_failed_and_when_it_is_tried_again(world: ApiWorld, ask: Ask) -> None:
     world.engine.taken_ports.add(30011)
-    await ask("create", "11", "--wait", "0")
+    assert (await ask("create", "11", "--wait", "20")).returncode == 1
     chain = (await ask("why", "11")).stdout
     assert re.search(r"^decided +start: made, and not started yet, ", chain, re.M)
     assert re.search(r"^the engine +Port 30011 is already in use", chain, re.M)
-    assert "the next try is " in chain
+    assert re.search(r"^next +the next try is ", chain, re.M), "the error is told once"
+
+
+async def test_why_tells_what_was_written_and_is_not_in_force(ask: Ask, place: Place, tmp_path: Path) -> None:
+    place.file.write_text(without(3, 4, 5, 6, 7))
+    await eventually_says(ask, "why", "3", says="a change that would remove this session, by file, ")
+    assert "held" not in (await ask("why", "1")).stdout
+    await ask("reject")
+    place.file.write_text(TEN.replace("  3: {", "  3: {stat: stopped, "))
+    await eventually_says(ask, "why", "1", says="unknown key `stat`")
+    shown = (await ask("status")).stdout
+    assert "is not valid as it stands now" in shown
+    assert ":0:0:" not in shown
 
 
 async def test_events_are_told_and_followed(world: ApiWorld, ask: Ask, tmp_path: Path) -> None:

@@ -1,19 +1,41 @@
 % __session_define_functions__ (FILE)
-% Let the functions at the end of a script be known before it runs. FILE may hold but the name of one to be run.
-
-function __session_define_functions__ (file)
+% Let the functions at the end of a script be known before it runs, and those of the user's scripts that it runs.
+function __session_define_functions__ (file, known = {})
   text = fileread (file);
-  name = regexp (text, '^\s*([A-Za-z]\w*)[\s;,]*$', "tokens", "once");
-  if (! isempty (name))
-    evalin ("base", ["__session_keep__ (exist ('" name{1} "'));"]);   % as an argument, so that it does not become `ans`
-    if (__session_keep__ () == 2)
-      text = fileread (which (name{1}));
+  for name = unique ([regexp(text, '(?:^|[;,\n])[ \t]*([A-Za-z]\w*)[ \t\r]*(?=[;,\n]|$)', "tokens"){:}])
+    script = script_of (name{1});
+    if (! isempty (script) && ! any (strcmp (script, known)))
+      known{end+1} = script;
+      __session_define_functions__ (script, known);
     end
   end
   functions = __session_local_functions__ (text);
-  if (isempty (functions))
-    return
+  if (! isempty (functions))
+    define (functions);
   end
+end
+
+% The user's file that a statement of nothing but NAME runs, if it runs one.
+function file = script_of (name)
+  for folder = __session_folders__ ()
+    file = [folder{1} "/" name ".m"];
+    if (is_file (file))
+      evalin ("base", ["__session_keep__ (exist ('" name "', 'var'));"]);   % as an argument, so that it does not become `ans`
+      if (__session_keep__ ())
+        break
+      end
+      return
+    end
+  end
+  file = "";
+end
+
+function yes = is_file (name)
+  [info, err] = stat (name);
+  yes = ! err && S_ISREG (info.mode);
+end
+
+function define (functions)
   command = getenv ("SESSION_COMMAND");
   before = fileread (command);
   unwind_protect

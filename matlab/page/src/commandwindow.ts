@@ -28,10 +28,11 @@ export class CommandWindow {
       }
       this.service = started_at;
     });
-    connection.on("busy", ({ eval_id, code }) => { if (eval_id) transcript.command(code); });
+    connection.on("busy", ({ eval_id, code, silent }) => { if (eval_id && !silent) transcript.command(code); });
     connection.on("output", ({ text }) => transcript.print(text));
     connection.on("missed", ({ characters }) => transcript.note(words().missed(characters)));
-    connection.on("idle", ({ status, error }) => {
+    connection.on("idle", ({ status, error, silent }) => {
+      if (silent) return;
       transcript.endOutput();
       if (status === "interrupted") transcript.note(words().stopped);
       else if (error && status !== "died") transcript.error(status, error); // `exited` tells of a death

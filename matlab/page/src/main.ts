@@ -32,7 +32,7 @@ const files = new Files(connection);
 const completion = new Completion(connection);
 const documents = new Documents(() => editor.newScript());
 const folder = new Folder(files, {
-  run, say, fail,
+  run: runSilently, say, fail,
   open: (path) => {
     if (/\.mat$/i.test(path)) run(`load (${quoted(absolute(path))})`);
     else void editor.openFile(path);
@@ -45,7 +45,7 @@ const editor = new Editor(documents, {
   files, completion, run, say, fail, folder: () => folder.current, here: () => folder.here,
 });
 const workspace = new Workspace({ run, open: openVariable });
-const figures = new Figures(connection, { run, fail });
+const figures = new Figures(connection, { run: runSilently, fail });
 const transcript = new Transcript((path, line) => void editor.openFile(path, line));
 const line = new CommandLine($("command-line"), completion, enter);
 const commandWindow = new CommandWindow(connection, transcript, line);
@@ -89,6 +89,12 @@ function run(code: string, recalled = false): void {
     if (recalled) line.remember(code);
     connection.call("eval", { code }).catch(fail);
   }
+}
+
+/** What the page itself has to do in the interpreter, and nobody need see in the command window. */
+function runSilently(code: string): void {
+  if (toolbar.asking || !connection.open) run(code);
+  else connection.call("eval", { code, silent: true }).then(({ error }) => { if (error) say(error.message); }, fail);
 }
 
 function openVariable(name: string): void {

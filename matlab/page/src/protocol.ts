@@ -61,11 +61,11 @@ export interface Notifications {
   hello: {
     session: { user_id?: string; session_id?: string }; status: Status; figures: Figure[]; transcript: Past[];
   };
-  busy: { eval_id: number; code: string; since: string };
+  busy: { eval_id: number; code: string; since: string; silent: boolean };
   output: { eval_id: number | null; text: string };
   input_request: Asking;
   figures: { figures: Figure[] };
-  idle: { eval_id: number; status: Ending; error: CodeError | null; elapsed: number };
+  idle: { eval_id: number; status: Ending; error: CodeError | null; elapsed: number; silent: boolean };
   exited: { exit_code: number; requested: boolean; message: string; restart_in: number; safe_mode: boolean };
   ready: Interpreter;
   missed: { characters: number };
@@ -74,7 +74,7 @@ export interface Notifications {
 type Nothing = Record<string, never>;
 
 export interface Calls {
-  eval: { params: { code: string }; result: { status: Ending } };
+  eval: { params: { code: string; silent?: boolean }; result: { status: Ending; error: CodeError | null } };
   interrupt: { params: Nothing; result: { interrupted: boolean } };
   restart: { params: Nothing; result: Status };
   input: { params: { text: string }; result: Nothing };

@@ -1,0 +1,53 @@
+"""How a request says what is wanted of a user: an entry of the desired state as JSON, or the fields of one that change.
+
+Raises Refusal for whatever cannot be meant; what becomes of a good one is `api.py`'s business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from aiohttp import web
+
+from controller.http import Refusal, refuse_unknown
+from controller.model import RunState, Wish
+from controller.shapes import UserChange, UserEntry, fields
+from controller.spec import parse_instant, to_the_millisecond, valid_session_id
+
+Json = dict[str, Any]
+
+
+def entry(body: Json, request: web.Request, profiles: Collection[str]) -> Wish:
+    """The whole of an entry, as the file has it."""
+    refuse_unknown(body, fields(UserEntry))
+    state, profile, restart_at = (body.get(name) for name in ("state", "profile", "restart_at"))
+    if "state" in body and state not in [each.value for each in RunState]:
+        raise Refusal(400, "invalid_state", "`state` must be running or stopped.", allowed=list(RunState))
+    if "profile" in body and (not isinstance(profile, str) or profile not in profiles):
+        raise Refusal(400, "unknown_profile", "`profile` must be one of the operator's.", allowed=sorted(profiles))
+    moment = parse_instant(restart_at) if isinstance(restart_at, str) else None
+    if "restart_at" in body and moment is None:
+        example = "2026-11-22T10:00:00Z"
+        raise Refusal(400, "invalid_restart_at", f"`restart_at` must be a moment such as {example}.")
+    paused = body.get("paused", False)
+    if not isinstance(paused, bool):
+        raise Refusal(400, "invalid_paused", "`paused` must be true or false.")
+    named = session_id(body, request)
+    return Wish(RunState(state) if state else None, profile, named, moment and to_the_millisecond(moment), paused)
+
+
+def changes(body: Json, request: web.Request, profiles: Collection[str]) -> Json:
+    """Fields of an entry and what they become; `null` is the default."""
+    refuse_unknown(body, fields(UserChange))
+    given = entry({name: value for name, value in body.items() if value is not None}, request, profiles)
+    return {name: getattr(given, name) for name in body}
+
+
+def session_id(body: Json, request: web.Request) -> str | None:
+    """What a call names in its query or its body."""
+    given = [*request.query.getall("session_id", []), *([body["session_id"]] if "session_id" in body else [])]
+    if not all(valid_session_id(each) for each in given) or any(each != given[0] for each in given):
+        rule = "1 to 128 of letters, digits, `-`, `_`, `.`, `:` and `@`"
+        raise Refusal(400, "invalid_session_id", f"`session_id` must be one text of {rule}.")
+    return given[0] if given else None
