@@ -65,7 +65,14 @@ td:last-child { padding-right: 0; }
 td.type { width: 34%; color: var(--soft); }
 td.type code { color: var(--text); }
 summary { cursor: pointer; color: var(--soft); font-size: 13px; margin-top: .5rem; }
+@media (max-width: 61.99rem) {
+  nav { columns: 15rem; }
+  nav h2 { break-after: avoid; }
+  nav h2:first-child { margin-top: 0; }
+}
 @media (max-width: 40rem) {
+  nav { columns: 10rem; column-gap: 1rem; font-size: 12px; }
+  nav .method { min-width: 2.9rem; font-size: 10px; }
   .fields :is(tr, th, td) { display: block; width: auto; min-width: 0; padding: 0; border: 0; }
   .fields tr { padding: .4rem 0; border-bottom: 1px solid var(--line); }
 }
@@ -165,7 +172,10 @@ class _Reader:
 
     def _parameters(self, parameters: list[Json]) -> Iterator[str]:
         if parameters:
-            rows = (self._row(each["name"], each["schema"], each.get("description", "")) for each in parameters)
+            rows = (
+                self._row(each["name"], each["schema"], each.get("description", ""), optional=not each.get("required"))
+                for each in parameters
+            )
             yield f"<h4>Parameters</h4>{_table(rows, 'fields')}"
 
     def _body(self, body: Json | None) -> Iterator[str]:
@@ -176,7 +186,7 @@ class _Reader:
             if "schema" in content:
                 yield self._fields(self._resolved(content["schema"]))
             else:
-                yield f"<p><code>{media}</code></p>"
+                yield f"<p>Anything (<code>{media}</code>).</p>"
 
     def _answers(self, answers: list[tuple[str, Json]]) -> Iterator[str]:
         shapes = [next(iter(one["content"].values()))["schema"] for _, one in answers]

@@ -112,7 +112,7 @@ def of_any_body(body: Body) -> Iterator[Fault]:
 
 WRONG_USER = Fault(400, "invalid_user_id", "No user can have this id.")
 WRONG_CONTAINER = Fault(400, "invalid_container_id", "No container can have this name.")
-WRONG_SESSION = Fault(400, "invalid_session_id", "No `session_id`, or two that differ.")
+WRONG_SESSION = Fault(400, "invalid_session_id", "No session can have this id, or two that differ are named.")
 UNKNOWN_FIELD = Fault(400, "unknown_field", "The body has a field that is not known; nothing was done.")
 NO_CONTAINER = Fault(404, "not_found", "Neither declared nor there.")
 OTHER_SESSION = Fault(409, "session_conflict", "Another session is the current one; nothing was done.")
