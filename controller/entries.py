@@ -25,7 +25,8 @@ def entry(body: Json, request: web.Request, profiles: Collection[str]) -> Wish:
     if "state" in body and state not in [each.value for each in RunState]:
         raise Refusal(400, "invalid_state", "`state` must be running or stopped.", allowed=list(RunState))
     if "profile" in body and (not isinstance(profile, str) or profile not in profiles):
-        raise Refusal(400, "unknown_profile", "`profile` must be one of the operator's.", allowed=sorted(profiles))
+        told = f"`profile` must be one of the operator's: {', '.join(sorted(profiles))}."
+        raise Refusal(400, "unknown_profile", told, allowed=sorted(profiles))
     moment = parse_instant(restart_at) if isinstance(restart_at, str) else None
     if "restart_at" in body and moment is None:
         example = "2026-11-22T10:00:00Z"

@@ -72,12 +72,16 @@ def carry_out(api: Api, ids: Sequence[int], deed: Deed, wait: float, output: str
         return
     outcomes = []
     loud = output == "table"
-    with _Drawn(deed.doing, len(ids), loud and on_terminal()) as drawn:
-        for outcome in _done(api, ids, deed, wait, drawn.under_way):
-            outcomes.append(outcome)
-            drawn.advance()
-            if loud:
-                drawn.say(outcome)
+    try:
+        with _Drawn(deed.doing, len(ids), loud and on_terminal()) as drawn:
+            for outcome in _done(api, ids, deed, wait, drawn.under_way):
+                outcomes.append(outcome)
+                drawn.advance()
+                if loud:
+                    drawn.say(outcome)
+    except KeyboardInterrupt as interrupt:
+        told = "Not waited for any more. What was asked for stands: `matlabctl list -w` shows how it goes on."
+        raise click.ClickException(told) from interrupt
     if not loud:
         print_data([asdict(each) for each in sorted(outcomes, key=lambda each: each.user_id)], output)
     failed = [each for each in outcomes if not each.done]

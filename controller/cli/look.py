@@ -17,7 +17,7 @@ from controller.cli.flags import output_flag
 from controller.cli.output import Row, console, is_wide, linger, on_terminal, print_data, print_table, table
 from controller.cli.texts import problem_lines
 from controller.cli.users import Users, chosen, spelled, users_argument
-from controller.cli.words import BAD, GOOD, QUIET, WAITING, Cell, age, condition, ready, share, trouble
+from controller.cli.words import BAD, GOOD, QUIET, WAITING, Cell, age, condition, ready, share, trouble, when
 from controller.status import bytes_size
 
 FOLLOW_SECONDS = 1.0
@@ -141,7 +141,7 @@ def _status_rows(server: str, status: Json) -> list[Row]:
     if engine["reachable"]:
         rows.append(("engine", f"Docker {engine['version']}"))
     else:
-        seen = engine["last_seen"] or "never"
+        seen = when(engine["last_seen"], datetime.now(UTC)) if engine["last_seen"] else "never"
         rows.append(("engine", (f"cannot be reached, last seen {seen}: {engine['error']}", BAD)))
     rows.append(("users", ", ".join(f"{number} {kind}" for kind, number in users.items())))
     work = ", ".join(

@@ -75,6 +75,8 @@ class Evaluation:
     done: Done
     silent: bool = False
     """A program's own business: nobody need see the command and what it prints."""
+    debugged: bool = False
+    """The debugger asked; from there one may leave a command (`dbquit`)."""
     began: float = 0.0
     printed: list[str] = field(default_factory=list)
     printed_size: int = 0
@@ -330,6 +332,8 @@ class Session:
             self._last_printed = (self._last_printed + text)[-len(DEBUGGER_PROMPT) :]
             if self._last_printed == DEBUGGER_PROMPT:  # `input` tells of itself by a frame
                 self._request_input(DEBUGGER_PROMPT, "debugger")
+                if self._running is not None:
+                    self._running.debugged = True
 
     def _print(self, text: str) -> None:
         running = self._running
@@ -442,7 +446,7 @@ class Session:
 
     def _ending(self, evaluation: Evaluation) -> tuple[Ending, CodeError | None]:
         end = evaluation.end
-        if end is None and self._interrupted:
+        if end is None and (self._interrupted or evaluation.debugged):
             return Ending.INTERRUPTED, None
         if end is None and evaluation.number != STARTUP:
             message = "The command's end was not reported: the session's own functions are gone. Restart the session."

@@ -28,7 +28,8 @@ IMAGE = os.environ.get("MCM_TEST_SESSION_IMAGE", "matlab-session:octave")
 FULL_IMAGE = os.environ.get("MCM_TEST_FULL_IMAGE", "matlab-session:octave-full")
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 60.0
-"""Generous: the machine may be busy with others. How fast it is, the benchmark tells."""
+"""Generous: while another process of the tests starts dozens of sessions at once, one more takes its share of two cores
+and 20 seconds. How fast it is alone, the benchmark tells."""
 CONNECT_SECONDS = 5.0
 """The engine's proxy takes connections before the container does, and such a one may get no answer at all."""
 HTTP, WEBSOCKET = "8888/tcp", "8889/tcp"
@@ -43,7 +44,7 @@ def session_image() -> str:
 
 @dataclass
 class Session:
-    """A running container and how to speak with it. The engine is asked for its ports once: it may be slow to answer."""
+    """A running container and how to speak with it. The engine is asked for its ports once."""
 
     container: Container
     folder: Path

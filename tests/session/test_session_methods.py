@@ -242,6 +242,26 @@ async def test_the_debugger_asks_for_commands(shared: Session) -> None:
     assert "session" not in answer["output"]
 
 
+async def test_the_debugger_is_left_together_with_the_command(shared: Session) -> None:
+    peer = await shared.connect()
+    call = await peer.send("eval", code="keyboard; disp('never')")
+    await peer.until("input_request")
+    await peer.call("input", text="dbquit")
+    answer = (await peer.answer(call))["result"]
+    assert (answer["status"], answer["output"]) == ("interrupted", "K>> dbquit\n")
+    assert (await peer.eval("disp(1)"))["output"] == "1\n"
+
+
+async def test_a_diary_holds_what_was_printed_and_can_be_shown(shared: Session) -> None:
+    peer = await shared.connect()
+    await peer.eval("diary('results/diary.txt');")
+    await peer.eval("disp('first')")
+    await peer.eval("disp('second')")
+    shown = await peer.eval("diary off; type -q results/diary.txt; delete results/diary.txt")
+    assert (shown["status"], shown["output"].split()) == ("ok", ["first", "second"])
+    assert (await peer.eval("disp(1)"))["output"] == "1\n"
+
+
 async def test_the_debugger_stops_in_the_users_own_functions(shared: Session) -> None:
     peer = await shared.connect()
     file = shared.folder / "Documents/MATLAB/halves.m"

@@ -6,7 +6,14 @@ function __session_serve__ (line)
   prompt = [getenv("SESSION_FRAME") '{"frame":"prompt","served":true}' "\a"];
   while (true)
     evalin ("base", line);
+    logging = diary ();
+    if (logging)                            % a diary is the user's; shown later, a prompt in it would be taken for one
+      diary ("off");
+    end
     line = builtin ("input", prompt, "s");
+    if (logging)
+      diary ("on");
+    end
     if (users_folders_changed ())
       rehash ();
     end
