@@ -2,7 +2,7 @@
 # ARGS is handed on: make test ARGS="-k planner", make bench ARGS="--only session", make lock ARGS=--upgrade
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench image image-full schema lock clean
+.PHONY: help run test race check bench image image-full schema lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -12,6 +12,9 @@ run: ## set up what is missing (Python packages, Docker engine, images), then ru
 
 test: ## set up the same, then run every test, on real containers
 	@scripts/setup test $(ARGS)
+
+race: ## API, editor and git write one desired state thousands of times, the controller killed in between: some minutes
+	@RACE=15 scripts/setup test -rP tests/integration/test_race.py tests/integration/test_git_race.py $(ARGS)
 
 check: ## style, types, layers, lock files: what can be judged without running
 	@scripts/setup dev

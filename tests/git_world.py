@@ -26,7 +26,7 @@ ANN = {"GIT_AUTHOR_NAME": "Ann", "GIT_AUTHOR_EMAIL": "ann@example.org"}
 COMMITTER = {"GIT_COMMITTER_NAME": "Ann", "GIT_COMMITTER_EMAIL": "ann@example.org"}
 
 
-def git(folder: Path, *command: str, author: str = "Ann") -> str:
+def git(folder: Path, *command: str, author: str = "Ann", given: str = "") -> str:
     """As a person runs it, whatever is configured on this machine."""
     env = {
         **{name: value for name, value in os.environ.items() if not name.startswith("GIT_")},
@@ -37,7 +37,7 @@ def git(folder: Path, *command: str, author: str = "Ann") -> str:
         "GIT_CONFIG_NOSYSTEM": "1",
     }
     done = subprocess.run(
-        ["git", *command], cwd=folder, env=env, capture_output=True, text=True, check=False, timeout=60
+        ["git", *command], input=given, cwd=folder, env=env, capture_output=True, text=True, check=False, timeout=60
     )
     assert done.returncode == 0, f"git {' '.join(command)}: {done.stderr}"
     return done.stdout

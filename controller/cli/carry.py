@@ -30,7 +30,8 @@ def export_command(api: Api, file: Path | None, output: str) -> None:
       matlabctl export backup.yaml
       matlabctl export | git hash-object --stdin
     """
-    kept = api.get("/v1/desired-state", "text")
+    kept = dict(api.get("/v1/desired-state", "text"))
+    kept["text"] = yamltext.with_end_mark(kept["text"])  # a text on a branch of git has none, and a copy may be cut off
     if file is None:
         click.echo(kept["text"], nl=False) if output == "table" else print_data(kept, output)
         return

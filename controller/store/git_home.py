@@ -154,7 +154,9 @@ class GitHome:
 
     def replace(self, raw: bytes, found: Found, note: str, *, keep: bool) -> Replaced:
         tip = self._tip
-        if tip is None or tip.found != found:
+        if tip is None:
+            raise NotPersisted(f"The change did not get anywhere: {self.look().fault}.")
+        if tip.found != found:
             raise Moved
         try:
             with self._remote:

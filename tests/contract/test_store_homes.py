@@ -128,6 +128,10 @@ class Place:
         assert old in text
         self.write(text.replace(old, new))
 
+    def share_state_of(self, other: Place) -> None:
+        """As where the settings name another home and the state folder stays."""
+        self._state = other._state
+
     async def close(self) -> None:
         await self._open.aclose()
 

@@ -1,205 +1,196 @@
-"""A caller and an editor write at the same time, and the controller is killed again and again: nothing said is lost.
+"""A caller, an editor and a git pull write one file, and the controller is killed again and again: nothing is lost.
 
-The store runs in a process of its own, on a real disk. Every word is new, so a lost or a revived one shows.
+The three all name the generation that they began from, or the store knows it, and it joins what they say. Two people
+who save over each other before the controller could look are nothing that it could know of: whoever finds the own word
+gone after somebody else's save says another one.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import random
 import re
-import signal
 import sqlite3
-import sys
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from controller import spec
+from controller.errors import WishInvalid
+from tests.git_world import Clone, git
+from tests.race_world import Race
 from tests.support import eventually
 
-CALLERS, EDITORS, SHARED = range(1, 5), range(11, 15), range(21, 25)
-"""Users of whom only the API speaks, only the editor, and both."""
-WORDS, KILLS = 600, 6
+CALLERS, EDITORS, PULLERS, SHARED = range(1, 5), range(11, 15), range(31, 35), range(21, 25)
+"""Users of whom only the API speaks, only the editor, only git, and all of them."""
+EVERYBODY = [*CALLERS, *EDITORS, *PULLERS, *SHARED]
 START = "# the lab\nversion: 1\ngeneration: 1\nusers:\n" + "".join(
-    f'  {n}: {{session_id: "first-{n}"}}   # seat {n}\n' for n in (*CALLERS, *EDITORS, *SHARED)
+    f'  {n}: {{session_id: "first-{n}"}}   # seat {n}\n' for n in EVERYBODY
 )
-SERVANT = """
-import asyncio, sys
-from pathlib import Path
-from controller.model import Wish
-from controller.store import history, wish_store
-from controller.store.disk import FileHome
-from tests.fake_store import terms
-
-history.KEPT = 10**6
-
-async def main():
-    store = wish_store.WishStore(FileHome(Path(sys.argv[1])), Path(sys.argv[2]), terms(settle_seconds=0.002))
-    await store.load()
-    task = asyncio.create_task(store.run())
-    print("ready", flush=True)
-    while line := await asyncio.to_thread(sys.stdin.readline):
-        user, word = line.split()
-        await store.change(int(user), lambda _: Wish(session_id=word), "api " + word)
-        print(word, flush=True)
-
-asyncio.run(main())
-"""
+NAME = "wish.yaml"
 
 
-@dataclass
-class Race:
-    file: Path
-    state: Path
-    chance: random.Random
-    servant: asyncio.subprocess.Process | None = None
-    words: int = 0
-    said: dict[int, list[str]] = field(default_factory=dict)
-    """By user: the words that somebody said, in order; with `acknowledged` those that held."""
-    acknowledged: set[str] = field(default_factory=set)
-    opened_at: dict[str, int] = field(default_factory=dict)
-    """The generation that an editor's word was written into."""
-    kills: int = 0
+class Desk:
+    """The folder with the file in it, which is a work tree of git as well, and those who save there."""
 
-    def new_word(self, user_id: int) -> str:
-        self.words += 1
-        word = f"w{self.words}"
-        self.said.setdefault(user_id, []).append(word)
-        return word
-
-    @property
-    def over(self) -> bool:
-        return self.words >= WORDS and self.kills >= KILLS
-
-    # ------------------------------------------------------------ the writers
-
-    async def call(self) -> None:
-        while not self.over:
-            servant = self.servant
-            if servant is None or servant.stdin is None or servant.stdout is None:
-                await asyncio.sleep(0.01)
-                continue
-            user_id = self.chance.choice([*CALLERS, *SHARED])
-            word = self.new_word(user_id)
-            servant.stdin.write(f"{user_id} {word}\n".encode())
-            if (await servant.stdout.readline()).decode().strip() == word:
-                self.acknowledged.add(word)
-            else:
-                self.servant = None  # killed, with the word under way
+    def __init__(self, race: Race, folder: Path, remote: Path, state: Path) -> None:
+        self._race = race
+        self._folder = folder
+        self._file = folder / NAME
+        self._history = state / "history.sqlite3"
+        self._ann = Clone(folder.parent / "ann", remote)
+        self._last_save: object = None
+        self.begun_at: dict[str, int] = {}
+        """The generation that an editor's or a committer's word was written into."""
+        self.gone = 0
+        """Words that somebody else saved over, or that were set aside."""
+        self.pulled: list[str] = []
 
     async def edit(self) -> None:
-        while not self.over:
-            opened = self.read()
-            user_id = self.chance.choice([*EDITORS, *SHARED])
-            word = self.new_word(user_id)
-            self.opened_at[word] = generation = _generation(opened)
-            await asyncio.sleep(self.chance.random() * 0.02)
-            fresh = self.file.with_name("edited~")
-            line = re.compile(rf'^(  {user_id}: {{session_id: )"[^"]*"', re.MULTILINE)
-            fresh.write_text(line.sub(rf'\1"{word}"', opened))
-            fresh.replace(self.file)
-            await eventually(lambda: self._taken(word, generation), 30, every=0.005)  # noqa: B023
-            self.acknowledged.add(word)
+        while not self._race.over:
+            opened = await eventually(self._opened, 60)
+            user_id, word = self._race.new_word([*EDITORS, *SHARED])
+            await asyncio.sleep(self._race.chance.random() * 0.06)
+            await self._saved(word, opened, self._write(_with(opened, user_id, word)))
 
-    def _taken(self, word: str, generation: int) -> bool:
-        text = self.read()
-        return _generation(text) > generation and (f'"{word}"' in text or self._in_history(word))
+    def _write(self, text: str) -> Callable[[], Awaitable[object]]:
+        async def by_renaming() -> None:
+            fresh = self._file.with_name("edited~")
+            fresh.write_text(text)
+            fresh.replace(self._file)
 
-    def _in_history(self, word: str) -> bool:
-        with contextlib.closing(sqlite3.connect(self.state / "history.sqlite3")) as database:
-            return bool(database.execute("SELECT 1 FROM generations WHERE text LIKE ?", (f'%"{word}"%',)).fetchone())
+        async def in_place() -> None:
+            self._file.write_text(text)
 
-    def read(self) -> str:
-        """Whoever looks, whenever: the file is whole and good."""
-        text = self.file.read_text()
-        spec.parse(text, max_users=100, profiles=None, end_mark=True)
+        return self._race.chance.choice([by_renaming, in_place])
+
+    async def commit_and_pull(self) -> None:
+        """What is in force goes to the branch, a person changes it there, and git writes that to the server's file."""
+        while not self._race.over:
+            opened = await self._race.text()
+            if opened is None:
+                continue
+            await asyncio.to_thread(self._publish, opened)
+            user_id, word = self._race.new_word([*PULLERS, *SHARED])
+            self.pulled.append(word)
+            await asyncio.to_thread(self._ann.pull)
+            await asyncio.to_thread(self._ann.commit, _with(self._ann.file.read_text(), user_id, word), f"say {word}")
+            await asyncio.to_thread(self._ann.push)
+            await asyncio.to_thread(git, self._folder, "fetch", "--quiet", "origin", "main")
+            await self._saved(word, opened, self._checkout)
+
+    def _publish(self, text: str) -> None:
+        """Commit this text and push it; the file, which others are writing, is not touched for it."""
+        git(self._folder, "reset", "--quiet", "--soft", "origin/main")
+        blob = git(self._folder, "hash-object", "-w", "--stdin", given=text).strip()
+        git(self._folder, "update-index", "--add", "--cacheinfo", f"100644,{blob},{NAME}")
+        git(self._folder, "commit", "--quiet", "--allow-empty", "-m", "as it is")
+        git(self._folder, "push", "--quiet", "origin", "HEAD:main")
+
+    async def _checkout(self) -> None:
+        """Git removes the file and makes it anew; where the controller was faster in between, it says so."""
+
+        async def done() -> bool:
+            await asyncio.to_thread(git, self._folder, "checkout", "--quiet", "FETCH_HEAD", "--", NAME)
+            return True
+
+        await eventually(done)
+
+    def _opened(self) -> str | None:
+        """The file, if the controller wrote it: whoever opens another's fresh save cannot tell whose is whose."""
+        text = self._read()
+        if text is None or spec.stored(text) != self._in_history(spec.stored(text).generation):
+            return None
         return text
 
-    # ------------------------------------------------------------ the controller's life
+    async def _saved(self, word: str, opened: str, save: Callable[[], Awaitable[object]]) -> None:
+        self.begun_at[word] = spec.stored(opened).generation
+        self._last_save = mine = object()
+        await save()
+        over = 0.0
+        lives = self._race.lives
 
-    async def kill(self) -> None:
-        while not self.over:
-            async with self.serving() as servant:
-                await eventually(lambda: self.words >= WORDS * (self.kills + 1) // (KILLS + 1), 120)
-                await asyncio.sleep(self.chance.random() * 0.05)
-                servant.send_signal(signal.SIGKILL)
-                await servant.wait()
-            self.kills += 1
+        def known() -> bool:
+            nonlocal over, lives
+            if self._held(word):
+                self._race.acknowledged.add(word)
+                return True
+            if self._last_save is mine and not self._set_aside(word):
+                return False
+            if not over or lives != self._race.lives:  # a killed controller looks again when it is back
+                over, lives = time.monotonic(), self._race.lives
+            self.gone += time.monotonic() - over > 1
+            return time.monotonic() - over > 1
 
-    @contextlib.asynccontextmanager
-    async def serving(self) -> AsyncIterator[asyncio.subprocess.Process]:
-        servant = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-c", SERVANT, str(self.file), str(self.state)),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-            cwd=Path(__file__).parents[2],
-            env={**os.environ, "PYTHONPATH": "."},
-        )
-        assert servant.stdout is not None
-        assert (await servant.stdout.readline()) == b"ready\n"
-        self.servant = servant
+        await eventually(known, 60, every=0.005)
+
+    def _held(self, word: str) -> bool:
+        """Whether it was in force: in a generation that the file has reached."""
+        text = self._read()
+        if text is None:
+            return False
+        with contextlib.closing(sqlite3.connect(self._history)) as database:
+            question = "SELECT 1 FROM generations WHERE number <= ? AND text LIKE ?"
+            return bool(database.execute(question, (spec.stored(text).generation, f'%"{word}"%')).fetchone())
+
+    def _set_aside(self, word: str) -> bool:
+        """A file that is written in place is cut for a moment; caught then, it stays beside the one in force."""
+        return any(f'"{word}"' in file.read_text() for file in self._folder.glob(f"{NAME}.rejected-*"))
+
+    def _in_history(self, generation: int) -> object:
+        with contextlib.closing(sqlite3.connect(self._history)) as database:
+            row = database.execute("SELECT text FROM generations WHERE number = ?", (generation,)).fetchone()
+        return None if row is None else spec.stored(row[0])
+
+    def _read(self) -> str | None:
+        """The file, where it is whole: an editor in place and git both write it a piece at a time."""
         try:
-            yield servant
-        finally:
-            self.servant = None
-            if servant.returncode is None:
-                servant.kill()
-                await servant.wait()
+            text = self._file.read_text()
+            spec.parse(text, max_users=100, profiles=None, end_mark=True)
+        except (OSError, WishInvalid):
+            return None
+        return text
 
 
-def _generation(text: str) -> int:
-    return spec.stored(text).generation
+def _with(text: str, user_id: int, word: str) -> str:
+    line = re.compile(rf'^(  {user_id}: {{session_id: )"[^"]*"', re.MULTILINE)
+    changed = line.sub(rf'\1"{word}"', text)
+    assert changed != text
+    return changed
 
 
 async def test_three_at_once_and_kills_in_between_lose_nothing(tmp_path: Path) -> None:
-    seed = random.SystemRandom().randrange(2**32)
-    print(f"seed {seed}")
-    race = Race(tmp_path / "desired_state.yaml", tmp_path / "state", random.Random(seed))
-    race.state.mkdir()
-    race.file.write_text(START + "...\n")
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(race.kill())
-        caller, editor = tasks.create_task(race.call()), tasks.create_task(race.edit())
-        await eventually(lambda: race.over, 120)
-        async with race.serving():
-            await asyncio.gather(caller, editor)
-    async with race.serving():
-        pass
+    folder, state, remote = tmp_path / "server", tmp_path / "state", tmp_path / "remote.git"
+    state.mkdir()
+    git(tmp_path, "init", "--quiet", "--bare", "--initial-branch=main", str(remote))
+    git(tmp_path, "clone", "--quiet", str(remote), str(folder))
+    (folder / NAME).write_text(START + "...\n")
+    git(folder, "checkout", "--quiet", "-B", "main")
+    git(folder, "add", NAME)
+    git(folder, "commit", "--quiet", "-m", "the first one")
+    git(folder, "push", "--quiet", "origin", "main")
+    race = Race("file", folder / NAME, state, words=250, kills=4)
+    desk = Desk(race, folder, remote, state)
+    await race.run(race.call([*CALLERS, *SHARED], 0.06), desk.edit(), desk.commit_and_pull())
 
-    with contextlib.closing(sqlite3.connect(race.state / "history.sqlite3")) as database:
-        rows = database.execute("SELECT number, writer, text FROM generations ORDER BY number").fetchall()
-        told = database.execute("SELECT generation, user_id, message FROM events WHERE kind = 'conflict'").fetchall()
-    assert [number for number, _, _ in rows] == list(range(1, len(rows) + 1)), "the history is complete"
-    texts = {number: spec.stored(text) for number, _, text in rows}
-    assert spec.stored(race.read()) == texts[len(rows)]
+    history = race.history()
+    states = [state for _, state in history.values()]
+    in_file = (folder / NAME).read_text()
+    assert spec.parse(in_file, max_users=100, profiles=None, end_mark=True) == states[-1]
+    held = {user: [state.users[user].session_id for state in states] for user in EVERYBODY}
+    race.judge(held, alone=[*CALLERS, *EDITORS, *PULLERS])
 
-    for user_id, words in race.said.items():
-        held = [texts[n].users[user_id].session_id for n in texts]
-        for word in words:
-            assert word in held or word not in race.acknowledged, f"{word} of {user_id} was acknowledged and is lost"
-        assert all(len(_runs(held, word)) <= 1 for word in words), "none comes back that somebody replaced"
-        if user_id not in SHARED:
-            last = max(words.index(word) for word in words if word in race.acknowledged)
-            assert held[-1] in words[last:], f"the last word of {user_id} was {words[last]}, and {held[-1]} holds"
-
-    conflicts = []
-    for number, writer, _ in rows[1:]:
-        for user_id in SHARED if writer == "file" else ():
-            now, was = (texts[n].users[user_id].session_id or "" for n in (number, number - 1))
-            if now != was and now in race.opened_at:
-                began = texts[race.opened_at[now]].users[user_id].session_id
+    met = []
+    for number, (writer, state_then) in history.items():
+        for user_id in SHARED if writer == "file" and number > 1 else ():
+            was, now = held[user_id][number - 2], state_then.users[user_id].session_id or ""
+            if now != was and now in desk.begun_at:
+                began = history[desk.begun_at[now]][1].users[user_id].session_id
                 if was not in (began, now):
-                    conflicts.append((number, user_id, f"kept {now}, lost {was}"))
-    reported = [(number, user_id, message.rpartition(": ")[2]) for number, user_id, message in told]
-    assert sorted(reported) == sorted(conflicts)
-    print(f"{len(rows)} generations, {len(race.acknowledged)} words acknowledged, {len(conflicts)} conflicts")
-    assert conflicts, "both spoke of the same user at once, now and then"
-
-
-def _runs(held: list[str | None], word: str) -> list[int]:
-    """Where a word came to hold."""
-    return [n for n, each in enumerate(held) if each == word and (n == 0 or held[n - 1] != word)]
+                    met.append((number, user_id, f"kept {now}, lost {was}"))
+    assert race.conflicts() == sorted(met), "each conflict is reported, and nothing else is"
+    assert met, "several spoke of the same user at once, now and then"
+    pulled = sum(word in race.acknowledged for word in desk.pulled)
+    assert pulled, "git had its say"
+    print(f"{race.count} words, {len(desk.pulled)} of them by git, {len(race.acknowledged)} acknowledged")
+    print(f"{desk.gone} saved over, {race.killed} kills, {len(history)} generations, {len(met)} conflicts")

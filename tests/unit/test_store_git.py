@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import stat
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -276,6 +277,17 @@ async def test_a_remote_that_was_never_there_is_no_empty_wish(forge: Forge) -> N
     store = await forge.store()
     assert store.current.generation == 0
     assert "was never fetched" in str(store.health.problems[0])
+
+
+async def test_a_remote_that_was_never_there_beside_a_history_refuses_changes_at_once(forge: Forge) -> None:
+    await (await forge.store()).change(7, to(Wish()), "api 1")
+    shutil.rmtree(forge.state / "git")  # as after the settings were given another address
+    forge.remote.rename(forge.remote.with_name("away"))
+    store = await forge.store()
+    async with asyncio.timeout(20):
+        with pytest.raises(NotPersisted, match="was never fetched"):
+            await store.change(9, to(Wish()), "api 2")
+    assert list(store.current.users) == [1, 2, 3, 4, 5, 7]
 
 
 # ---------------------------------------------------------------- writing
