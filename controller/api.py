@@ -18,10 +18,12 @@ from typing import Any, Protocol, assert_never
 
 from aiohttp import web
 
-from controller import entries, refresh, status, wishes
+from controller import entries, openapi, refresh, shapes, status, wishes
+from controller.endpoints import ENDPOINTS, LOG_LINES, MAX_LOG_LINES
 from controller.errors import EngineUnavailable, SessionConflict
 from controller.http import (
     REQUEST_ID,
+    Handlers,
     Refusal,
     answer,
     encoded_answer,
@@ -42,7 +44,6 @@ LOOK_SECONDS = 5.0
 """So long a caller waits for a look at the engine; then the last knowledge has to do, and is marked as such."""
 HEALTH_AGE = 2.0
 """Seconds: older knowledge is looked up again before health is told from it."""
-LOG_LINES, MAX_LOG_LINES = 100, 10_000
 NOW = "now"
 """As `restart_at` in `PATCH /v1/users`: this moment, by the engine's clock."""
 
@@ -118,28 +119,13 @@ def build_app(store: Wishes, observer: Observer, loop: Loop, site: Site, terms: 
     """The API as an application; serve it with `http.Runner`."""
     api = _Api(store, observer, loop, site, terms)
     app = web.Application(middlewares=[speak_json])
-    app.add_routes(
-        [
-            web.get("/", api.service),
-            web.post("/create", api.create),
-            web.post("/destroy/{container_id}", api.destroy),
-            web.get("/health/{container_id}", api.health),
-            web.get("/list", api.list_containers),
-            web.post("/restart/{container_id}", api.restart),
-            web.get("/v1/users", api.users),
-            web.patch("/v1/users", api.amend_many),
-            web.get("/v1/users/{user_id}", api.user),
-            web.put("/v1/users/{user_id}", api.declare),
-            web.patch("/v1/users/{user_id}", api.amend),
-            web.delete("/v1/users/{user_id}", api.undeclare),
-            web.get("/v1/users/{user_id}/logs", api.logs),
-            web.get("/v1/status", api.overview),
-            web.get("/healthz", api.alive),
-            web.get("/readyz", api.ready),
-            *wishes.routes(store, loop),
-            *refresh.routes(store, terms.refresh_secret),
-        ]
-    )
+    handlers = {
+        **api.handlers,
+        **wishes.handlers(store, loop),
+        **refresh.handlers(store, terms.refresh_secret),
+        **openapi.handlers(site, terms.max_users, terms.version),
+    }
+    app.add_routes(web.route(each.method, each.path, handlers[each.name]) for each in ENDPOINTS)
     return app
 
 
@@ -151,7 +137,16 @@ class _Api:
         self._site = site
         self._terms = terms
         self._rows = _Rows(site)
-        self._service = json.dumps(status.service_document(wishes.ENDPOINTS)).encode()
+        named = {each.named: each.summary for each in ENDPOINTS if each.name != "service"}
+        self._service = json.dumps(status.service_document(named)).encode()
+        self.handlers: Handlers = {
+            each.__name__: each
+            for each in (
+                *(self.service, self.create, self.destroy, self.restart, self.health, self.list_containers),
+                *(self.users, self.amend_many, self.user, self.declare, self.amend, self.undeclare, self.logs),
+                *(self.overview, self.alive, self.ready),
+            )
+        }
 
     # ------------------------------------------------------------ what callers rely on
 
@@ -171,7 +166,9 @@ class _Api:
             return replace(held, state=None, session_id=held.session_id if session_id is None else session_id)
 
         effect = await self._carry_out(request, user_id, change, _running)
-        return answer(self._created(effect) | _warnings(body, {"user_id", "session_id"}), self._created_status(effect))
+        return answer(
+            self._created(effect) | _warnings(body, shapes.fields(shapes.Creation)), self._created_status(effect)
+        )
 
     async def destroy(self, request: web.Request) -> web.Response:
         user_id = self._container_of(request)
@@ -260,7 +257,7 @@ class _Api:
     async def amend_many(self, request: web.Request) -> web.Response:
         """Several users' entries as one change, and so one generation. What becomes of each is not waited for."""
         body = await read_object(request, MAX_TEXT_BODY)
-        refuse_unknown(body, {"users"})
+        refuse_unknown(body, shapes.fields(shapes.UsersChange))
         asked = body.get("users")
         if not isinstance(asked, dict) or not all(each is None or isinstance(each, dict) for each in asked.values()):
             raise Refusal(400, "invalid_users", "`users` must map user ids to what changes of each, or to null.")
@@ -547,8 +544,8 @@ async def _session_asked_for(request: web.Request, closed: bool = False) -> tupl
     """The session that a call names, in its query or its body, and warnings about the rest of the body."""
     body = await read_optional_object(request)
     if closed:
-        refuse_unknown(body, {"session_id"})
-    return entries.session_id(body, request), _warnings(body, {"session_id"})
+        refuse_unknown(body, shapes.fields(shapes.UserSession))
+    return entries.session_id(body, request), _warnings(body, shapes.fields(shapes.SessionNamed))
 
 
 def _check_session(user_id: int, wish: Wish, session_id: str | None) -> None:

@@ -12,16 +12,15 @@ from aiohttp import web
 
 from controller.http import Refusal, refuse_unknown
 from controller.model import RunState, Wish
+from controller.shapes import UserChange, UserEntry, fields
 from controller.spec import parse_instant, to_the_millisecond, valid_session_id
-
-FIELDS = {"state", "profile", "session_id", "restart_at", "paused"}
 
 Json = dict[str, Any]
 
 
 def entry(body: Json, request: web.Request, profiles: Collection[str]) -> Wish:
     """The whole of an entry, as the file has it."""
-    refuse_unknown(body, FIELDS)
+    refuse_unknown(body, fields(UserEntry))
     state, profile, restart_at = (body.get(name) for name in ("state", "profile", "restart_at"))
     if "state" in body and state not in [each.value for each in RunState]:
         raise Refusal(400, "invalid_state", "`state` must be running or stopped.", allowed=list(RunState))
@@ -41,7 +40,7 @@ def entry(body: Json, request: web.Request, profiles: Collection[str]) -> Wish:
 
 def changes(body: Json, request: web.Request, profiles: Collection[str]) -> Json:
     """Fields of an entry and what they become; `null` is the default."""
-    refuse_unknown(body, FIELDS)
+    refuse_unknown(body, fields(UserChange))
     given = entry({name: value for name, value in body.items() if value is not None}, request, profiles)
     return {name: getattr(given, name) for name in body}
 

@@ -48,6 +48,8 @@ REQUEST_ID: web.RequestKey[str] = web.RequestKey("request_id", str)
 PAIRS: web.RequestKey[dict[str, object]] = web.RequestKey("pairs", dict)
 """What the handler has found out about the call, for the log."""
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Handlers = dict[str, Handler]
+"""By the name of their endpoint."""
 RawHandler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 

@@ -11,7 +11,7 @@ import hmac
 
 from aiohttp import web
 
-from controller.http import Refusal, answer, read_body
+from controller.http import Handlers, Refusal, answer, read_body
 from controller.store import Texts
 
 MAX_PAYLOAD = 2 * 1024**2
@@ -22,7 +22,7 @@ SIGNED = "X-Hub-Signature-256"
 """One with the body's HMAC instead: GitHub, Gitea and Forgejo send that."""
 
 
-def routes(store: Texts, secret: str) -> list[web.RouteDef]:
+def handlers(store: Texts, secret: str) -> Handlers:
     async def refresh(request: web.Request) -> web.Response:
         body = await read_body(request, MAX_PAYLOAD)
         if not _knows(request, body, secret):
@@ -31,7 +31,7 @@ def routes(store: Texts, secret: str) -> list[web.RouteDef]:
         store.refresh()
         return answer({"message": "The branch is fetched now; GET /v1/status tells what came of it."}, 202)
 
-    return [web.post("/v1/refresh", refresh)]
+    return {"refresh": refresh}
 
 
 def _knows(request: web.Request, body: bytes, secret: str) -> bool:

@@ -360,31 +360,14 @@ def staleness(engine: EngineView, now: datetime) -> Json:
     return {} if engine.reachable else {"stale": True, "age_seconds": age(engine.last_seen, now)}
 
 
-def service_document(more: Mapping[str, str]) -> Json:
-    """What this is; `more` are endpoints beside those listed here."""
+def service_document(endpoints: Mapping[str, str]) -> Json:
+    """What this is, and what can be called."""
     return {
         "service": "MATLAB Container Manager",
         "version": API_VERSION,
         "architecture": "One container, one MATLAB session",
         "websocket_service": "Auto-started via startup.m",
-        "endpoints": {
-            "POST /create": "Create a new container (WebSocket auto-starts)",
-            "POST /destroy/<container_id>": "Destroy a container",
-            "GET /health/<container_id>": "Health check for a container",
-            "GET /list": "List all containers",
-            "POST /restart/<container_id>": "Restart a container",
-            "GET /v1/users": "List all users: desired, observed, conditions",
-            "GET /v1/users/<user_id>": "One user: desired, observed, conditions, and why",
-            "PUT /v1/users/<user_id>": "Declare a user's session",
-            "PATCH /v1/users/<user_id>": "Change some of what is declared, null for the default",
-            "PATCH /v1/users": "Change entries of many users at once",
-            "DELETE /v1/users/<user_id>": "Take a user out of the desired state",
-            "GET /v1/users/<user_id>/logs": "The last lines of a session's output",
-            "GET /v1/status": "The desired state's file, the engine and the work queue",
-            **more,
-            "GET /healthz": "Whether the controller is alive",
-            "GET /readyz": "Whether the controller can do its work",
-        },
+        "endpoints": dict(endpoints),
     }
 
 

@@ -13,11 +13,21 @@ from typing import Any, Protocol
 
 from aiohttp import web
 
-from controller import spec
+from controller import shapes, spec
 from controller.errors import NeedsApproval, NotPending, WishInvalid
-from controller.http import REQUEST_ID, Refusal, answer, note, read_object, read_optional_object, refuse_unknown
+from controller.http import (
+    REQUEST_ID,
+    Handlers,
+    Refusal,
+    answer,
+    note,
+    read_object,
+    read_optional_object,
+    refuse_unknown,
+)
 from controller.model import DesiredState, Wish
 from controller.outlook import Step
+from controller.shapes import fields
 from controller.status import plain, timestamp
 from controller.store import Generation, Store, Texts
 
@@ -44,40 +54,16 @@ class Planner(Protocol):
         ...
 
 
-def routes(store: Wishes, planner: Planner) -> list[web.RouteDef]:
+def handlers(store: Wishes, planner: Planner) -> Handlers:
     wishes = _Wishes(store, planner)
-    return [
-        web.get("/v1/desired-state", wishes.text),
-        web.put("/v1/desired-state", wishes.apply),
-        web.get("/v1/plan", wishes.plan),
-        web.post("/v1/plan", wishes.plan_text),
-        web.post("/v1/approve", wishes.approve),
-        web.post("/v1/reject", wishes.reject),
-        web.post("/v1/pause", wishes.pause),
-        web.post("/v1/resume", wishes.resume),
-        web.get("/v1/history", wishes.history),
-        web.get("/v1/history/{generation}", wishes.generation),
-        web.post("/v1/rollback", wishes.rollback),
-        web.get("/v1/events", wishes.events),
-    ]
-
-
-ENDPOINTS = {
-    "GET /v1/desired-state": "The desired state's text",
-    "PUT /v1/desired-state": "Apply a whole text, as an edit of the file",
-    "GET /v1/plan": "What would be done now, and why",
-    "POST /v1/plan": "The same for a text that is not applied",
-    "POST /v1/approve": "Let a change through that the brake holds",
-    "POST /v1/reject": "Drop a change that the brake holds",
-    "POST /v1/pause": "Leave users' containers alone",
-    "POST /v1/resume": "Leave them alone no longer",
-    "GET /v1/history": "The generations of the desired state",
-    "GET /v1/history/<generation>": "One of them: its text, and what it changed",
-    "POST /v1/rollback": "Bring an earlier text into force again",
-    "GET /v1/events": "What happened",
-    "POST /v1/refresh": "Fetch the desired state's branch now, for who knows the secret",
-}
-"""For the service document."""
+    return {
+        each.__name__: each
+        for each in (
+            *(wishes.text, wishes.apply, wishes.plan, wishes.plan_text),
+            *(wishes.approve, wishes.reject, wishes.pause, wishes.resume),
+            *(wishes.history, wishes.generation, wishes.rollback, wishes.events),
+        )
+    }
 
 
 class _Wishes:
@@ -92,7 +78,7 @@ class _Wishes:
 
     async def apply(self, request: web.Request) -> web.Response:
         body = await read_object(request, MAX_TEXT_BODY)
-        refuse_unknown(body, {"text", "force"})
+        refuse_unknown(body, fields(shapes.TextToApply))
         text, force = _text(body), body.get("force", False)
         if not isinstance(force, bool):
             raise Refusal(400, "invalid_force", "`force` must be true or false.")
@@ -103,7 +89,7 @@ class _Wishes:
 
     async def plan_text(self, request: web.Request) -> web.Response:
         body = await read_object(request, MAX_TEXT_BODY)
-        refuse_unknown(body, {"text"})
+        refuse_unknown(body, fields(shapes.TextToPlan))
         before = self._store.current
         try:
             weighed = await self._store.weigh(_text(body))
@@ -158,7 +144,7 @@ class _Wishes:
 
     async def _pause(self, request: web.Request, *, paused: bool) -> web.Response:
         body = await read_optional_object(request)
-        refuse_unknown(body, {"user_ids"})
+        refuse_unknown(body, fields(shapes.UsersMeant))
         user_ids = _user_ids(body)
 
         def amend(state: DesiredState) -> DesiredState:
@@ -195,7 +181,7 @@ class _Wishes:
 
     async def rollback(self, request: web.Request) -> web.Response:
         body = await read_object(request)
-        refuse_unknown(body, {"generation"})
+        refuse_unknown(body, fields(shapes.Rollback))
         generation = body.get("generation")
         if type(generation) is not int or not 1 <= generation < 10**15:
             raise Refusal(400, "invalid_generation", "`generation` must be a whole number from 1 on.")
@@ -276,7 +262,7 @@ def _text(body: Json) -> str:
 
 async def _pending_id(request: web.Request) -> str:
     body = await read_object(request)
-    refuse_unknown(body, {"id"})
+    refuse_unknown(body, fields(shapes.PendingChoice))
     pending_id = body.get("id")
     if not isinstance(pending_id, str) or re.fullmatch(r"[0-9a-f]{1,64}", pending_id) is None:
         raise Refusal(400, "invalid_id", "`id` must be that of `pending` in GET /v1/status.")

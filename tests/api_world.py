@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -21,6 +22,7 @@ from controller.model import DesiredState, Probe, SessionHealth, SessionState, W
 from controller.reconciler import Pace, Reconciler
 from controller.target import Profile, Site
 from controller.workqueue import WorkQueue
+from tests.documented import Documented
 from tests.fake_engine import FakeEngine
 from tests.fake_store import FakeStore
 from tests.support import eventually
@@ -42,6 +44,11 @@ SITE = Site(
         "large": Profile("matlab-session:octave", 4, 8 * GIB, 4 * GIB, {}, None),
     },
 )
+
+
+@functools.cache
+def documented() -> Documented:
+    return Documented(SITE)
 
 
 @dataclass(slots=True)
@@ -67,9 +74,11 @@ class ApiWorld:
     port: int
     http: aiohttp.ClientSession
     log: list[logging.LogRecord] = field(default_factory=list)
+    seen: set[tuple[str, int, str | None]] = field(default_factory=set)
+    """What was answered: operation, status, and the error's code."""
 
     async def call(self, method: str, path: str, **options: Any) -> tuple[int, dict[str, Any]]:
-        """Status and JSON of an answer, which has to be JSON."""
+        """Status and JSON of an answer, which has to be JSON and as the OpenAPI document has it."""
         async with self.http.request(method, path, **options) as response:
             assert response.headers["Content-Type"] == "application/json; charset=utf-8"
             body = await response.json()
@@ -77,6 +86,7 @@ class ApiWorld:
             if response.status >= 400:
                 assert isinstance(body["error"], str)
                 assert body["request_id"] == response.headers["X-Request-ID"]
+            self.seen.add((documented().check(method, path, response.status, body), response.status, body.get("code")))
             return response.status, body
 
     async def create(self, user_id: int, **more: Any) -> tuple[int, dict[str, Any]]:

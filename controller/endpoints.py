@@ -1,0 +1,540 @@
+"""Every endpoint there is: what it is for, what it takes, what it answers, and how it may refuse.
+
+The one list of them: `api.py` serves exactly these, `GET /` names them, and `openapi.py` describes them. Declarations
+only; how a call is carried out is `api.py`'s business and that of the modules beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from controller import shapes
+from controller.http import BODY_SECONDS, MAX_BODY
+from controller.refresh import MAX_PAYLOAD, PLAIN
+from controller.spec import MAX_USER_ID
+from controller.wishes import LISTED, MAX_TEXT_BODY, MOST_EVENTS, MOST_LISTED
+
+LOG_LINES, MAX_LOG_LINES = 100, 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    shape: Any
+    """`None`: whatever it is."""
+    example: Mapping[str, Any] = field(default_factory=dict)
+    required: bool = True
+    limit: int = MAX_BODY
+    """Bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: int
+    when: str
+    shape: Any
+    """Of its JSON; `None`: it is a page."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    status: int
+    code: str
+    """For programs; empty: any, as the engine's trouble is."""
+    when: str
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A parameter in the query; the call does without."""
+
+    name: str
+    shape: Any
+    about: str
+    default: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    name: str
+    """Of its operation, and of what handles it."""
+    method: str
+    path: str
+    summary: str
+    answers: tuple[Answer, ...]
+    faults: tuple[Fault, ...] = ()
+    """Beside those that any call may meet (`COMMON`) and those of any body."""
+    body: Body | None = None
+    query: tuple[Query, ...] = ()
+    about: str = ""
+    follow: tuple[tuple[str, str, str], ...] = ()
+    """Endpoints that go on from its success: name, parameter, and where in this call its value stands."""
+    secret: bool = False
+    """It asks for the webhook's secret."""
+
+    @property
+    def named(self) -> str:
+        """As `GET /` names it: `POST /destroy/<container_id>`."""
+        return f"{self.method} {self.path}".translate(str.maketrans("{}", "<>"))
+
+    @property
+    def all_faults(self) -> Iterator[Fault]:
+        yield from self.faults
+        if self.body is not None:
+            yield from of_any_body(self.body)
+        yield from COMMON
+
+
+# ---------------------------------------------------------------- refusals
+
+COMMON = (
+    Fault(400, "bad_request", "This was not HTTP."),
+    Fault(414, "uri_too_long", "The path is too long."),
+    Fault(417, "expectation_failed", "An `Expect` other than `100-continue`."),
+    Fault(431, "header_too_large", "A header is too long."),
+    Fault(500, "internal_error", "The controller failed; its log has the reason under the `request_id`."),
+)
+
+
+def of_any_body(body: Body) -> Iterator[Fault]:
+    if body.shape is not None:
+        yield Fault(400, "invalid_json", "The body is not one JSON object in UTF-8, or has a key twice.")
+    yield Fault(400, "incomplete_body", "The body broke off.")
+    yield Fault(408, "request_timeout", f"The body did not come within {BODY_SECONDS:g} s.")
+    yield Fault(413, "body_too_large", f"The body has more than {body.limit} bytes.")
+    json_only = "is not `application/json` in UTF-8, or " if body.shape is not None else ""
+    yield Fault(415, "unsupported_media_type", f"The body {json_only}is compressed.")
+
+
+WRONG_USER = Fault(400, "invalid_user_id", "No user can have this id.")
+WRONG_CONTAINER = Fault(400, "invalid_container_id", "No container can have this name.")
+WRONG_SESSION = Fault(400, "invalid_session_id", "No session can have this id, or two that differ are named.")
+UNKNOWN_FIELD = Fault(400, "unknown_field", "The body has a field that is not known; nothing was done.")
+NO_CONTAINER = Fault(404, "not_found", "Neither declared nor there.")
+OTHER_SESSION = Fault(409, "session_conflict", "Another session is the current one; nothing was done.")
+SUPERSEDED = Fault(409, "superseded", "Another writer asked for something else while this call waited.")
+ENGINE_FAILED = Fault(500, "", "The engine could not do it: `code` says why. It stays declared and is tried again.")
+NO_ENGINE = Fault(503, "engine_unavailable", "The engine does not answer.")
+WRITE = (
+    Fault(409, "read_only", "The desired state is changed elsewhere, not here."),
+    Fault(409, "policy", "More would run than the operator allows; it may be repeated once there is room."),
+    Fault(503, "not_persisted", "The desired state could not be written; nothing was done."),
+    Fault(503, "wish_invalid", "The desired state as it lies there is wrong, so that nothing can be changed in it."),
+)
+TEXT = (
+    Fault(
+        409, "needs_approval", "It would end many sessions at once: it is `pending` now, until somebody approves it."
+    ),
+    Fault(422, "wish_invalid", "The text cannot be taken; `problems` says where it is wrong. Nothing changed."),
+)
+ENTRY = (
+    WRONG_USER,
+    UNKNOWN_FIELD,
+    Fault(400, "invalid_state", "`state` is neither `running` nor `stopped`."),
+    Fault(400, "unknown_profile", "No profile of the operator's has this name."),
+    WRONG_SESSION,
+    Fault(400, "invalid_restart_at", "`restart_at` is no moment with time zone."),
+    Fault(400, "invalid_paused", "`paused` is neither `true` nor `false`."),
+)
+
+# ---------------------------------------------------------------- endpoints
+
+SESSION = Query("session_id", shapes.SessionId, "The session that is meant; it may stand in the body as well.")
+
+
+def _listed(most: int, of: str) -> Query:
+    return Query("limit", Annotated[int, Field(ge=1, le=most)], f"So many {of} at most.", LISTED)
+
+
+PATH = {
+    "container_id": shapes.ContainerId,
+    "user_id": shapes.UserId,
+    "generation": Annotated[int, Field(ge=1, lt=10**15, examples=[1])],
+}
+"""What may stand in a path, by its name there."""
+
+GROUPS: Mapping[str, tuple[Endpoint, ...]] = {
+    "What callers rely on": (
+        Endpoint(
+            "create",
+            "POST",
+            "/create",
+            "Create a new container (WebSocket auto-starts)",
+            (
+                Answer(201, "It was made or started, and runs.", shapes.Created),
+                Answer(
+                    200, "It was running before. Another `session_id` takes the running session over.", shapes.Created
+                ),
+                Answer(202, "It does not run yet; it is declared and worked on.", shapes.Created),
+            ),
+            (WRONG_USER, WRONG_SESSION, SUPERSEDED, ENGINE_FAILED, *WRITE),
+            Body(shapes.Creation, {"user_id": 1}),
+            (SESSION,),
+            follow=(
+                ("health", "container_id", "$response.body#/container_id"),
+                ("restart", "container_id", "$response.body#/container_id"),
+                ("destroy", "container_id", "$response.body#/container_id"),
+            ),
+        ),
+        Endpoint(
+            "destroy",
+            "POST",
+            "/destroy/{container_id}",
+            "Destroy a container",
+            (
+                Answer(200, "The container is gone. The user's data stays, always.", shapes.Told),
+                Answer(202, "It is not gone yet.", shapes.Told),
+            ),
+            (WRONG_CONTAINER, WRONG_SESSION, NO_CONTAINER, OTHER_SESSION, SUPERSEDED, ENGINE_FAILED, *WRITE),
+            Body(shapes.SessionNamed, required=False),
+            (SESSION,),
+        ),
+        Endpoint(
+            "health",
+            "GET",
+            "/health/{container_id}",
+            "Health check for a container",
+            (Answer(200, "Known, whether it runs or not.", shapes.Health),),
+            (WRONG_CONTAINER, NO_CONTAINER),
+        ),
+        Endpoint(
+            "list_containers",
+            "GET",
+            "/list",
+            "List all containers",
+            (Answer(200, "All, also those that do not run.", shapes.Containers),),
+        ),
+        Endpoint(
+            "restart",
+            "POST",
+            "/restart/{container_id}",
+            "Restart a container",
+            (
+                Answer(200, "It runs again, started after the call came.", shapes.Told),
+                Answer(202, "It does not run yet.", shapes.Told),
+            ),
+            (WRONG_CONTAINER, WRONG_SESSION, NO_CONTAINER, OTHER_SESSION, SUPERSEDED, ENGINE_FAILED, NO_ENGINE, *WRITE),
+            Body(shapes.SessionNamed, required=False),
+            (SESSION,),
+        ),
+        Endpoint(
+            "service",
+            "GET",
+            "/",
+            "This service and its endpoints",
+            (Answer(200, "Always.", shapes.ServiceDocument),),
+        ),
+    ),
+    "Users": (
+        Endpoint(
+            "users",
+            "GET",
+            "/v1/users",
+            "List all users: desired, observed, conditions",
+            (Answer(200, "Everybody who is declared or has a container.", shapes.Users),),
+        ),
+        Endpoint(
+            "amend_many",
+            "PATCH",
+            "/v1/users",
+            "Change entries of many users at once",
+            (
+                Answer(
+                    200, "It is in force, as one generation; what becomes of each is not waited for.", shapes.InForce
+                ),
+            ),
+            (
+                Fault(400, "invalid_users", "`users` does not map user ids to what changes of each, or to null."),
+                *ENTRY,
+                NO_ENGINE,
+                *WRITE,
+            ),
+            Body(shapes.UsersChange, {"users": {"1": {"state": "stopped"}, "2": None}}, limit=MAX_TEXT_BODY),
+        ),
+        Endpoint(
+            "user",
+            "GET",
+            "/v1/users/{user_id}",
+            "One user: desired, observed, conditions, and why",
+            (Answer(200, "Freshly looked up.", shapes.User),),
+            (WRONG_USER, NO_CONTAINER),
+        ),
+        Endpoint(
+            "declare",
+            "PUT",
+            "/v1/users/{user_id}",
+            "Declare a user's session",
+            (
+                Answer(201, "The entry is new, and in force.", shapes.User),
+                Answer(200, "The entry was there; it is in force.", shapes.User),
+                Answer(202, "What is asked is not there yet, be it that it takes long or that it fails.", shapes.User),
+            ),
+            (*ENTRY, SUPERSEDED, *WRITE),
+            Body(shapes.UserEntry, {"state": "running", "session_id": "abc-123"}),
+            (SESSION,),
+            about="The body replaces the whole entry.",
+            follow=(
+                ("user", "user_id", "$request.path.user_id"),
+                ("amend", "user_id", "$request.path.user_id"),
+                ("logs", "user_id", "$request.path.user_id"),
+                ("undeclare", "user_id", "$request.path.user_id"),
+            ),
+        ),
+        Endpoint(
+            "amend",
+            "PATCH",
+            "/v1/users/{user_id}",
+            "Change some of what is declared, null for the default",
+            (
+                Answer(200, "It is in force.", shapes.User),
+                Answer(202, "What is asked is not there yet, be it that it takes long or that it fails.", shapes.User),
+            ),
+            (*ENTRY, Fault(404, "not_found", "Not declared."), SUPERSEDED, *WRITE),
+            Body(shapes.UserChange, {"state": "stopped"}),
+            about="The fields that the body names change, the others stay.",
+        ),
+        Endpoint(
+            "undeclare",
+            "DELETE",
+            "/v1/users/{user_id}",
+            "Take a user out of the desired state",
+            (
+                Answer(200, "The container is gone. The user's data stays, always.", shapes.UserRemoved),
+                Answer(202, "It is not gone yet.", shapes.UserRemoved),
+            ),
+            (WRONG_USER, UNKNOWN_FIELD, WRONG_SESSION, NO_CONTAINER, OTHER_SESSION, SUPERSEDED, ENGINE_FAILED, *WRITE),
+            Body(shapes.UserSession, required=False),
+            (SESSION,),
+        ),
+        Endpoint(
+            "logs",
+            "GET",
+            "/v1/users/{user_id}/logs",
+            "The last lines of a session's output",
+            (Answer(200, "Oldest first.", shapes.LogLines),),
+            (
+                WRONG_USER,
+                Fault(400, "invalid_tail", f"`tail` is no number from 1 to {MAX_LOG_LINES}."),
+                Fault(404, "no_such_container", "The user has no container."),
+                NO_ENGINE,
+            ),
+            query=(Query("tail", Annotated[int, Field(ge=1, le=MAX_LOG_LINES)], "So many lines at most.", LOG_LINES),),
+        ),
+    ),
+    "The desired state as a whole": (
+        Endpoint(
+            "text",
+            "GET",
+            "/v1/desired-state",
+            "The desired state's text",
+            (Answer(200, "That which is in force.", shapes.TextInForce),),
+        ),
+        Endpoint(
+            "apply",
+            "PUT",
+            "/v1/desired-state",
+            "Apply a whole text, as an edit of the file",
+            (Answer(200, "It is in force.", shapes.InForce),),
+            (
+                Fault(400, "invalid_text", "`text` is missing or no text."),
+                Fault(400, "invalid_force", "`force` is neither `true` nor `false`."),
+                UNKNOWN_FIELD,
+                *TEXT,
+                *WRITE,
+            ),
+            Body(shapes.TextToApply, {"text": "version: 1\nusers: {1: {}}\n...\n"}, limit=MAX_TEXT_BODY),
+            about="It is merged from the generation that it names.",
+        ),
+        Endpoint(
+            "plan",
+            "GET",
+            "/v1/plan",
+            "What would be done now, and why",
+            (Answer(200, "`action` is `none` where something has to change first.", shapes.Planned),),
+            (NO_ENGINE,),
+        ),
+        Endpoint(
+            "plan_text",
+            "POST",
+            "/v1/plan",
+            "The same for a text that is not applied",
+            (Answer(200, "Also for a text that is wrong.", shapes.TextPlanned),),
+            (Fault(400, "invalid_text", "`text` is missing or no text."), UNKNOWN_FIELD, NO_ENGINE),
+            Body(shapes.TextToPlan, {"text": "version: 1\nusers: {1: {}}\n...\n"}, limit=MAX_TEXT_BODY),
+        ),
+        Endpoint(
+            "approve",
+            "POST",
+            "/v1/approve",
+            "Let a change through that the brake holds",
+            (Answer(200, "It is in force.", shapes.InForce),),
+            (
+                Fault(400, "invalid_id", "`id` can be of nothing that waits."),
+                UNKNOWN_FIELD,
+                Fault(409, "not_pending", "Something else waits by now, or nothing."),
+                Fault(422, "wish_invalid", "The text cannot be taken any more; nothing changed."),
+                *WRITE,
+            ),
+            Body(shapes.PendingChoice, {"id": "5f1c"}),
+        ),
+        Endpoint(
+            "reject",
+            "POST",
+            "/v1/reject",
+            "Drop a change that the brake holds",
+            (Answer(200, "It waits no longer.", shapes.InForce),),
+            (
+                Fault(400, "invalid_id", "`id` can be of nothing that waits."),
+                UNKNOWN_FIELD,
+                Fault(409, "not_pending", "Something else waits by now, or nothing."),
+                *WRITE,
+            ),
+            Body(shapes.PendingChoice, {"id": "5f1c"}),
+        ),
+        Endpoint(
+            "pause",
+            "POST",
+            "/v1/pause",
+            "Leave users' containers alone",
+            (Answer(200, "It is in force.", shapes.PausedNow),),
+            (
+                WRONG_USER,
+                UNKNOWN_FIELD,
+                Fault(404, "not_found", "`user_ids` are not declared; nothing changed."),
+                *WRITE,
+            ),
+            Body(shapes.UsersMeant, {"user_ids": [1]}, required=False),
+        ),
+        Endpoint(
+            "resume",
+            "POST",
+            "/v1/resume",
+            "Leave them alone no longer",
+            (Answer(200, "It is in force.", shapes.PausedNow),),
+            (
+                WRONG_USER,
+                UNKNOWN_FIELD,
+                Fault(404, "not_found", "`user_ids` are not declared; nothing changed."),
+                *WRITE,
+            ),
+            Body(shapes.UsersMeant, {"user_ids": [1]}, required=False),
+        ),
+        Endpoint(
+            "history",
+            "GET",
+            "/v1/history",
+            "The generations of the desired state",
+            (Answer(200, "Newest first.", shapes.Generations),),
+            (Fault(400, "invalid_limit", f"`limit` is no number from 1 to {MOST_LISTED}."),),
+            query=(_listed(MOST_LISTED, "generations"),),
+        ),
+        Endpoint(
+            "generation",
+            "GET",
+            "/v1/history/{generation}",
+            "One of them: its text, and what it changed",
+            (Answer(200, "It is kept.", shapes.OneGeneration),),
+            (
+                Fault(400, "invalid_generation", "`generation` is no whole number from 1 on."),
+                Fault(404, "not_found", "The history does not have it."),
+            ),
+        ),
+        Endpoint(
+            "rollback",
+            "POST",
+            "/v1/rollback",
+            "Bring an earlier text into force again",
+            (Answer(200, "It is in force, as a new generation.", shapes.InForce),),
+            (
+                Fault(400, "invalid_generation", "`generation` is no whole number from 1 on."),
+                UNKNOWN_FIELD,
+                Fault(404, "not_found", "The history does not have it."),
+                *TEXT,
+                *WRITE,
+            ),
+            Body(shapes.Rollback, {"generation": 1}),
+        ),
+        Endpoint(
+            "events",
+            "GET",
+            "/v1/events",
+            "What happened",
+            (Answer(200, "The first ones after `after`, or without it the last ones.", shapes.Events),),
+            (
+                WRONG_USER,
+                Fault(400, "invalid_after", "`after` is no whole number from 0 on."),
+                Fault(400, "invalid_limit", f"`limit` is no number from 1 to {MOST_EVENTS}."),
+            ),
+            query=(
+                Query("user_id", Annotated[int, Field(ge=1, le=MAX_USER_ID)], "Only what happened to this user."),
+                Query(
+                    "after",
+                    Annotated[int, Field(ge=0, le=10**15)],
+                    "Only what happened after the event with this `id`.",
+                    0,
+                ),
+                _listed(MOST_EVENTS, "events"),
+            ),
+        ),
+        Endpoint(
+            "refresh",
+            "POST",
+            "/v1/refresh",
+            "Fetch the desired state's branch now, for who knows the secret",
+            (Answer(202, "It is fetched; `GET /v1/status` tells what came of it.", shapes.Message),),
+            (
+                Fault(
+                    401, "unauthorized", f"The secret is missing or wrong; send it as `{PLAIN[0]}`, or sign the body."
+                ),
+            ),
+            Body(None, required=False, limit=MAX_PAYLOAD),
+            about="For a forge's webhook; the body may be anything.",
+            secret=True,
+        ),
+    ),
+    "The controller": (
+        Endpoint(
+            "overview",
+            "GET",
+            "/v1/status",
+            "The desired state's file, the engine and the work queue",
+            (Answer(200, "Always.", shapes.Overview),),
+        ),
+        Endpoint(
+            "alive",
+            "GET",
+            "/healthz",
+            "Whether the controller is alive",
+            (Answer(200, "While it lives.", shapes.Alive),),
+        ),
+        Endpoint(
+            "ready",
+            "GET",
+            "/readyz",
+            "Whether the controller can do its work",
+            (Answer(200, "A desired state is loaded and the engine answers.", shapes.Ready),),
+            (Fault(503, "not_ready", "One of them is not so."),),
+        ),
+        Endpoint(
+            "openapi",
+            "GET",
+            "/openapi.json",
+            "This API as an OpenAPI 3.1 document",
+            (Answer(200, "Made from the code that answers.", dict[str, Any]),),
+        ),
+        Endpoint(
+            "page",
+            "GET",
+            "/docs",
+            "The same as a page to read",
+            (Answer(200, "HTML; it loads nothing else.", None),),
+        ),
+    ),
+}
+"""In the order in which they are shown: the quick reference's first, with its words."""
+
+ENDPOINTS: tuple[Endpoint, ...] = tuple(chain.from_iterable(GROUPS.values()))

@@ -1,0 +1,41 @@
+"""schemathesis plays every caller that the OpenAPI document allows, and many that it does not, and finds nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+from controller.endpoints import ENDPOINTS
+from tests.api_world import api_world
+from tests.rig import ROOT
+from tests.wish_place import Place
+
+EXAMPLES = 12
+"""For each endpoint in each phase: some thousand calls."""
+
+
+async def test_no_caller_finds_an_answer_that_is_not_documented(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    store = await place.running("version: 1\nusers: {}\n")
+    async with api_world(create_timeout=5, real_store=store, refresh_secret="hush") as world:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(ROOT / "tests" / "schemathesis.toml")),
+            *("run", f"http://127.0.0.1:{world.port}/openapi.json", "--max-examples", str(EXAMPLES)),
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "120", "NO_COLOR": "1"},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        try:
+            async with asyncio.timeout(240):
+                said, _ = await process.communicate()
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+    await place.close()
+    report = said.decode(errors="replace")
+    assert process.returncode == 0, report
+    assert f"Tested: {len(ENDPOINTS) - 1}" in report, report  # it leaves out the document that it reads
