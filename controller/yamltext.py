@@ -325,17 +325,22 @@ def rewrite(text: str, owner: str, entries: Mapping_[str, Rewrite], rank: Rank) 
     if ranks != sorted(ranks):
         return None
     splices: list[tuple[int, int, str]] = []
-    for key, rewritten in sorted(entries.items(), key=lambda item: rank(item[0])):
-        if key in there:
-            start, end = _line_start(text, there[key].key.place.start), _line_end(text, there[key].end)
-            splices.append((start, end, rewritten(text[start:end])))
-            continue
+    staying = dict(there)
+    for key in there.keys() & entries.keys():
+        start, end = _line_start(text, there[key].key.place.start), _line_end(text, there[key].end)
+        lines = entries[key](text[start:end])
+        splices.append((start, end, lines))
+        if not lines:
+            del staying[key]
+    ranks = [rank(key) for key in staying]
+    ends = [entry.end for entry in staying.values()]
+    for key in sorted(entries.keys() - there.keys(), key=rank):
         index = bisect.bisect(ranks, rank(key))
-        end = _line_end(text, block.value.entries[index - 1].end if index else block.colon)
+        end = _line_end(text, ends[index - 1] if index else block.colon)
         if text[end - 1 : end] != "\n":
             return None
         indent = _indent(text, block.value.entries[0].key)
-        splices.append((end, end, f"{indent}{rewritten('')}{_line_break(text, end - 1)}"))
+        splices.append((end, end, f"{indent}{entries[key]('')}{_line_break(text, end - 1)}"))
     if not there.keys() - entries.keys():
         return None
     splices.sort(key=lambda splice: splice[:2])

@@ -18,7 +18,9 @@ COMMAND = [sys.executable, "-m", "controller"]
 
 def environment(**variables: str) -> dict[str, str]:
     """Ours, without what would set something."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("MCM_", "XDG_", "DOCKER_"))}
+    kept = {
+        name: value for name, value in os.environ.items() if not name.startswith(("MCM_", "XDG_", "DOCKER_", "PYTHON"))
+    }
     return kept | {"PYTHONPATH": str(ROOT)} | variables
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import errno
+import os
 import shutil
 import sys
 import textwrap
@@ -132,6 +133,7 @@ class LazyGroup(click.Group):
         except OSError as error:
             if error.errno != errno.ENOSPC:
                 raise
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python fails again at its end
             raise click.ClickException("There is no room on the disk for what was to be written.") from error
         except click.ClickException as error:
             kind = {Wrong.exit_code: Wrong, Unreachable.exit_code: Unreachable}.get(

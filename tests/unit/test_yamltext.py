@@ -120,3 +120,10 @@ def test_new_entries_at_one_place_stand_in_their_order() -> None:
     new = {str(n): lambda _, n=n: f"{n}: {{}}" for n in (1, 2, 7, 8)}
     changed = yamltext.rewrite("users:\n  3: {}\n  9: {}\n", "users", {**new, "3": lambda _: ""}, int)
     assert changed == "users:\n  1: {}\n  2: {}\n  7: {}\n  8: {}\n  9: {}\n"
+
+
+def test_a_new_entry_stands_behind_what_stays_and_not_behind_what_goes() -> None:
+    text = "users:\n  # those of the first row\n  1: {}\n  3: {}\n"
+    by_lines = yamltext.rewrite(text, "users", {"1": lambda _: "", "2": lambda _: "2: {}"}, int)
+    assert by_lines == "users:\n  2: {}\n  # those of the first row\n  3: {}\n"
+    assert by_lines == put(drop(text, "users/1"), "users/2", "{}")
