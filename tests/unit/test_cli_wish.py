@@ -24,13 +24,6 @@ PROFILES = "profiles: {standard: {}, large: {cpus: 4, memory: 8g}}\n"
 
 
 @pytest.fixture
-async def place(tmp_path: Path) -> AsyncIterator[Place]:
-    place = Place(tmp_path)
-    yield place
-    await place.close()
-
-
-@pytest.fixture
 async def world(place: Place) -> AsyncIterator[ApiWorld]:
     store = await place.running(TEN)
     async with api_world(real_store=store) as world:

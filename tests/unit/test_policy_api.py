@@ -24,13 +24,6 @@ TOO_MANY = "with user 7 more would run than the operator's policy allows: 3 of a
 
 
 @pytest.fixture
-async def place(tmp_path: Path) -> AsyncIterator[Place]:
-    place = Place(tmp_path)
-    yield place
-    await place.close()
-
-
-@pytest.fixture
 async def world(place: Place) -> AsyncIterator[ApiWorld]:
     store = await place.running(START, total=TWO)
     async with api_world(real_store=store, site=replace(SITE, policy=Policy(total=TWO))) as world:

@@ -8,7 +8,6 @@ import os
 import sqlite3
 import subprocess
 import sys
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,14 +23,6 @@ from controller.store.wish_store import WishStore
 from tests.fake_store import terms
 from tests.support import eventually
 from tests.wish_place import START, STOPPED, Place, to
-
-
-@pytest.fixture
-async def place(tmp_path: Path) -> AsyncIterator[Place]:
-    place = Place(tmp_path)
-    yield place
-    await place.close()
-
 
 # ---------------------------------------------------------------- start
 

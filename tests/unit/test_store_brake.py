@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
@@ -26,13 +24,6 @@ def lab(*ids: int, tail: str = "...\n") -> str:
 
 
 TEN = lab(*range(1, 11))
-
-
-@pytest.fixture
-async def place(tmp_path: Path) -> AsyncIterator[Place]:
-    place = Place(tmp_path)
-    yield place
-    await place.close()
 
 
 async def look(store: WishStore) -> None:

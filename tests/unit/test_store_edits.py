@@ -7,7 +7,6 @@ import contextlib
 import os
 import socket
 import sqlite3
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -17,13 +16,6 @@ from controller.model import Wish
 from controller.store import disk, wish_store
 from tests.support import eventually
 from tests.wish_place import START, STOPPED, Place, to
-
-
-@pytest.fixture
-async def place(tmp_path: Path) -> AsyncIterator[Place]:
-    place = Place(tmp_path)
-    yield place
-    await place.close()
 
 
 async def test_an_edit_is_taken_and_counted(place: Place) -> None:

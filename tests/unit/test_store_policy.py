@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from math import inf
-from pathlib import Path
 
 import pytest
 
@@ -17,13 +15,6 @@ from tests.wish_place import START, STOPPED, Place, to
 TWO = Load(2, inf, inf)
 THREE = Load(3, inf, inf)
 FULL = "with user {} more would run than the operator's policy allows: {} of at most {} sessions"
-
-
-@pytest.fixture
-async def place(tmp_path: Path) -> AsyncIterator[Place]:
-    place = Place(tmp_path)
-    yield place
-    await place.close()
 
 
 def with_users(*user_ids: int) -> str:
