@@ -163,6 +163,21 @@ async def test_many_interrupts_hit_only_what_runs(session: Session) -> None:
         assert (await peer.eval(f"disp({n})"))["output"] == f"{n}\n"
 
 
+async def test_no_moment_of_a_command_is_deaf_to_an_interrupt(session: Session) -> None:
+    """Ours neither: before the command, each script that it names is read for its functions."""
+    peer = await session.connect()
+    scripts = [f"script{number}" for number in range(20)]
+    for script in scripts:
+        (session.folder / f"{script}.m").write_text("1;\n")
+    for attempt in range(100):
+        call = await peer.send("eval", code=";".join([*scripts, "pause(5)"]))
+        await peer.until("busy")
+        peer.heard.clear()
+        await asyncio.sleep(attempt * 0.0002)
+        await peer.call("interrupt")
+        assert (await peer.answer(call))["result"]["status"] == "interrupted", attempt
+
+
 async def test_interrupting_an_idle_session_does_nothing(session: Session) -> None:
     peer = await session.connect()
     assert not (await peer.call("interrupt"))["interrupted"]

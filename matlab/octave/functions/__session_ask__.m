@@ -6,7 +6,7 @@
 function __session_ask__ (id, name, varargin)
   answer = struct ("frame", "answer", "id", id);
   try
-    answer.value = feval (name, jsondecode (fileread (getenv ("SESSION_COMMAND"))), varargin{:});
+    answer.value = feval (name, jsondecode (__session_read__ (getenv ("SESSION_COMMAND"))), varargin{:});
   catch err
     answer.error = err.message;
   end_try_catch

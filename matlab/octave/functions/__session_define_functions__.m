@@ -1,7 +1,7 @@
 % __session_define_functions__ (FILE)
 % Let the functions at the end of a script be known before it runs, and those of the user's scripts that it runs.
 function __session_define_functions__ (file, known = {})
-  text = fileread (file);
+  text = __session_read__ (file);
   for name = unique ([regexp(text, '(?:^|[;,\n])[ \t]*([A-Za-z]\w*)[ \t\r]*(?=[;,\n]|$)', "tokens"){:}])
     script = script_of (name{1});
     if (! isempty (script) && ! any (strcmp (script, known)))
@@ -37,13 +37,12 @@ end
 
 function define (functions)
   command = getenv ("SESSION_COMMAND");
-  before = fileread (command);
-  unwind_protect
-    put (command, functions);
+  before = __session_read__ (command);
+  put (command, functions);
+  try                                       % no unwind_protect: see __session_read__
     source (command);
-  unwind_protect_cleanup
-    put (command, before);
-  end_unwind_protect
+  end_try_catch
+  put (command, before);
 end
 
 function put (file, text)
