@@ -3,45 +3,85 @@
 // Prints what each command prints, while it runs. The class works unchanged in a browser; Node has WebSocket from
 // version 22 on (before: npm install ws, and import it). Protocol: docs/session-protocol.md
 
+const PATIENCE = 60_000; // milliseconds that a session may take to come back
+const LOST = "The connection was lost; how far the command got is not known.";
+
+// A session, connected to when it is first called, and again whenever the connection was lost.
 export class SessionClient {
+  #address;
+  #hear;
   #socket;
+  #startedAt;
   #lastId = 0;
   #calls = new Map();
 
-  // hear: { output(params) {…}, input_request(params) {…}, figures(params) {…}, … }
+  // hear: { output(params) {…}, input_request(params) {…}, figures(params) {…}, … }, and started_anew(): another
+  // session than before is there, without the variables.
   constructor(address, hear = {}) {
-    this.#socket = new WebSocket(address);
-    this.opened = new Promise((resolve, reject) => {
-      this.#socket.onopen = resolve;
-      this.#socket.onerror = () => reject(new Error(`cannot connect to ${address}`));
-    });
-    this.#socket.onmessage = ({ data }) => {
-      const { id, method, params, result, error } = JSON.parse(data);
-      if (method) return hear[method]?.(params);
-      const call = this.#calls.get(id);
-      this.#calls.delete(id);
-      if (error) call?.reject(new Error(error.message));
-      else call?.resolve(result);
-    };
-    this.#socket.onclose = () => {
-      for (const { reject } of this.#calls.values()) reject(new Error("The session has closed the connection."));
-    };
+    this.#address = address;
+    this.#hear = hear;
   }
 
-  call(method, params = {}) {
+  // Rejects when the session says no, and when the connection was lost before the answer came; the next call connects
+  // again.
+  async call(method, params = {}) {
+    this.#socket ??= this.#connect();
+    const socket = await this.#socket;
     const id = ++this.#lastId;
     return new Promise((resolve, reject) => {
       this.#calls.set(id, { resolve, reject });
-      this.#socket.send(JSON.stringify({ jsonrpc: "2.0", id, method, params }));
+      socket.send(JSON.stringify({ jsonrpc: "2.0", id, method, params }));
     });
   }
 
-  close() { this.#socket.close(); }
+  close() { this.#socket?.then((socket) => socket.close(), () => {}); }
+
+  // As soon as the session is there: its port opens when the interpreter is ready.
+  async #connect() {
+    for (const end = Date.now() + PATIENCE; ; await new Promise((over) => setTimeout(over, 500))) {
+      const socket = new WebSocket(this.#address);
+      const opened = await new Promise((over) => {
+        socket.onopen = () => over(true);
+        socket.onerror = () => over(false);
+        socket.onmessage = ({ data }) => this.#read(JSON.parse(data));
+      });
+      if (opened) {
+        socket.onclose = () => this.#lost();
+        return socket;
+      }
+      if (Date.now() > end) {
+        this.#socket = undefined;
+        throw new Error(`cannot connect to ${this.#address}`);
+      }
+    }
+  }
+
+  #read({ id, method, params, result, error }) {
+    if (method === "hello") this.#lookWhoIsThere(params.status.process.started_at);
+    if (method) return this.#hear[method]?.(params);
+    const call = this.#calls.get(id);
+    this.#calls.delete(id);
+    if (error) call?.reject(new Error(error.message));
+    else call?.resolve(result);
+  }
+
+  #lookWhoIsThere(startedAt) {
+    if (this.#startedAt !== undefined && this.#startedAt !== startedAt) this.#hear.started_anew?.();
+    this.#startedAt = startedAt;
+  }
+
+  #lost() {
+    this.#socket = undefined;
+    for (const { reject } of this.#calls.values()) reject(new Error(LOST));
+    this.#calls.clear();
+  }
 }
 
 async function main(address, commands) {
-  const session = new SessionClient(address, { output: ({ text }) => process.stdout.write(text) });
-  await session.opened;
+  const session = new SessionClient(address, {
+    output: ({ text }) => process.stdout.write(text),
+    started_anew: () => console.error("The session was started anew: its variables are gone."),
+  });
   try {
     for (const code of commands) {
       const { status, error } = await session.call("eval", { code });
@@ -52,6 +92,9 @@ async function main(address, commands) {
     const { variables } = await session.call("whos");
     console.log(`Variables: ${variables.map(({ name }) => name).join(", ")}`);
     return 0;
+  } catch (error) {
+    console.error(`error: ${error.message}`);
+    return 1;
   } finally {
     session.close();
   }

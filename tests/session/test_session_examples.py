@@ -3,30 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
+from tests.clients import CLIENTS, node_with_websocket
 from tests.session.conftest import Session
-
-CLIENTS = Path(__file__).parents[2] / "examples" / "clients"
 
 
 @pytest.fixture(params=["python", "javascript"])
 def client(request: pytest.FixtureRequest) -> list[str]:
     if request.param == "python":
         return [sys.executable, str(CLIENTS / "session_client.py")]
-    node = shutil.which("node")
-    if node is None:
-        pytest.skip("no Node here to run the JavaScript client")
-    command = [node, "--experimental-websocket"]  # 20 has it behind this flag, 22 without
-    script = "process.exit(typeof WebSocket === 'undefined' ? 1 : 0)"
-    if subprocess.run([*command, "-e", script], capture_output=True, check=False).returncode != 0:
-        pytest.skip("Node is too old here: it has no WebSocket of its own (22 has)")
-    return [*command, str(CLIENTS / "session_client.mjs")]
+    return [*node_with_websocket(), str(CLIENTS / "session_client.mjs")]
 
 
 async def test_commands_are_run_and_variables_told(shared: Session, client: list[str]) -> None:
