@@ -31,8 +31,8 @@ class Executor:
                 await self._engine.stop(container_id)
             case Remove(container_id):
                 await self._engine.remove(container_id)
-            case Update(container_id, cpus, memory):
-                await self._engine.update(container_id, cpus, memory)
+            case Update(container_id, limits):
+                await self._engine.update(container_id, limits)
             case Restart(container_id):
                 await self._engine.restart(container_id)
             case Unpause(container_id):

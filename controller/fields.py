@@ -13,6 +13,7 @@ from pydantic import BeforeValidator, Field, PlainSerializer, StringConstraints
 from pydantic.config import JsonDict
 from pydantic.fields import FieldInfo
 
+from controller.fence import place
 from controller.sizes import parse_size, show_size
 
 
@@ -35,6 +36,11 @@ def page_address(value: object) -> str:
     form = r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?/([\w.~/-]*/)?"
     if text and (page == text or re.fullmatch(form, page, re.ASCII) is None):
         raise ValueError(value)
+    return text
+
+
+def place_text(text: str) -> str:
+    place(text)
     return text
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from controller.engine import Engine
-from controller.errors import EngineUnavailable, NoSuchContainer
+from controller.errors import EngineError, EngineUnavailable, NoSuchContainer
 from controller.model import Container, EngineView, Event, Phase, Probe, Progress, UserView
 from controller.probes import Prober
 from controller.workqueue import WorkQueue
@@ -206,13 +206,14 @@ class Informer:
                 tasks.create_task(self._keep_probing(), name=f"prober {n}")
 
     async def sync_clock(self) -> None:
-        """Ask the engine who it is and what time it has.
+        """Ask the engine who it is and what time it has, and see that the sessions' network is there and closed.
 
         Raises:
             EngineUnavailable: it does not answer.
         """
         info = await self._engine.info()
         self._clock_ahead = info.now - datetime.now(UTC)
+        self._enclosed(await self._enclose())
         self._reached(info.version)
 
     async def _keep_contact(self) -> None:
@@ -310,13 +311,29 @@ class Informer:
 
     # ------------------------------------------------------------ keeping and telling
 
+    async def _enclose(self) -> str:
+        try:
+            return await self._engine.enclose()
+        except EngineUnavailable:
+            raise
+        except EngineError as error:  # each create will say so, too
+            return f"The network of the sessions cannot be made: {error}"
+
+    def _enclosed(self, why_not: str) -> None:
+        if why_not == self._view.open:
+            return
+        if why_not:
+            log.warning("the sessions' network is open", extra={"pairs": {"reason": why_not}})
+        self._record(Event("engine", "Open" if why_not else "Enclosed", why_not or "the sessions' network is closed"))
+        self._set_engine(replace(self._view, open=why_not))
+
     def _reached(self, version: str | None = None) -> None:
         self._last_seen = datetime.now(UTC)
         version = self._view.version if version is None else version
         if not self._view.reachable or version != self._view.version:
             log.info("engine reached", extra={"pairs": {"version": version}})
             self._record(Event("engine", "Reached", f"the engine answers, version {version or 'not told yet'}"))
-            self._set_engine(EngineView(reachable=True, version=version, last_seen=self._last_seen, error=""))
+            self._set_engine(replace(self._view, reachable=True, version=version, last_seen=self._last_seen, error=""))
 
     def _set_engine(self, view: EngineView) -> None:
         self._view = view

@@ -105,6 +105,7 @@ async def _serve(settings: Settings, greet: Callable[[], None]) -> None:
         settings.container_prefix,
         settings.stop_grace_seconds,
         settings.max_concurrent_starts + CHANGES_BESIDE_STARTS,
+        settings.reach,
     )
     queue = WorkQueue()
     informer = Informer(

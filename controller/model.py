@@ -15,6 +15,9 @@ from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
 
+USUAL_PROCESSES = 256
+"""That a container may have, where its profile says nothing else."""
+
 
 class RunState(StrEnum):
     """What a wish may ask of a session. Absence is said by leaving the user out."""
@@ -96,7 +99,7 @@ class SessionSpec:
     token_check: str = ""
     """What the container is to know its session's token by; empty: it asks for none. Each one made gets its own."""
     processes: int | None = None
-    """How many the container may have, threads among them; `None`: what is usual."""
+    """How many the container may have, threads among them; `None`: `USUAL_PROCESSES`."""
     stop_grace_seconds: int | None = None
     """That it has to end by itself; `None`: what is usual."""
 
@@ -142,6 +145,16 @@ class Container:
     session_id: str | None
     token_check: str = ""
     """As in the spec that it was made from."""
+    processes: int | None = None
+    """That it may have; `None`: this engine cannot limit them."""
+    data_folder: str = ""
+    """On the engine's host; what is mounted at `/home/matlab/shared`."""
+    outdated: bool = False
+    """A version of the controller made it that held sessions otherwise: it stays until it has to be started anew."""
+    loose: tuple[str, ...] = ()
+    """In what it is held less than every session, in words; none of it can be put right while it lives."""
+    slack: tuple[str, ...] = ()
+    """The same, of what an update puts right."""
 
 
 class SessionState(StrEnum):
@@ -236,6 +249,8 @@ class EngineView:
     """When the engine last answered; `None` if it never did."""
     error: str = "not asked yet"
     """Why it cannot be reached; empty while it can."""
+    open: str = ""
+    """Why sessions may reach through the network what they should not, in a sentence; empty where they cannot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,6 +302,15 @@ class UserView:
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """What can change under a running session."""
+
+    cpus: float
+    memory: int
+    processes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Create:
     spec: SessionSpec
     reason: str
@@ -314,11 +338,10 @@ class Remove:
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """Change limits under the running session."""
+    """Put limits and networks right under the running session."""
 
     container_id: str
-    cpus: float
-    memory: int
+    limits: Limits
     reason: str
 
 
@@ -410,7 +433,7 @@ class Truth(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One of `Ready`, `Reconciling`, `Stalled`, `Degraded`, `WebReady`, `SessionReady`, `Busy`."""
+    """One of `Ready`, `Reconciling`, `Stalled`, `Degraded`, `WebReady`, `SessionReady`, `Busy`, `Enclosed`."""
 
     type: str
     status: Truth

@@ -9,9 +9,11 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from controller.model import (
+    USUAL_PROCESSES,
     Action,
     Container,
     Create,
+    Limits,
     Phase,
     Plan,
     Remove,
@@ -31,6 +33,7 @@ FIRST_WAIT = timedelta(seconds=1)
 LONGEST_WAIT = timedelta(minutes=5)
 CRASHES_FOR_FREE = 3
 """So many deaths in a row are answered at once: accidents from outside come in small numbers, crash loops do not."""
+_MADE_OTHERWISE = "a version of the controller made it that held sessions otherwise"
 TRANSIENT = timedelta(seconds=1)
 """When to look again at a container that the engine is busy with."""
 
@@ -142,7 +145,10 @@ def _restart_if_due(want: Target, main: Container, now: datetime) -> Plan:
         return Plan()
     if due > now:
         return Plan(look_again_at=due)
-    return Plan((Restart(main.id, f"a restart was asked for at {due:%Y-%m-%d %H:%M:%S}"),))
+    asked = f"a restart was asked for at {due:%Y-%m-%d %H:%M:%S}"
+    if main.outdated:
+        return Plan((*_take_away(main, f"{asked}, and {_MADE_OTHERWISE}"), Create(want.spec, _MADE_OTHERWISE)))
+    return Plan((Restart(main.id, asked),))
 
 
 def _outgrown(spec: SessionSpec, main: Container) -> str:
@@ -151,19 +157,29 @@ def _outgrown(spec: SessionSpec, main: Container) -> str:
         return f"the image changed from {main.image} to {spec.image}"
     if main.spec_hash != spec.spec_hash:
         return "environment, mounts, ports or shared memory changed"
+    if main.data_folder != spec.data_folder:
+        return f"the folder {main.data_folder or 'of nobody'} is mounted, and not {spec.data_folder}"
+    if main.outdated and main.phase in (Phase.CREATED, Phase.EXITED):
+        return _MADE_OTHERWISE
+    if main.loose and not main.outdated:
+        return f"it is not held as it was made: {', '.join(main.loose)}"
     return ""
 
 
 def _limits(spec: SessionSpec, main: Container) -> tuple[Action, ...]:
     cpus = round(min(spec.cpus, main.host_cpus), 9)  # the engine counts in billionths
-    if main.cpus == cpus and main.memory == spec.memory:
-        return ()
+    processes = spec.processes or USUAL_PROCESSES
     changes = []
     if main.cpus != cpus:
         changes.append(f"cpus from {main.cpus:g} to {cpus:g}")
     if main.memory != spec.memory:
         changes.append(f"memory from {main.memory / 2**20:.0f} MiB to {spec.memory / 2**20:.0f} MiB")
-    return (Update(main.id, spec.cpus, spec.memory, "limits differ: " + ", ".join(changes)),)
+    if main.processes not in (None, processes):
+        changes.append(f"processes from {main.processes} to {processes}")
+    changes += main.slack
+    if not changes:
+        return ()
+    return (Update(main.id, Limits(spec.cpus, spec.memory, processes), "limits differ: " + ", ".join(changes)),)
 
 
 def _take_away(container: Container, reason: str) -> tuple[Action, ...]:

@@ -17,6 +17,7 @@ from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -31,6 +32,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
 from controller import policy
+from controller.fence import Reach, licence_server, place
 from controller.fields import (
     NAME_RULE,
     Folder,
@@ -43,6 +45,7 @@ from controller.fields import (
     allowed_text,
     on_or_off,
     page_address,
+    place_text,
     seconds,
     setting,
     whole,
@@ -349,6 +352,18 @@ class Settings(BaseModel):
         0.5, "Time between the first probes of a session that is not ready; then longer, the longer it is not.", 0.1, 60
     )
     probe_ready_seconds: Number = seconds(10, "Time between two probes of a session that is ready.", 0.1, 3600)
+    session_reach: list[Annotated[str, AfterValidator(place_text)]] = setting(
+        [],
+        "What sessions may reach through the network, beside the servers that a profile's `licence` names. All else is "
+        "closed to them: one another, this host, its neighbours, the internet. Set in the file only.",
+        "a list of IPv4 addresses, networks of such (`10.1.0.0/16`) or names, each with `:port` behind it or with all "
+        "its ports; none of 169.254.0.0/16",
+    )
+    session_internet: bool = setting(
+        False,
+        "Whether sessions may reach the internet: every public address, and the name servers that this host asks.",
+        "true or false",
+    )
     session_user: str = Field(
         default_factory=lambda: f"{os.getuid()}:{os.getgid()}" if os.getuid() else "1000:1000",
         description="User and group that sessions run as and that own the users' data folders.",
@@ -406,6 +421,13 @@ class Settings(BaseModel):
         """Where a client on this machine finds the API."""
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.api_host, self.api_host)  # noqa: S104
         return f"http://[{host}]:{self.api_port}" if ":" in host else f"http://{host}:{self.api_port}"
+
+    @property
+    def reach(self) -> Reach:
+        """What sessions may reach through the network."""
+        servers = (licence_server(profile.licence) for profile in self.profiles.values())
+        listed = (place(text) for text in self.session_reach)
+        return Reach((*listed, *(each for each in servers if each)), self.session_internet)
 
     @property
     def sessions_locked(self) -> bool:
@@ -474,7 +496,9 @@ class Settings(BaseModel):
 
 def environment_name(name: str) -> str | None:
     """The variable that sets this setting; `None` where only the file can."""
-    return {"profiles": None, "policy": None, "docker_host": "DOCKER_HOST"}.get(name, f"MCM_{name.upper()}")
+    if name in ("profiles", "policy", "session_reach"):
+        return None
+    return "DOCKER_HOST" if name == "docker_host" else f"MCM_{name.upper()}"
 
 
 def field_at(path: tuple[str, ...]) -> FieldInfo:

@@ -317,6 +317,16 @@ class ObservedContainer(TypedDict):
     spec_hash: str
     session_id: SessionId | None
     """That it was made for."""
+    processes: int | None
+    """That it may have; null: this engine cannot limit them."""
+    data_folder: str
+    """On the engine's host."""
+    outdated: bool
+    """Another version of the controller made it, which held sessions otherwise: its next start makes it anew."""
+    loose: list[str]
+    """In what it is held otherwise than it should be, for as long as it lives."""
+    slack: list[str]
+    """The same, of what an update puts right."""
 
 
 @described
@@ -426,6 +436,8 @@ class EngineStatus(Staleness):
     version: str
     last_seen: datetime | None
     error: str
+    open: str
+    """Why sessions may reach through the network what they should not; empty where they cannot."""
 
 
 @described

@@ -39,7 +39,7 @@ STARTING = timedelta(seconds=60)
 FRESH = timedelta(seconds=5)
 """What was seen longer ago is not told as the present."""
 
-CONDITIONS = ("Ready", "Reconciling", "Stalled", "Degraded", "WebReady", "SessionReady", "Busy")
+CONDITIONS = ("Ready", "Reconciling", "Stalled", "Degraded", "WebReady", "SessionReady", "Busy", "Enclosed")
 
 Json = dict[str, Any]
 
@@ -72,6 +72,7 @@ def conditions(wish: Wish | None, view: UserView, now: datetime, paused: str = "
         _stalled(progress),
         _degraded(standing, progress),
         *_session(view),
+        _enclosed(view),
     )
     if not view.engine.reachable:
         found = (standing,) * len(CONDITIONS)
@@ -192,6 +193,22 @@ def _session(view: UserView) -> tuple[_Finding, _Finding, _Finding]:
     if probe is None:
         return (_Finding(Truth.UNKNOWN, "NotProbed", "The session was not asked yet", container.started_at),) * 3
     return _web(probe), _interpreter(probe), _busy(probe)
+
+
+def _enclosed(view: UserView) -> _Finding:
+    """Whether the session is held to its limits, and to the network that it may use."""
+    container = own(view)
+    if container is None or container.phase not in (Phase.RUNNING, Phase.PAUSED, Phase.RESTARTING):
+        return _Finding(Truth.UNKNOWN, "NotRunning", "No container of this user runs")
+    if container.loose or container.slack:
+        how = ", ".join((*container.loose, *container.slack))
+        if container.outdated:
+            message = f"Another version of the controller made the container, and a restart makes it anew: {how}"
+            return _Finding(Truth.FALSE, "MadeOtherwise", message, container.created_at)
+        return _Finding(Truth.FALSE, "Changed", f"The container is not held as it was made: {how}")
+    if view.engine.open:
+        return _Finding(Truth.FALSE, "NetworkOpen", _clause(view.engine.open))
+    return _Finding(Truth.TRUE, "Enclosed", "The container is held as declared, and its network is closed")
 
 
 def _web(probe: Probe) -> _Finding:

@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 
 from controller.engine import EngineEvent, EngineInfo
 from controller.errors import EngineRefused, EngineUnavailable, ImageMissing, NameConflict, NoSuchContainer, PortTaken
-from controller.model import Container, Phase, SessionSpec, Usage
+from controller.model import USUAL_PROCESSES, Container, Limits, Phase, SessionSpec, Usage
 
 RUNS = {Phase.RUNNING, Phase.PAUSED}
 
@@ -44,6 +44,8 @@ class FakeEngine:
         """Every changing call with the container's name, in order."""
         self.latency: dict[str, float] = {}
         """Seconds that a call takes, by its name."""
+        self.open = ""
+        """Why sessions may reach what they should not."""
         self.streams = 0
         """How often its events were asked for."""
         self.streams_break = False
@@ -106,6 +108,10 @@ class FakeEngine:
     async def info(self) -> EngineInfo:
         await self._answer("info")
         return EngineInfo(version="fake", now=self._tick())
+
+    async def enclose(self) -> str:
+        await self._answer("enclose")
+        return self.open
 
     async def survey(self) -> dict[int, tuple[Container, ...]]:
         await self._answer("survey")
@@ -187,10 +193,11 @@ class FakeEngine:
         self._tell("unpause", box)
         self._reply("unpause")
 
-    async def update(self, container_id: str, cpus: float, memory: int) -> None:
+    async def update(self, container_id: str, limits: Limits) -> None:
         box = self._box(container_id)
         await self._answer("update", box.seen.name)
-        self._change(box, cpus=min(cpus, self.cpus), memory=memory)
+        own = {"cpus": min(limits.cpus, self.cpus), "memory": limits.memory, "processes": limits.processes}
+        self._change(box, **own, slack=())
         self._tell("update", box)
         self._reply("update")
 
@@ -267,6 +274,8 @@ class FakeEngine:
             spec_hash=spec.spec_hash if spec else "",
             session_id=spec.session_id if spec else None,
             token_check=spec.token_check if spec else "",
+            processes=(spec.processes or USUAL_PROCESSES) if spec else 0,
+            data_folder=spec.data_folder if spec else "",
         )
         ports = frozenset((spec.http_port, spec.ws_port)) if spec else frozenset[int]()
         self._boxes[container_id] = Box(container, ports, ["made"])

@@ -14,6 +14,7 @@ import random
 import secrets
 import shutil
 import socket
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -26,6 +27,7 @@ import docker
 import docker.errors
 from docker.models.containers import Container
 
+from controller.fence import HOOKS, chain_name, jump
 from controller.model import SessionSpec
 from tests.worlds import a_spec
 
@@ -139,6 +141,20 @@ def _clear_away(client: docker.DockerClient, chosen: Callable[[str], bool]) -> N
             instance = row["Labels"].get(LABEL, "")
             if instance.startswith(OURS) and chosen(instance):
                 pool.submit(remove, row["Id"])
+    for network in client.api.networks(filters={"label": LABEL}):
+        instance = network["Labels"].get(LABEL, "")
+        if instance.startswith(OURS) and chosen(instance):
+            with contextlib.suppress(docker.errors.APIError):
+                client.api.remove_network(network["Id"])
+            _open_again(instance)
+
+
+def _open_again(instance: str) -> None:
+    """Take the rules away that a controller, which may, has made for its network."""
+    chain = chain_name(instance)
+    jumps = [f"-D {hook} {jump(instance)}".split() for hook in HOOKS]
+    for command in (*jumps, ["-F", chain], ["-X", chain]):
+        subprocess.run(["iptables", "--wait", *command], capture_output=True, check=False)
 
 
 def _alive(instance: str) -> bool:

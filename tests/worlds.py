@@ -57,6 +57,8 @@ def a_container(**changes: object) -> Container:
         memory=4 * GIB,
         spec_hash="0123456789abcdef",
         session_id=None,
+        processes=256,
+        data_folder="/srv/matlab/user_7",
     )
     return replace(container, **changes)  # type: ignore[arg-type]
 
@@ -78,5 +80,9 @@ def satisfies(want: Target | None, have: tuple[Container, ...], now: datetime) -
         and (one.image, one.spec_hash) == (want.spec.image, want.spec.spec_hash)
         and one.cpus == min(want.spec.cpus, one.host_cpus)
         and one.memory == want.spec.memory
+        and one.processes in (None, want.spec.processes or 256)
+        and one.data_folder == want.spec.data_folder
+        and not one.slack
+        and (not one.loose or one.outdated)
         and not (due and want.restart_at is not None and (one.started_at is None or one.started_at < want.restart_at))
     )

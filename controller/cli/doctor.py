@@ -229,11 +229,15 @@ def _cgroups() -> Finding:
 
 async def _engine(settings: Settings) -> tuple[list[Finding], Mapping[int, tuple[Container, ...]] | None]:
     """What is to be said of it, and our containers by user; `None` where it does not answer."""
-    engine = DockerEngine(settings.docker_host, settings.instance, settings.container_prefix, 1, 1)
+    engine = DockerEngine(settings.docker_host, settings.instance, settings.container_prefix, 1, 1, settings.reach)
     try:
         info = await engine.info()
         asked_at = datetime.now(UTC)
         findings = [Finding("engine", "ok", f"Docker {info.version}"), _clock(info.now - asked_at)]
+        if info.unlimited:
+            mend = "On cgroup v1 boot with `cgroup_enable=memory swapaccount=1`; cgroup v2 has both."
+            what = " and ".join(info.unlimited)
+            findings.append(Finding("limits", "fault", f"this kernel does not let Docker limit {what}", mend))
         images: dict[str, list[str]] = {}
         for name, profile in settings.profiles.items():
             images.setdefault(profile.image, []).append(name)

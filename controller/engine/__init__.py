@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from controller.model import Container, SessionSpec, Usage
+from controller.model import Container, Limits, SessionSpec, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +20,8 @@ class EngineInfo:
     version: str
     now: datetime
     """The engine's own clock."""
+    unlimited: tuple[str, ...] = ()
+    """What it cannot limit on its host: `swap`, `processes`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,16 @@ class EngineEvent:
 
 class Engine(Protocol):
     async def info(self) -> EngineInfo: ...
+
+    async def enclose(self) -> str:
+        """Make the network of all sessions, unless it is there, and close it to all that they may not reach.
+
+        Returns why it is not closed, in a sentence; empty where it is.
+
+        Raises:
+            EngineRefused: the network cannot be made.
+        """
+        ...
 
     async def survey(self) -> dict[int, tuple[Container, ...]]:
         """Every container of ours, freshly inspected, by user id."""
@@ -81,8 +93,8 @@ class Engine(Protocol):
 
     async def unpause(self, container_id: str) -> None: ...
 
-    async def update(self, container_id: str, cpus: float, memory: int) -> None:
-        """Change the limits under the running session."""
+    async def update(self, container_id: str, limits: Limits) -> None:
+        """Put the limits right under the running session, and whatever else can be that is not as it was made."""
         ...
 
     def events(self) -> AbstractAsyncContextManager[AsyncIterator[EngineEvent]]:

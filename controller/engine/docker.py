@@ -26,8 +26,10 @@ import requests.exceptions
 import urllib3.exceptions
 from docker.transport import UnixHTTPAdapter
 
-from controller.engine import EngineEvent, EngineInfo
+from controller.engine import EngineEvent, EngineInfo, hardening
 from controller.engine.cgroups import CgroupReader
+from controller.engine.firewall import Firewall
+from controller.engine.hardening import SHARED_FOLDER
 from controller.engine.ports import listener
 from controller.engine.threads import Threads
 from controller.errors import (
@@ -39,21 +41,21 @@ from controller.errors import (
     NoSuchContainer,
     PortTaken,
 )
-from controller.model import Container, Phase, SessionSpec, Usage
+from controller.fence import NOWHERE, Reach, bridge_name, network_name
+from controller.model import USUAL_PROCESSES, Container, Limits, Phase, SessionSpec, Usage
 from controller.spec import MAX_USER_ID, container_name, user_id_of
 
 LABEL_INSTANCE = "mcm.instance"
 LABEL_USER = "mcm.user-id"
 LABEL_SPEC = "mcm.spec-hash"
 LABEL_SESSION = "mcm.session-id"
+LABEL_HARDENING = "mcm.hardening"
 LABEL_TOKEN = "mcm.token-check"  # noqa: S105 - no secret: what a token is known by
 
 HTTP_PORT = 8888
 WS_PORT = 8889
-SHARED_FOLDER = "/home/matlab/shared"
 
-PROCESSES = 256
-"""That a container may have, where its profile says nothing else."""
+BRIDGE = "com.docker.network.bridge."
 
 LOOKS_AT_ONCE = 8
 LOOK_TIMEOUT = 10
@@ -72,19 +74,33 @@ T = TypeVar("T")
 
 class DockerEngine:
     def __init__(
-        self, host: str, instance: str, container_prefix: str, stop_grace: float, threads_for_changes: int
+        self,
+        host: str,
+        instance: str,
+        container_prefix: str,
+        stop_grace: float,
+        threads_for_changes: int,
+        reach: Reach = NOWHERE,
     ) -> None:
         """
         Args:
             host: as in `DOCKER_HOST`; empty for the SDK's default.
             instance: value of our instance label; containers without it are never changed.
             stop_grace: seconds a session has to end by itself.
+            reach: what sessions may reach through the network.
         """
         self._instance = instance
         self._prefix = container_prefix
         self._stop_grace = stop_grace
+        self._network = network_name(instance)
+        self._network_id = ""
+        """As it was last found; empty: not looked for yet."""
+        self._networking = threading.Lock()
+        self._firewall = Firewall(instance, reach)
+        self._mark = hardening.mark(self._network)
         self._cgroups = CgroupReader()
         self._host_cpus = 0.0
+        self._unlimited: tuple[str, ...] = ()
         self._strays: dict[int, tuple[str, ...]] = {}
         """Ids of containers of ours that have not their user's name, as of the last survey."""
         self._looks = _Lane("look", LOOKS_AT_ONCE, host, LOOK_TIMEOUT)
@@ -161,7 +177,9 @@ class DockerEngine:
     def _info(self, client: docker.APIClient) -> EngineInfo:
         said = client.info()
         self._host_cpus = float(said["NCPU"])
-        return EngineInfo(version=said["ServerVersion"], now=_time(said["SystemTime"]) or datetime.now(UTC))
+        can = {"swap": said.get("SwapLimit", True), "processes": said.get("PidsLimit", True)}
+        self._unlimited = tuple(name for name, limited in can.items() if not limited)
+        return EngineInfo(said["ServerVersion"], _time(said["SystemTime"]) or datetime.now(UTC), self._unlimited)
 
     def _find(self, client: docker.APIClient, user_id: int) -> tuple[Container, ...]:
         """By name, and by the ids of others that are this user's; only where that finds none of ours, by label."""
@@ -186,10 +204,67 @@ class DockerEngine:
                 continue  # it went away since it was listed
         return found
 
+    # ------------------------------------------------------------ the network of all sessions
+
+    async def enclose(self) -> str:
+        await self._change(self._make_network)
+        return await self._looks.threads.run(self._firewall.hold)
+
+    def closing_commands(self) -> str:
+        """For `matlabctl doctor`: what root can type where the controller may not."""
+        return self._firewall.commands()
+
+    def _make_network(self, client: docker.APIClient) -> None:
+        """Unless it is there.
+
+        Raises:
+            EngineRefused: what is there is none of ours.
+        """
+        with self._networking:
+            try:
+                found = _get(client, f"/networks/{self._network}")
+            except docker.errors.NotFound:
+                made = client.create_network(
+                    self._network,
+                    driver="bridge",
+                    options={BRIDGE + "name": bridge_name(self._instance), BRIDGE + "enable_icc": "false"},
+                    labels={LABEL_INSTANCE: self._instance},
+                    check_duplicate=True,
+                    enable_ipv6=False,
+                )
+                self._network_id = made["Id"]
+                return
+            options = found["Options"] or {}
+            as_made = (
+                (found["Labels"] or {}).get(LABEL_INSTANCE) == self._instance
+                and (found["Driver"], found["EnableIPv6"]) == ("bridge", False)
+                and options.get(BRIDGE + "name") == bridge_name(self._instance)
+                and options.get(BRIDGE + "enable_icc") == "false"
+            )
+            if not as_made:
+                raise EngineRefused(
+                    f"There is a network {self._network} that this controller did not make, or not so: "
+                    f"take it away with `docker network rm {self._network}`"
+                )
+            self._network_id = found["Id"]
+
+    def _rejoin(self, client: docker.APIClient, container_id: str) -> None:
+        """Into our network, and out of any other."""
+        found = _get(client, f"/containers/{container_id}/json")
+        networks = found["NetworkSettings"]["Networks"]
+        if found["HostConfig"]["NetworkMode"] != self._network:
+            return  # it was made so
+        for other in networks.keys() - {self._network}:
+            client.disconnect_container_from_network(container_id, other)
+        if self._network not in networks:
+            client.connect_container_to_network(container_id, self._network)
+
     # ------------------------------------------------------------ changes, by id only
 
     async def create(self, spec: SessionSpec) -> str:
         await self._know_host()
+        if not self._network_id:
+            await self._change(self._make_network)
         try:
             return await self._change(lambda client: self._create(client, spec))
         except EngineRefused as refused:
@@ -202,6 +277,10 @@ class DockerEngine:
             await self._change(lambda client: client.start(container_id))
         except PortTaken as taken:
             raise PortTaken(taken.port, await self._holder(taken.port)) from taken
+        except EngineRefused as refused:
+            if re.search(r"network \S+ not found", str(refused)):  # the next look finds what to do about it
+                await self._change(self._make_network)
+            raise
 
     async def stop(self, container_id: str) -> None:
         await self._change(lambda client: client.stop(container_id, timeout=self._grace(client, container_id)))
@@ -227,13 +306,20 @@ class DockerEngine:
                 raise NameConflict(f"A container named {name} exists already.") from refused
             raise
 
-    async def update(self, container_id: str, cpus: float, memory: int) -> None:
+    async def update(self, container_id: str, limits: Limits) -> None:
         await self._know_host()
-        limits = {"NanoCpus": self._nano_cpus(cpus), "Memory": memory, "MemorySwap": memory}
+        wanted = {
+            "NanoCpus": self._nano_cpus(limits.cpus),
+            "Memory": limits.memory,
+            "MemorySwap": limits.memory,
+            "PidsLimit": limits.processes,
+            "RestartPolicy": {"Name": "no"},
+        }
 
         def post(client: docker.APIClient) -> None:  # the SDK's own update_container does not know NanoCpus
             url = f"{client.base_url}/v{client.api_version}/containers/{container_id}/update"
-            _accepted(client.post(url, json=limits, timeout=CHANGE_TIMEOUT))
+            _accepted(client.post(url, json=wanted, timeout=CHANGE_TIMEOUT))
+            self._rejoin(client, container_id)
 
         await self._change(post)
 
@@ -316,29 +402,28 @@ class DockerEngine:
                 LABEL_INSTANCE: self._instance,
                 LABEL_USER: str(spec.user_id),
                 LABEL_SPEC: spec.spec_hash,
+                LABEL_HARDENING: self._mark,
                 **({} if spec.session_id is None else {LABEL_SESSION: spec.session_id}),
                 **({LABEL_TOKEN: spec.token_check} if spec.token_check else {}),
             },
-            host_config=client.create_host_config(
-                init=True,
-                nano_cpus=self._nano_cpus(spec.cpus),
-                mem_limit=spec.memory,
-                memswap_limit=spec.memory,
-                shm_size=spec.shm,
-                pids_limit=spec.processes or PROCESSES,
-                ulimits=[docker.types.Ulimit(name="nofile", soft=4096, hard=4096)],
-                cap_drop=["ALL"],
-                security_opt=["no-new-privileges"],
-                read_only=True,
-                tmpfs={"/tmp": "rw,nosuid,nodev,size=512m,mode=1777"},  # noqa: S108 - the container's
-                mounts=[docker.types.Mount(SHARED_FOLDER, spec.data_folder, type="bind")],
-                port_bindings={
-                    HTTP_PORT: (spec.bind_address, spec.http_port),
-                    WS_PORT: (spec.bind_address, spec.ws_port),
-                },
-                restart_policy={"Name": "no"},
-                log_config=docker.types.LogConfig(type="json-file", config={"max-size": "10m", "max-file": "3"}),
-            ),
+            host_config={
+                **client.create_host_config(
+                    nano_cpus=self._nano_cpus(spec.cpus),
+                    mem_limit=spec.memory,
+                    memswap_limit=spec.memory,
+                    shm_size=spec.shm,
+                    pids_limit=spec.processes or USUAL_PROCESSES,
+                    mounts=[docker.types.Mount(SHARED_FOLDER, spec.data_folder, type="bind")],
+                    port_bindings={
+                        HTTP_PORT: (spec.bind_address, spec.http_port),
+                        WS_PORT: (spec.bind_address, spec.ws_port),
+                    },
+                    restart_policy={"Name": "no"},
+                    network_mode=self._network,
+                    extra_hosts=self._firewall.names,
+                ),
+                **hardening.FLAGS,
+            },
         )
         return str(made["Id"])
 
@@ -359,7 +444,7 @@ class DockerEngine:
                 id=said["Id"],
                 name=name,
                 phase=Phase(state["Status"]),
-                ours=labels.get(LABEL_INSTANCE) == self._instance and _mounts_user_data(host),
+                ours=labels.get(LABEL_INSTANCE) == self._instance and _data_folder(host) != "",
                 user_id=self._user_id(labels, name),
                 created_at=_time(said["Created"]) or _NEVER,
                 started_at=_time(state["StartedAt"]),
@@ -374,6 +459,11 @@ class DockerEngine:
                 spec_hash=labels.get(LABEL_SPEC, ""),
                 session_id=labels.get(LABEL_SESSION),
                 token_check=labels.get(LABEL_TOKEN, ""),
+                processes=None if "processes" in self._unlimited else host["PidsLimit"] or 0,
+                data_folder=_data_folder(host),
+                outdated=labels.get(LABEL_HARDENING) != self._mark,
+                loose=tuple(hardening.loose(said, self._network, self._network_id)),
+                slack=tuple(hardening.slack(said, self._network, swap="swap" not in self._unlimited)),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise EngineUnavailable(f"The Docker engine's answer about a container is garbled: {error!r}") from error
@@ -484,9 +574,11 @@ def _translated(error: docker.errors.APIError) -> EngineError:
             return EngineRefused(said)
 
 
-def _mounts_user_data(host: Mapping[str, Any]) -> bool:
-    """All of ours do. A label alone may come from an image that somebody made of a session with `docker commit`."""
-    return any(mount["Target"] == SHARED_FOLDER for mount in host.get("Mounts") or ())
+def _data_folder(host: Mapping[str, Any]) -> str:
+    """What is mounted for the user's data; empty where nothing is. All of ours have one: a label alone may come from
+    an image that somebody made of a session with `docker commit`."""
+    mounts = host.get("Mounts") or ()
+    return next((str(mount["Source"]) for mount in mounts if mount["Target"] == SHARED_FOLDER), "")
 
 
 def _reason(error: Exception) -> str:

@@ -13,7 +13,7 @@ from controller import datafolder
 from controller.engine import Engine, EngineEvent
 from controller.engine.docker import DockerEngine
 from controller.errors import EngineError, ImageMissing, NameConflict, NoSuchContainer, PortTaken
-from controller.model import Phase, SessionSpec
+from controller.model import Limits, Phase, SessionSpec
 from tests.fake_engine import FakeEngine
 from tests.support import MIB, Lab, eventually
 from tests.worlds import a_spec
@@ -136,11 +136,11 @@ async def test_limits_change_under_a_running_session(world: World) -> None:
     container_id = await world.engine.create(world.spec(7))
     await world.engine.start(container_id)
     (before,) = await world.engine.find(7)
-    await world.engine.update(container_id, 0.5, 512 * MIB)
+    await world.engine.update(container_id, Limits(0.5, 512 * MIB, 256))
     (after,) = await world.engine.find(7)
     assert (after.cpus, after.memory) == (0.5, 512 * MIB)
     assert (after.phase, after.started_at) == (Phase.RUNNING, before.started_at)
-    await world.engine.update(container_id, 1, 256 * MIB)
+    await world.engine.update(container_id, Limits(1, 256 * MIB, 256))
     (back,) = await world.engine.find(7)
     assert (back.cpus, back.memory) == (1, 256 * MIB)
 
@@ -245,7 +245,7 @@ async def test_a_change_of_what_is_gone_says_so(world: World) -> None:
         world.engine.remove(NOWHERE),
         world.engine.unpause(NOWHERE),
         world.engine.rename(NOWHERE, "x" * 8),
-        world.engine.update(NOWHERE, 1, 256 * MIB),
+        world.engine.update(NOWHERE, Limits(1, 256 * MIB, 256)),
         world.engine.logs(NOWHERE, 10),
     ):
         with pytest.raises(NoSuchContainer):

@@ -53,6 +53,11 @@ containers = st.builds(
     memory=st.sampled_from([GIB, 2 * GIB, 4 * GIB]),
     spec_hash=st.sampled_from(["0123456789abcdef", "e" * 16]),
     image=st.sampled_from(["matlab-session:octave", "other"]),
+    processes=st.sampled_from([None, 256, 5000]),
+    data_folder=st.sampled_from(["/srv/matlab/user_7", "/"]),
+    outdated=st.booleans(),
+    loose=st.sampled_from([(), ("Privileged is True",)]),
+    slack=st.sampled_from([(), ("swap is unlimited",)]),
 )
 worlds = st.lists(containers, max_size=4, unique_by=(lambda c: c.id, lambda c: c.name)).map(tuple)
 
@@ -90,7 +95,9 @@ def carried_out(action: Action, have: tuple[Container, ...]) -> tuple[Container,
             assert one.phase is Phase.PAUSED
             return (*others, replace(one, phase=Phase.RUNNING))
         case Update():
-            return (*others, replace(one, cpus=min(action.cpus, one.host_cpus), memory=action.memory))
+            limits = action.limits
+            cpus = min(limits.cpus, one.host_cpus)
+            return (*others, replace(one, cpus=cpus, memory=limits.memory, processes=limits.processes, slack=()))
         case Rename():
             assert not any(c.name == action.name for c in others), "the name is taken"
             return (*others, replace(one, name=action.name))

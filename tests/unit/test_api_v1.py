@@ -92,6 +92,7 @@ async def test_get_shows_conditions_and_why(world: ApiWorld) -> None:
             "WebReady": "True",
             "SessionReady": "True",
             "Busy": "False",
+            "Enclosed": "True",
         }
 
     await eventually(ready)

@@ -71,6 +71,46 @@ TABLE: list[tuple[str, Target | None, tuple[Container, ...], str]] = [
         "Update: limits differ: cpus from 0.5 to 2",
     ),
     (
+        "processes and swap changed by hand",
+        RUNNING,
+        (a_container(processes=5000, slack=("swap is unlimited",)),),
+        "Update: limits differ: processes from 5000 to 256, swap is unlimited",
+    ),
+    ("processes that the engine cannot limit", RUNNING, (a_container(processes=None),), "nothing"),
+    ("made by another version, runs", RUNNING, (a_container(outdated=True, loose=("Init is None",)),), "nothing"),
+    (
+        "made by another version, ended",
+        RUNNING,
+        (a_container(outdated=True, phase=Phase.EXITED),),
+        "Remove: a version of the controller made it that held sessions otherwise\n"
+        "Create: a version of the controller made it that held sessions otherwise",
+    ),
+    (
+        "made by another version, and a restart is due",
+        a_target(restart_at=NOW - HOUR / 2),
+        (a_container(outdated=True),),
+        "Stop: a restart was asked for at 2026-11-22 11:30:00, and a version of the controller made it that held "
+        "sessions otherwise\n"
+        "Remove: a restart was asked for at 2026-11-22 11:30:00, and a version of the controller made it that held "
+        "sessions otherwise\n"
+        "Create: a version of the controller made it that held sessions otherwise",
+    ),
+    (
+        "no longer held as it was made",
+        RUNNING,
+        (a_container(loose=("Privileged is True",)),),
+        "Stop: it is not held as it was made: Privileged is True\n"
+        "Remove: it is not held as it was made: Privileged is True\n"
+        "Create: it is not held as it was made: Privileged is True",
+    ),
+    (
+        "another folder than the user's",
+        RUNNING,
+        (a_container(phase=Phase.EXITED, data_folder="/"),),
+        "Remove: the folder / is mounted, and not /srv/matlab/user_7\n"
+        "Create: the folder / is mounted, and not /srv/matlab/user_7",
+    ),
+    (
         "more digits than the engine counts",
         a_target(spec=a_spec(cpus=1 / 3)),
         (a_container(cpus=0.333333333),),

@@ -225,7 +225,7 @@ def test_a_session_that_died_often_is_degraded_though_it_runs() -> None:
 def test_what_is_known_from_outside(
     view: UserView, web: tuple[str, str], session: tuple[str, str], busy: tuple[str, str]
 ) -> None:
-    found = status.conditions(Wish(), view, NOW)[4:]
+    found = status.conditions(Wish(), view, NOW)[4:7]
     assert [(each.status.value, each.reason) for each in found] == [web, session, busy]
 
 
@@ -241,7 +241,7 @@ def test_what_is_known_from_outside(
 )
 def test_what_a_session_tells_of_itself(told: SessionHealth, session: tuple[str, str], busy: tuple[str, str]) -> None:
     probe = replace(BOTH, session=told, web_since=SINCE, session_since=SINCE)
-    _, *found = status.conditions(Wish(), a_view(probe=probe), NOW)[4:]
+    _, *found = status.conditions(Wish(), a_view(probe=probe), NOW)[4:7]
     assert [(each.status.value, each.reason) for each in found] == [session, busy]
     assert [each.since for each in found] == [SINCE, EARLIER]
     users = {7: Wish()}
@@ -255,6 +255,30 @@ def test_what_a_session_tells_of_itself(told: SessionHealth, session: tuple[str,
         "safe_mode": told.safe_mode,
         "started_at": "2026-11-22T11:57:00.000Z",
     }
+
+
+@pytest.mark.parametrize(
+    ("view", "status_and_reason", "message"),
+    [
+        (a_view(), ("True", "Enclosed"), "The container is held as declared, and its network is closed"),
+        (a_view(container=None), ("Unknown", "NotRunning"), "No container of this user runs"),
+        (a_view(engine=replace(THERE, open="Who knows.")), ("False", "NetworkOpen"), "Who knows"),
+        (
+            a_view(container=a_container(slack=("swap is unlimited",))),
+            ("False", "Changed"),
+            "The container is not held as it was made: swap is unlimited",
+        ),
+        (
+            a_view(container=a_container(outdated=True, loose=("NetworkMode is default",))),
+            ("False", "MadeOtherwise"),
+            "Another version of the controller made the container, and a restart makes it anew: NetworkMode is default",
+        ),
+    ],
+)
+def test_whether_a_session_is_held(view: UserView, status_and_reason: tuple[str, str], message: str) -> None:
+    found = status.conditions(Wish(), view, NOW)[7]
+    assert (found.status.value, found.reason) == status_and_reason
+    assert found.message == message
 
 
 def test_a_probe_carries_on_since_when_things_are_so() -> None:
@@ -287,7 +311,7 @@ wishes = st.one_of(
 
 @given(wishes, views)
 def test_the_words_agree_with_one_another(wish: Wish | None, view: UserView) -> None:
-    ready, reconciling, stalled, degraded, web, session, busy = status.conditions(wish, view, NOW)
+    ready, reconciling, stalled, degraded, web, session, busy, _ = status.conditions(wish, view, NOW)
     assert (ready.reason == "EngineUnreachable") == (not view.engine.reachable)
     if ready.status is Truth.TRUE:
         assert wish is not None

@@ -1,0 +1,100 @@
+"""Keeps the rules of `fence.py` in force where this process may: on the engine's own host, as root or with
+CAP_NET_ADMIN, with `iptables` there. Where it may not, it says why; `matlabctl doctor` has the commands.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import re
+import shutil
+import socket
+import subprocess
+from pathlib import Path
+
+from controller import fence
+from controller.fence import Place, Reach
+
+RESOLVERS = (Path("/run/systemd/resolve/resolv.conf"), Path("/etc/resolv.conf"))
+BRIDGED = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
+PATIENCE = 10
+"""Seconds that `iptables` may take; others may hold its lock."""
+
+
+class Firewall:
+    """Of one instance. Its methods block."""
+
+    def __init__(self, instance: str, reach: Reach) -> None:
+        self._instance = instance
+        self._reach = reach
+        self._known: dict[str, str] = {}
+        """Addresses of the named places, as they were last found."""
+        self._in_force: tuple[str, list[str]] = ("", [])
+        """The text that was applied, and the lines that `iptables-save` made of it."""
+
+    @property
+    def names(self) -> dict[str, str]:
+        """Address of each named place, for a session that may ask nobody."""
+        return dict(self._known)
+
+    def hold(self) -> str:
+        """See to it that the rules are in force. Why they are not, in a sentence; empty where they are."""
+        if not Path("/sys/class/net", fence.bridge_name(self._instance)).exists():
+            return "The engine's network is not on this machine, or not in this container: its host must close it."
+        if shutil.which("iptables-restore") is None:
+            return "There is no `iptables` here that could close the network of the sessions."
+        try:
+            return self._hold()
+        except subprocess.TimeoutExpired:
+            return "`iptables` does not answer."
+        except subprocess.CalledProcessError as error:
+            said = (error.stderr or "").strip().splitlines() or [f"exit code {error.returncode}"]
+            return f"The controller may not close the network of the sessions: {said[0]}."
+
+    def commands(self) -> str:
+        """What root can type to the same end."""
+        text = fence.batch(self._instance, self._rules(), fence.HOOKS)
+        return f"iptables-restore --noflush <<'END'\n{text}END"
+
+    def _hold(self) -> str:
+        rules = self._rules()
+        saved = _run("iptables-save", "-t", "filter").splitlines()
+        if self._in_force != ("\n".join(rules), self._ours(saved)):
+            missing = [hook for hook in fence.HOOKS if f"-A {hook} {fence.jump(self._instance)}" not in saved]
+            text = fence.batch(self._instance, rules, missing)
+            _run("iptables-restore", "--noflush", "--wait", str(PATIENCE), input=text)
+            self._in_force = "\n".join(rules), self._ours(_run("iptables-save", "-t", "filter").splitlines())
+        if BRIDGED.exists() and BRIDGED.read_text().strip() != "1":
+            return "Sessions can reach one another: `sysctl -w net.bridge.bridge-nf-call-iptables=1` closes that."
+        lost = sorted({place.host for place in self._reach.places if place.named} - self._known.keys())
+        return f"Sessions may reach {', '.join(lost)}, and nobody knows its address." if lost else ""
+
+    def _ours(self, saved: list[str]) -> list[str]:
+        chain = fence.chain_name(self._instance)
+        return [line for line in saved if re.search(rf"\b{chain}\b", line) and not line.startswith(":")]
+
+    def _rules(self) -> tuple[str, ...]:
+        for name in {place.host for place in self._reach.places if place.named}:
+            with contextlib.suppress(OSError):  # what it was known by last time will do
+                self._known[name] = str(socket.getaddrinfo(name, None, socket.AF_INET)[0][4][0])
+        places = [Place(self._known.get(place.host, place.host), place.port) for place in self._reach.places]
+        known = [place for place in places if not place.named]
+        return fence.rules(known, _nameservers(), internet=self._reach.internet)
+
+
+def _nameservers() -> tuple[str, ...]:
+    """Those that Docker asks for a container: the host's, and behind systemd's own resolver those that it asks."""
+    for file in RESOLVERS:
+        with contextlib.suppress(OSError):
+            found = re.findall(r"^\s*nameserver\s+([0-9.]+)\s*$", file.read_text(), re.MULTILINE)
+            addresses = [ipaddress.IPv4Address(each) for each in found]
+            if any(not each.is_loopback for each in addresses):
+                return tuple(str(each) for each in addresses if not each.is_loopback)
+    return ()
+
+
+def _run(*command: str, input: str | None = None) -> str:  # noqa: A002 - as `subprocess` calls it
+    done = subprocess.run(  # noqa: S603 - no word of it comes from a caller
+        command, input=input, capture_output=True, text=True, timeout=2 * PATIENCE, check=True
+    )
+    return done.stdout

@@ -1,0 +1,123 @@
+"""What may be listed for sessions to reach, and the rules that come of it."""
+
+from __future__ import annotations
+
+import pytest
+
+from controller.fence import (
+    NOWHERE,
+    Place,
+    batch,
+    bridge_name,
+    chain_name,
+    jump,
+    licence_server,
+    network_name,
+    place,
+    rules,
+)
+
+REFUSED = "-j REJECT --reject-with icmp-port-unreachable"
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("10.0.0.5", Place("10.0.0.5")),
+        ("10.0.0.5:27000", Place("10.0.0.5", 27000)),
+        ("10.1.0.0/16", Place("10.1.0.0/16")),
+        ("10.1.0.0/16:443", Place("10.1.0.0/16", 443)),
+        ("licence.example.org:27000", Place("licence.example.org", 27000)),
+        ("host", Place("host")),
+    ],
+)
+def test_a_place_is_an_address_a_network_or_a_name(text: str, found: Place) -> None:
+    assert place(text) == found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "",
+            ":80",
+            "host:",
+            "host:0",
+            "host:65536",
+            "host:x",
+            "10.0.0.5/8",
+            "10.0.0",
+            "10.0.0.256",
+            "::1",
+            "[::1]:80",
+        ),
+        *(
+            "a b",
+            "-x",
+            "x-",
+            "a..b",
+            "$(id)",
+            "host\n",
+            "*",
+            "a" * 254,
+            "0.0.0.0/0",
+            "169.254.169.254",
+            "169.254.0.0/24",
+        ),
+    ],
+)
+def test_anything_else_is_none_nor_is_what_is_closed_in_any_case(text: str) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - it has no words; the setting has
+        place(text)
+
+
+def test_a_licence_server_may_be_reached_unasked() -> None:
+    assert licence_server("27000@licence.example.org") == Place("licence.example.org")
+    assert licence_server("27000@10.0.0.5") == Place("10.0.0.5")
+    assert [licence_server(each) for each in (None, "/etc/matlab.lic", "1@a:2@b", "1@-j ACCEPT")] == [None] * 4
+
+
+def test_by_itself_nothing_passes_but_answers() -> None:
+    assert rules(NOWHERE.places, ["10.0.0.53"], internet=NOWHERE.internet) == (
+        "-m conntrack --ctstate RELATED,ESTABLISHED -j RETURN",
+        f"-d 169.254.0.0/16 {REFUSED}",
+        REFUSED,
+    )
+
+
+def test_what_is_listed_passes_on_this_host_too_and_metadata_never() -> None:
+    _, metadata, *listed, last = rules([Place("10.0.0.5", 27000), Place("10.1.0.0/16")], [], internet=False)
+    assert metadata == f"-d 169.254.0.0/16 {REFUSED}"
+    assert listed == [
+        "-d 10.0.0.5/32 -p tcp -m tcp --dport 27000 -j RETURN",
+        "-d 10.0.0.5/32 -p udp -m udp --dport 27000 -j RETURN",
+        "-d 10.1.0.0/16 -j RETURN",
+    ]
+    assert last == REFUSED
+
+
+def test_the_internet_is_neither_this_host_nor_its_neighbours() -> None:
+    found = rules([], ["10.0.0.53"], internet=True)
+    assert found[1] == "-d 10.0.0.53/32 -p tcp -m tcp --dport 53 -j RETURN"
+    assert found.index(f"-d 169.254.0.0/16 {REFUSED}") < found.index(f"-m addrtype --dst-type LOCAL {REFUSED}")
+    assert {f"-d {each} {REFUSED}" for each in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")} <= set(found)
+    assert all(rule.endswith((REFUSED, "-j RETURN")) for rule in found)
+
+
+def test_names_fit_where_they_go_and_tell_instances_apart() -> None:
+    longest = "x" * 63
+    assert network_name(longest) == f"mcm-{longest}"
+    assert len(bridge_name(longest)) <= 15
+    assert len(chain_name(longest)) <= 28
+    assert bridge_name("a") != bridge_name("b")
+
+
+def test_the_whole_is_applied_at_once() -> None:
+    name = chain_name("a")
+    assert batch("a", ["-j REJECT"], ["INPUT"]).splitlines() == [
+        "*filter",
+        f":{name} - [0:0]",
+        f"-A {name} -j REJECT",
+        f"-I INPUT 1 {jump('a')}",
+        "COMMIT",
+    ]
