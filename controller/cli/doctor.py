@@ -246,11 +246,22 @@ async def _engine(settings: Settings) -> tuple[list[Finding], Mapping[int, tuple
         ours = await engine.survey()
         count = sum(len(each) for each in ours.values())
         findings.append(Finding("containers", "ok", f"{number(count, 'container')} of instance {settings.instance}"))
+        findings.append(_network(*await engine.enclosed(), any_session=count > 0))
         return findings, ours
     except EngineError as error:
         return [_away(settings.docker_host or os.environ.get("DOCKER_HOST") or DOCKER_SOCKET, error)], None
     finally:
         await engine.close()
+
+
+def _network(why_not: str, commands: str, *, any_session: bool) -> Finding:
+    if not why_not:
+        return Finding("network", "ok", "closed to all that sessions may not reach")
+    mend = (
+        "A controller that is root or has CAP_NET_ADMIN closes it by itself; the unit of `matlabctl service install` "
+        f"has it. Else type as root, after each start of the machine:\n{commands}"
+    )
+    return Finding("network", "fault" if any_session else "note", why_not, mend)
 
 
 def _away(host: str, error: EngineError) -> Finding:

@@ -43,6 +43,8 @@ WantedBy={target}
 """
 
 HARDENING = """\
+# For the rules that keep sessions in their network; whoever may use Docker can do more than that.
+AmbientCapabilities=CAP_NET_ADMIN
 ProtectSystem=yes
 ProtectKernelTunables=yes
 ProtectKernelModules=yes

@@ -210,9 +210,10 @@ class DockerEngine:
         await self._change(self._make_network)
         return await self._looks.threads.run(self._firewall.hold)
 
-    def closing_commands(self) -> str:
-        """For `matlabctl doctor`: what root can type where the controller may not."""
-        return self._firewall.commands()
+    async def enclosed(self) -> tuple[str, str]:
+        """For `matlabctl doctor`, which changes nothing: why the network is not closed, and what root can type."""
+        why_not = await self._looks.threads.run(self._firewall.look)
+        return why_not, self._firewall.commands() if why_not else ""
 
     def _make_network(self, client: docker.APIClient) -> None:
         """Unless it is there.
@@ -421,6 +422,7 @@ class DockerEngine:
                     restart_policy={"Name": "no"},
                     network_mode=self._network,
                     extra_hosts=self._firewall.names,
+                    dns_opt=self._firewall.resolver_options,
                 ),
                 **hardening.FLAGS,
             },

@@ -6,10 +6,12 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
+import os
 import re
 import shutil
 import socket
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 from controller import fence
@@ -17,6 +19,7 @@ from controller.fence import Place, Reach
 
 RESOLVERS = (Path("/run/systemd/resolve/resolv.conf"), Path("/etc/resolv.conf"))
 BRIDGED = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
+_PATH = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"))
 PATIENCE = 10
 """Seconds that `iptables` may take; others may hold its lock."""
 
@@ -37,24 +40,43 @@ class Firewall:
         """Address of each named place, for a session that may ask nobody."""
         return dict(self._known)
 
+    @property
+    def resolver_options(self) -> list[str]:
+        """Where nobody answers, a program that looks up a name shall know in a second, not in ten."""
+        return [] if self._reach.internet else ["timeout:1", "attempts:1"]
+
     def hold(self) -> str:
         """See to it that the rules are in force. Why they are not, in a sentence; empty where they are."""
-        if not Path("/sys/class/net", fence.bridge_name(self._instance)).exists():
-            return "The engine's network is not on this machine, or not in this container: its host must close it."
-        if shutil.which("iptables-restore") is None:
-            return "There is no `iptables` here that could close the network of the sessions."
-        try:
-            return self._hold()
-        except subprocess.TimeoutExpired:
-            return "`iptables` does not answer."
-        except subprocess.CalledProcessError as error:
-            said = (error.stderr or "").strip().splitlines() or [f"exit code {error.returncode}"]
-            return f"The controller may not close the network of the sessions: {said[0]}."
+        return self._told(self._hold)
+
+    def look(self) -> str:
+        """The same, and nothing is changed."""
+        return self._told(self._look)
 
     def commands(self) -> str:
         """What root can type to the same end."""
         text = fence.batch(self._instance, self._rules(), fence.HOOKS)
         return f"iptables-restore --noflush <<'END'\n{text}END"
+
+    def _told(self, what: Callable[[], str]) -> str:
+        if not Path("/sys/class/net", fence.bridge_name(self._instance)).exists():
+            return "The sessions' network is not on this machine, or not in this container: its host must close it."
+        if shutil.which("iptables-restore", path=_PATH) is None:
+            return "There is no `iptables` here that could close the sessions' network."
+        try:
+            return what()
+        except subprocess.TimeoutExpired:
+            return "`iptables` does not answer."
+        except subprocess.CalledProcessError as error:
+            said = (error.stderr or "").strip().splitlines() or [f"exit code {error.returncode}"]
+            return f"Whether the sessions' network is closed cannot be seen to: {said[0]}."
+
+    def _look(self) -> str:
+        there = self._ours(_run("iptables-save", "-t", "filter").splitlines())
+        jumps = [f"-A {hook} {fence.jump(self._instance)}" for hook in fence.HOOKS]
+        if len(there) == len(self._rules()) + len(jumps) and set(jumps) <= set(there):
+            return ""
+        return "The rules that close the sessions' network are not in force."
 
     def _hold(self) -> str:
         rules = self._rules()
@@ -62,7 +84,7 @@ class Firewall:
         if self._in_force != ("\n".join(rules), self._ours(saved)):
             missing = [hook for hook in fence.HOOKS if f"-A {hook} {fence.jump(self._instance)}" not in saved]
             text = fence.batch(self._instance, rules, missing)
-            _run("iptables-restore", "--noflush", "--wait", str(PATIENCE), input=text)
+            _run("iptables-restore", "--noflush", "--wait", str(PATIENCE), given=text)
             self._in_force = "\n".join(rules), self._ours(_run("iptables-save", "-t", "filter").splitlines())
         if BRIDGED.exists() and BRIDGED.read_text().strip() != "1":
             return "Sessions can reach one another: `sysctl -w net.bridge.bridge-nf-call-iptables=1` closes that."
@@ -93,8 +115,14 @@ def _nameservers() -> tuple[str, ...]:
     return ()
 
 
-def _run(*command: str, input: str | None = None) -> str:  # noqa: A002 - as `subprocess` calls it
+def _run(*command: str, given: str | None = None) -> str:
     done = subprocess.run(  # noqa: S603 - no word of it comes from a caller
-        command, input=input, capture_output=True, text=True, timeout=2 * PATIENCE, check=True
+        command,
+        input=given,
+        env={**os.environ, "PATH": _PATH},
+        capture_output=True,
+        text=True,
+        timeout=2 * PATIENCE,
+        check=True,
     )
     return done.stdout
