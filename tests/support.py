@@ -17,7 +17,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +27,7 @@ import docker
 import docker.errors
 from docker.models.containers import Container
 
+from controller.engine.hardening import FLAGS
 from controller.fence import HOOKS, chain_name, jump
 from controller.model import SessionSpec
 from tests.worlds import a_spec
@@ -71,6 +72,26 @@ class Lab:
         return self.client.containers.create(
             IMAGE, name=name, labels={"mcm.instance": f"{self.instance}-foreign"}, command=["sleep", "600"]
         )
+
+    def remake(
+        self, container_id: str, host: Mapping[str, Any] | None = None, user: str = "", without: Sequence[str] = ()
+    ) -> str:
+        """A copy by somebody else's hand in a container's place, with another `HostConfig`, user or fewer labels."""
+        api = self.client.api
+        was = api.inspect_container(container_id)
+        api.remove_container(container_id, force=True)
+        config, before = was["Config"], was["HostConfig"]
+        kept = {
+            name: before[name] for name in ("Mounts", "Memory", "MemorySwap", "PidsLimit", "NanoCpus", "NetworkMode")
+        }
+        made = api.create_container(
+            image=config["Image"],
+            name=was["Name"].removeprefix("/"),
+            user=user or config["User"],
+            labels={name: value for name, value in config["Labels"].items() if name not in without},
+            host_config={**kept, **FLAGS, **(host or {})},
+        )
+        return str(made["Id"])
 
     def spec(self, user_id: int, **changes: object) -> SessionSpec:
         folder = self.folder / "data" / f"user_{user_id}"

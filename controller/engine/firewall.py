@@ -59,7 +59,9 @@ class Firewall:
         return f"iptables-restore --noflush <<'END'\n{text}END"
 
     def _told(self, what: Callable[[], str]) -> str:
-        if not Path("/sys/class/net", fence.bridge_name(self._instance)).exists():
+        try:
+            socket.if_nametoindex(fence.bridge_name(self._instance))
+        except OSError:
             return "The sessions' network is not on this machine, or not in this container: its host must close it."
         if shutil.which("iptables-restore", path=_PATH) is None:
             return "There is no `iptables` here that could close the sessions' network."

@@ -37,6 +37,9 @@ _NOT_GIVEN = (
 )
 """Nothing of these is asked for, and so must be empty, zero or false."""
 
+_MERGED = ("Ulimits", "LogConfig")
+"""To these an engine adds what its own `daemon.json` says."""
+
 
 def mark(network: str) -> str:
     """What a container is labelled with, to be known as made by a version that holds sessions as this one does."""
@@ -48,7 +51,7 @@ def loose(said: Mapping[str, Any], network: str, network_id: str) -> Iterator[st
     """In what this inspected container is held otherwise than it should be, for as long as it lives, in words."""
     host, config = said["HostConfig"], said["Config"]
     for name, wanted in FLAGS.items():
-        if (host.get(name) or None) != (wanted or None):
+        if (host.get(name) or None) != (wanted or None) and not (name in _MERGED and _has(host.get(name), wanted)):
             yield f"{name} is {_shown(host.get(name))}"
     for name in _NOT_GIVEN:
         if host.get(name):
@@ -86,6 +89,17 @@ def slack(said: Mapping[str, Any], network: str, *, swap: bool) -> Iterator[str]
         yield from (f"it is in the network {name}, too" for name in sorted(networks.keys() - {network}))
         if network not in networks:
             yield f"it was taken out of the network {network}"
+
+
+def _has(seen: Any, wanted: Any) -> bool:
+    """All that is wanted, perhaps with more beside it."""
+    match wanted:
+        case dict():
+            return isinstance(seen, dict) and all(_has(seen.get(name), each) for name, each in wanted.items())
+        case list():
+            return isinstance(seen, list) and all(any(_has(one, each) for one in seen) for each in wanted)
+        case _:
+            return bool(seen == wanted)
 
 
 def _shown(value: Any) -> str:

@@ -6,12 +6,10 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
-import docker.types
 import pytest
 
 from controller import datafolder
 from controller.engine.docker import LABEL_HARDENING, DockerEngine
-from controller.engine.hardening import FLAGS, SHARED_FOLDER
 from controller.errors import EngineRefused
 from controller.fence import bridge_name, network_name
 from controller.model import Container, Limits
@@ -29,24 +27,6 @@ async def engine(lab: Lab) -> AsyncIterator[DockerEngine]:
 async def the_one(engine: DockerEngine) -> Container:
     (found,) = await engine.find(1)
     return found
-
-
-def made_like(lab: Lab, container_id: str, **changes: Any) -> None:
-    """A copy by somebody else's hand, in the place of the original."""
-    was = lab.client.api.inspect_container(container_id)
-    lab.client.api.remove_container(container_id, force=True)
-    config, host = was["Config"], was["HostConfig"]
-    labels = {name: value for name, value in config["Labels"].items() if name not in changes.get("without", ())}
-    mount = docker.types.Mount(SHARED_FOLDER, host["Mounts"][0]["Source"], type="bind")
-    made = lab.client.api.create_host_config(mounts=[mount], mem_limit=host["Memory"], memswap_limit=host["MemorySwap"])
-    given = {"PidsLimit": host["PidsLimit"], "NanoCpus": host["NanoCpus"], **changes.get("host", {})}
-    lab.client.api.create_container(
-        image=config["Image"],
-        name=was["Name"].removeprefix("/"),
-        user=changes.get("user", config["User"]),
-        labels=labels,
-        host_config={**made, "NetworkMode": host["NetworkMode"], **FLAGS, **given},
-    )
 
 
 async def test_a_session_is_held_as_declared_and_in_a_network_of_its_own(engine: DockerEngine, lab: Lab) -> None:
@@ -105,7 +85,7 @@ async def test_limits_and_networks_changed_by_hand_are_put_right_under_the_runni
 async def test_what_no_update_mends_is_seen(
     engine: DockerEngine, lab: Lab, changes: dict[str, Any], words: str
 ) -> None:
-    await asyncio.to_thread(made_like, lab, await engine.create(lab.spec(1)), **changes)
+    await asyncio.to_thread(lab.remake, await engine.create(lab.spec(1)), **changes)
     found = await the_one(engine)
     assert words in found.loose
     assert (found.ours, found.outdated) == (True, False)
@@ -113,8 +93,8 @@ async def test_what_no_update_mends_is_seen(
 
 async def test_a_container_of_a_version_before_is_known_as_one(engine: DockerEngine, lab: Lab) -> None:
     container_id = await engine.create(lab.spec(1))
-    before = {"without": (LABEL_HARDENING,), "host": {"NetworkMode": "default"}}
-    await asyncio.to_thread(made_like, lab, container_id, **before)
+    before = {"NetworkMode": "default"}
+    await asyncio.to_thread(lab.remake, container_id, host=before, without=(LABEL_HARDENING,))
     found = await the_one(engine)
     assert (found.outdated, found.loose, found.slack) == (True, ("NetworkMode is default",), ())
 

@@ -207,7 +207,9 @@ async def test_it_is_the_rules_that_keep_them_and_they_come_back(canary: tuple[R
     await rig.stop()
     iptables("-F", chain_name(lab.instance))
     opened = await asyncio.to_thread(tries, lab.container(1), todo)
-    assert set(opened.values()) == {"reached", "answered"}
+    published = {what for what in todo if "published" in what}  # without Docker's proxy its own rules keep those
+    assert {opened[what] for what in todo.keys() - published} == {"reached", "answered"}
+    assert {opened[what] for what in published} <= {"reached", "timed out"}
     iptables("-D", "INPUT", *jump(lab.instance).split())
     network = await asyncio.to_thread(doctor_on_the_network, rig)
     assert (network["level"], network["found"]) == (
