@@ -280,7 +280,8 @@ class DockerEngine:
             raise PortTaken(taken.port, await self._holder(taken.port)) from taken
         except EngineRefused as refused:
             if re.search(r"network \S+ not found", str(refused)):  # the next look finds what to do about it
-                await self._change(self._make_network)
+                with suppress(EngineError):
+                    await self._change(self._make_network)
             raise
 
     async def stop(self, container_id: str) -> None:

@@ -24,7 +24,11 @@ BOX = {
         **{"Error": "", "Pid": 4711},
     },
     "Config": {"Image": "i", "Labels": {"mcm.instance": "test", "mcm.user-id": "7"}},
-    "HostConfig": {"NanoCpus": 0, "Memory": 0, "Mounts": [{"Target": "/home/matlab/shared"}]},
+    "HostConfig": {
+        **{"NanoCpus": 0, "Memory": 0, "MemorySwap": 0, "PidsLimit": None},
+        "Mounts": [{"Type": "bind", "Source": "/srv/user_7", "Target": "/home/matlab/shared"}],
+    },
+    "NetworkSettings": {"Networks": {}},
 }
 PAGE_NOT_FOUND = (404, {"message": "page not found"})
 GONE = (404, {"message": "No such container: c1"})
@@ -132,7 +136,7 @@ async def test_a_label_that_no_user_has_is_nobodys(engine: DockerEngine, socket:
 
 async def test_a_label_alone_makes_no_container_ours(engine: DockerEngine, socket: Socket) -> None:
     socket.holds(**{"mcm.user-id": "7"})
-    socket.said["containers/c1/json"][1]["HostConfig"] = {"NanoCpus": 0, "Memory": 0, "Mounts": None}
+    socket.said["containers/c1/json"][1]["HostConfig"] = {**BOX["HostConfig"], "Mounts": None}  # type: ignore[dict-item]
     assert await engine.survey() == {}
     assert await engine.find(7) == ()
 
