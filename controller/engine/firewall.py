@@ -20,6 +20,7 @@ from controller.fence import Place, Reach
 RESOLVERS = (Path("/run/systemd/resolve/resolv.conf"), Path("/etc/resolv.conf"))
 BRIDGED = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
 _PATH = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"))
+NOT_IN_FORCE = "The rules that close the sessions' network are not in force."
 PATIENCE = 10
 """Seconds that `iptables` may take; others may hold its lock."""
 
@@ -69,16 +70,20 @@ class Firewall:
             return what()
         except subprocess.TimeoutExpired:
             return "`iptables` does not answer."
+        except OSError as error:
+            return f"`iptables` cannot be run: {error.strerror}."
         except subprocess.CalledProcessError as error:
             said = (error.stderr or "").strip().splitlines() or [f"exit code {error.returncode}"]
             return f"Whether the sessions' network is closed cannot be seen to: {said[0]}."
 
     def _look(self) -> str:
-        there = self._ours(_run("iptables-save", "-t", "filter").splitlines())
+        whole = self._whole(self._ours(_run("iptables-save", "-t", "filter").splitlines()), self._rules())
+        return "" if whole else NOT_IN_FORCE
+
+    def _whole(self, there: list[str], rules: tuple[str, ...]) -> bool:
+        """By number, for each version of `iptables` writes rules in its own way."""
         jumps = [f"-A {hook} {fence.jump(self._instance)}" for hook in fence.HOOKS]
-        if len(there) == len(self._rules()) + len(jumps) and set(jumps) <= set(there):
-            return ""
-        return "The rules that close the sessions' network are not in force."
+        return len(there) == len(rules) + len(jumps) and set(jumps) <= set(there)
 
     def _hold(self) -> str:
         rules = self._rules()
@@ -87,7 +92,10 @@ class Firewall:
             missing = [hook for hook in fence.HOOKS if f"-A {hook} {fence.jump(self._instance)}" not in saved]
             text = fence.batch(self._instance, rules, missing)
             _run("iptables-restore", "--noflush", "--wait", str(PATIENCE), given=text)
-            self._in_force = "\n".join(rules), self._ours(_run("iptables-save", "-t", "filter").splitlines())
+            there = self._ours(_run("iptables-save", "-t", "filter").splitlines())
+            if not self._whole(there, rules):
+                return NOT_IN_FORCE
+            self._in_force = "\n".join(rules), there
         if BRIDGED.exists() and BRIDGED.read_text().strip() != "1":
             return "Sessions can reach one another: `sysctl -w net.bridge.bridge-nf-call-iptables=1` closes that."
         lost = sorted({place.host for place in self._reach.places if place.named} - self._known.keys())
@@ -109,7 +117,7 @@ class Firewall:
 def _nameservers() -> tuple[str, ...]:
     """Those that Docker asks for a container: the host's, and behind systemd's own resolver those that it asks."""
     for file in RESOLVERS:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, ipaddress.AddressValueError):
             found = re.findall(r"^\s*nameserver\s+([0-9.]+)\s*$", file.read_text(), re.MULTILINE)
             addresses = [ipaddress.IPv4Address(each) for each in found]
             if any(not each.is_loopback for each in addresses):

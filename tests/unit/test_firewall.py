@@ -1,0 +1,85 @@
+"""Where the firewall cannot be seen to, a sentence says why, and nothing falls over."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from controller import fence
+from controller.engine import firewall
+from controller.engine.firewall import Firewall
+from controller.fence import NOWHERE, Place, Reach
+
+Program = Callable[[str, str], None]
+
+
+@pytest.fixture
+def program(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Program:
+    """Puts a program of ours in place of one; the bridge is said to be there: every machine has `lo`."""
+    monkeypatch.setattr(fence, "bridge_name", lambda _: "lo")
+    monkeypatch.setattr(firewall, "_PATH", f"{tmp_path}{os.pathsep}/usr/bin{os.pathsep}/bin")
+
+    def put(name: str, script: str) -> None:
+        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / name).chmod(0o755)
+
+    return put
+
+
+def test_a_network_that_is_not_here_is_left_to_its_host() -> None:
+    assert Firewall("no-such-instance", NOWHERE).hold().startswith("The sessions' network is not on this machine")
+
+
+def test_no_iptables(program: Program) -> None:
+    program("iptables-save", "true")
+    assert Firewall("x", NOWHERE).hold() == "There is no `iptables` here that could close the sessions' network."
+
+
+@pytest.mark.parametrize(
+    ("script", "why"),
+    [
+        (
+            "echo 'Could not fetch rule set: Permission denied (you must be root)' >&2; exit 4",
+            "Whether the sessions' network is closed cannot be seen to: "
+            "Could not fetch rule set: Permission denied (you must be root).",
+        ),
+        ("exit 3", "Whether the sessions' network is closed cannot be seen to: exit code 3."),
+    ],
+)
+def test_iptables_that_refuses(program: Program, script: str, why: str) -> None:
+    program("iptables-save", script)
+    program("iptables-restore", "cat >/dev/null")
+    for asked in (Firewall("x", NOWHERE).hold, Firewall("x", NOWHERE).look):
+        assert asked() == why
+
+
+def test_iptables_that_cannot_be_run(program: Program, tmp_path: Path) -> None:
+    program("iptables-restore", "true")
+    (tmp_path / "iptables-save").mkdir()
+    assert Firewall("x", NOWHERE).hold().startswith("`iptables` cannot be run: ")
+
+
+def test_a_name_that_nobody_knows_is_told(program: Program, tmp_path: Path) -> None:
+    store = tmp_path / "rules"
+    program("iptables-restore", f"sed 's/^-I \\(.*\\) 1 /-A \\1 /' >{store}")
+    program("iptables-save", f"cat {store} 2>/dev/null || true")
+    reach = Reach((Place("no-such-host.invalid", 80), Place("127.0.0.1", 80)))
+    assert Firewall("x", reach).hold() == "Sessions may reach no-such-host.invalid, and nobody knows its address."
+
+
+def test_rules_that_do_not_stay_are_told(program: Program) -> None:
+    program("iptables-save", "true")
+    program("iptables-restore", "cat >/dev/null")
+    held = Firewall("x", NOWHERE)
+    assert [held.hold(), held.hold()] == [firewall.NOT_IN_FORCE] * 2
+
+
+def test_the_commands_for_root_are_the_whole_of_it() -> None:
+    text = Firewall("x", Reach((Place("10.0.0.5", 27000),))).commands()
+    assert text.startswith("iptables-restore --noflush <<'END'\n*filter\n")
+    assert "--dport 27000 -j RETURN" in text
+    assert text.count("-I INPUT 1 ") == text.count("-I DOCKER-USER 1 ") == 1
+    assert text.endswith("COMMIT\nEND")
