@@ -6,15 +6,17 @@ import asyncio
 import os
 import shutil
 import stat
+import threading
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 
-from controller.errors import NotPersisted, WishReadOnly
+from controller.errors import NotPersisted, Overtaken, WishReadOnly
 from controller.model import RunState, Wish
 from controller.settings import without_password
 from controller.store import git as git_module
+from controller.store import turns
 from controller.store.git import Git, GitFailed
 from controller.store.git_home import Branch, GitHome
 from controller.store.wish_store import WishStore
@@ -339,6 +341,36 @@ async def test_many_changes_beside_pushes_all_last(forge: Forge) -> None:
     await asyncio.gather(asyncio.to_thread(push_a_lot), change_a_lot())
     await look(store)
     assert set(store.current.users) == {1, 2, 3, 4, 5, *range(20, 30), *range(50, 55)}
+
+
+async def test_a_pusher_who_never_stops_makes_a_call_fail_and_keeps_nobody_else_out(
+    forge: Forge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turns, "SECONDS", 1.0)
+    store = await forge.store()
+    before, stop = store.current, threading.Event()
+
+    def push_on_and_on() -> None:
+        while not stop.is_set():
+            tip = git(forge.remote, "commit-tree", "main^{tree}", "-p", "main", "-m", "again").strip()
+            git(forge.remote, "update-ref", "refs/heads/main", tip)
+
+    pushing = asyncio.get_running_loop().run_in_executor(None, push_on_and_on)
+    try:
+        call = asyncio.ensure_future(store.change(7, to(Wish()), "api 1"))
+        await eventually(lambda: len(forge.log()) > 5)
+        assert (await store.weigh(FIRST)).state.users == before.users, "who only asks is answered meanwhile"
+        assert not call.done()
+        with pytest.raises(Overtaken, match=r"Others write to wish.yaml on branch main .* The change was not made"):
+            await call
+    finally:
+        stop.set()
+        await pushing
+    assert store.current == before
+    assert [each.number for each in await store.history(9)] == [1]
+    assert "create user 7" not in forge.log()
+    await store.change(7, to(Wish()), "api 2")
+    assert forge.log()[0] == "create user 7"
 
 
 async def test_what_the_remote_refuses_did_not_happen(forge: Forge) -> None:
