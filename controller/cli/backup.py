@@ -25,7 +25,7 @@ def backup_command(file: Path, config: Path | None, output: str) -> None:
     \b
     Examples:
       matlabctl backup controller-2026-11-22.tar.gz
-      matlabctl backup /backup/controller-$(date +%F).tar.gz --config /etc/matlab-container-manager.yaml
+      matlabctl backup /backup/lab-$(date +%F).tar.gz --config /etc/lab.yaml
     """
     settings = load_settings(config, {}).settings
     contents = backup.collect(settings, settings_file(config))
@@ -52,7 +52,7 @@ def restore_command(file: Path, replace: bool, config: Path | None, output: str)
     \b
     Examples:
       matlabctl restore controller-2026-11-22.tar.gz
-      matlabctl restore /backup/controller.tar.gz --replace --config /etc/matlab-container-manager.yaml
+      matlabctl restore /backup/lab.tar.gz --replace --config /etc/lab.yaml
     """
     contents = backup.read(file)
     takes_settings = settings_file(config) is None and contents.settings is not None
