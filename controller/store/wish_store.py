@@ -375,9 +375,7 @@ class WishStore:
             offer = self._offered(spec.decode(found.raw or b""), "file", found.writer)
             try:
                 await self._adopt(offer, self._seen or Found(None), approved=False)
-            except (
-                Moved
-            ):  # somebody has saved since, too: that is newer, so it stays where it is and is taken after this
+            except Moved:  # somebody has saved since: that is newer, stays where it is and is taken after this
                 await self._adopt(offer, None, approved=False)
         except NeedsApproval:
             pass  # it waits
