@@ -14,9 +14,9 @@ from typing import Any, Protocol
 from aiohttp import web
 
 from controller import shapes, spec
+from controller.doorkeeper import writer
 from controller.errors import NeedsApproval, NotPending, WishInvalid
 from controller.http import (
-    REQUEST_ID,
     Handlers,
     Refusal,
     answer,
@@ -82,7 +82,7 @@ class _Wishes:
         text, force = _text(body), body.get("force", False)
         if not isinstance(force, bool):
             raise Refusal(400, "invalid_force", "`force` must be true or false.")
-        return await self._changed(request, self._store.apply(text, _writer(request), force=force))
+        return await self._changed(request, self._store.apply(text, writer(request), force=force))
 
     async def plan(self, _: web.Request) -> web.Response:
         return answer(await self._planned(self._store.current))
@@ -109,7 +109,7 @@ class _Wishes:
     async def approve(self, request: web.Request) -> web.Response:
         pending_id = await _pending_id(request)
         try:
-            state = await self._store.approve(pending_id, _writer(request))
+            state = await self._store.approve(pending_id, writer(request))
         except NotPending as error:
             raise self._stale(error) from error
         except WishInvalid as error:
@@ -120,7 +120,7 @@ class _Wishes:
     async def reject(self, request: web.Request) -> web.Response:
         pending_id = await _pending_id(request)
         try:
-            await self._store.reject(pending_id, _writer(request))
+            await self._store.reject(pending_id, writer(request))
         except NotPending as error:
             raise self._stale(error) from error
         return answer({"generation": self._store.current.generation})
@@ -158,7 +158,7 @@ class _Wishes:
                 state = state.with_entry(user_id, replace(state.users[user_id], paused=paused))
             return state
 
-        state = await self._store.amend(amend, _writer(request))
+        state = await self._store.amend(amend, writer(request))
         note(request, generation=state.generation)
         paused_users = [user_id for user_id, wish in state.users.items() if wish.paused]
         return answer({"generation": state.generation, "paused": state.paused, "paused_users": paused_users})
@@ -185,7 +185,7 @@ class _Wishes:
         generation = body.get("generation")
         if type(generation) is not int or not 1 <= generation < 10**15:
             raise Refusal(400, "invalid_generation", "`generation` must be a whole number from 1 on.")
-        return await self._changed(request, self._store.rollback(generation, _writer(request)))
+        return await self._changed(request, self._store.rollback(generation, writer(request)))
 
     async def _changed(self, request: web.Request, change: Awaitable[DesiredState]) -> web.Response:
         try:
@@ -247,10 +247,6 @@ def _problems(error: WishInvalid) -> list[Json]:
 
 
 # ---------------------------------------------------------------- reading requests
-
-
-def _writer(request: web.Request) -> str:
-    return f"api {request[REQUEST_ID]}"
 
 
 def _text(body: Json) -> str:

@@ -57,6 +57,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
     "Run": {
         "serve": ("serve", "Run the controller in the foreground."),
         "service": ("service", "Run it as a systemd service."),
+        "token": ("token", "Say who may call the API."),
         "doctor": ("doctor", "Check this machine, each finding with its mend."),
         "settings": ("offline", "Show every setting and where its value comes from."),
         "completion": ("completion", "Print a shell's completion of this command."),

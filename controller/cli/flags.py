@@ -51,4 +51,4 @@ def load_settings(config: Path | None, flags: dict[str, object]) -> LoadedSettin
 
 
 def _kind(annotation: object) -> str:
-    return "PATH" if annotation is Path else "NUMBER" if annotation in (int, float) else "TEXT"
+    return "PATH" if annotation in (Path, Path | None) else "NUMBER" if annotation in (int, float) else "TEXT"

@@ -280,8 +280,9 @@ async def test_the_calls_on_the_page_work_as_they_stand(world: ApiWorld) -> None
 
 
 async def test_the_page_shows_no_address_that_could_not_be_one(world: ApiWorld) -> None:
-    odd = ("", "x:y", "x:99999999", "<script>", "a b", "a;id", "[::1")
-    same = ("matlab.example:8443", "[::1]:8080")
-    for host, shown in {**dict.fromkeys(odd, "localhost:8080"), **{each: each for each in same}}.items():
+    for host in ("", "<script>", "a b", "a;id", "[::1", "matlab.example:8443"):
+        async with world.http.get("/docs", headers={"Host": host}) as response:
+            assert response.status == 403, host
+    for host, shown in {"x:8443": "x:8443", "[::1]:8080": "[::1]:8080", "x:y": "localhost:8080"}.items():
         async with world.http.get("/docs", headers={"Host": host}) as response:
             assert (response.status, f"http://{shown}/list" in await response.text()) == (200, True)

@@ -1,0 +1,49 @@
+"""Who calls the API: by which token, from where, with which rights; and how that is remembered with what they change.
+
+Pure. A change is kept with its writer, one line of text: `api <request id>, token ci, from 10.0.0.5`. Both ways between
+that line and what it says are here; other writers' lines (`file`, `commit 1a2b3c by Ann`) are whatever they are.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+HERE = "this machine"
+
+
+class Scope(StrEnum):
+    READ = "read"
+    WRITE = "write"
+    """Read, change, and open sessions."""
+
+    def covers(self, other: Scope) -> bool:
+        return self is Scope.WRITE or other is Scope.READ
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    address: str = ""
+    """Empty: this machine, by a loopback address or a socket."""
+    token: str = ""
+    """Its name; empty: none was asked for."""
+    scope: Scope = Scope.WRITE
+    user: str = ""
+    """Whose process it is, where the kernel tells: `uid 1000`."""
+
+    def writer(self, request_id: str) -> str:
+        who = [f"api {request_id}", f"token {self.token}" if self.token else "", self.user]
+        return ", ".join(filter(None, [*who, f"from {self.address}" if self.address else ""]))
+
+
+def hand_and_place(writer: str) -> tuple[str, str]:
+    """Who wrote, and from where: of an API call its address, or else what kind of place it was."""
+    if not writer:
+        return "controller", HERE
+    if not re.match(r"api ", writer):
+        return writer, "git" if writer.startswith("commit ") else HERE
+    found = re.search(r", from ([0-9A-Fa-f.:]+)", writer)
+    if found is None:
+        return writer, HERE
+    return writer[: found.start()] + writer[found.end() :], found[1]
