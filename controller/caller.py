@@ -39,8 +39,6 @@ class Caller:
 
 def hand_and_place(writer: str) -> tuple[str, str]:
     """Who wrote, and from where: of an API call its address, or else what kind of place it was."""
-    if not writer:
-        return "controller", HERE
     if not re.match(r"api ", writer):
         return writer, "git" if writer.startswith("commit ") else HERE
     found = re.search(r", from ([0-9A-Fa-f.:]+)", writer)

@@ -175,6 +175,19 @@ def _listed(most: int, of: str) -> Query:
     return Query("limit", Annotated[int, Field(ge=1, le=most)], f"So many {of} at most.", LISTED)
 
 
+def _page(of: str) -> tuple[Query, ...]:
+    return (
+        Query("user_id", Annotated[int, Field(ge=1, le=MAX_USER_ID)], "Only what happened to this user."),
+        Query("after", Annotated[int, Field(ge=0, le=10**15)], "Only what happened after the one with this `id`.", 0),
+        _listed(MOST_EVENTS, of),
+    )
+
+
+WRONG_PAGE = (
+    WRONG_USER,
+    Fault(400, "invalid_after", "`after` is no whole number from 0 on."),
+    Fault(400, "invalid_limit", f"`limit` is no number from 1 to {MOST_EVENTS}."),
+)
 PATH = {
     "container_id": shapes.ContainerId,
     "user_id": shapes.UserId,
@@ -490,21 +503,18 @@ GROUPS: Mapping[str, tuple[Endpoint, ...]] = {
             "/v1/events",
             "What happened",
             (Answer(200, "The first ones after `after`, or without it the last ones.", shapes.Events),),
-            (
-                WRONG_USER,
-                Fault(400, "invalid_after", "`after` is no whole number from 0 on."),
-                Fault(400, "invalid_limit", f"`limit` is no number from 1 to {MOST_EVENTS}."),
-            ),
-            query=(
-                Query("user_id", Annotated[int, Field(ge=1, le=MAX_USER_ID)], "Only what happened to this user."),
-                Query(
-                    "after",
-                    Annotated[int, Field(ge=0, le=10**15)],
-                    "Only what happened after the event with this `id`.",
-                    0,
-                ),
-                _listed(MOST_EVENTS, "events"),
-            ),
+            WRONG_PAGE,
+            query=_page("events"),
+        ),
+        Endpoint(
+            "audit",
+            "GET",
+            "/v1/audit",
+            "Who changed what, from where, and why",
+            (Answer(200, "The first ones after `after`, or without it the last ones.", shapes.Audit),),
+            WRONG_PAGE,
+            query=_page("records"),
+            about="Every change of the desired state, and every call of the engine that changes something.",
         ),
         Endpoint(
             "refresh",

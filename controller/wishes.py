@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from aiohttp import web
 
 from controller import shapes, spec
+from controller.caller import hand_and_place
 from controller.doorkeeper import writer
 from controller.errors import NeedsApproval, NotPending, WishInvalid
 from controller.http import (
@@ -25,11 +26,11 @@ from controller.http import (
     read_optional_object,
     refuse_unknown,
 )
-from controller.model import DesiredState, Wish
+from controller.model import AUDITED, DesiredState, Wish
 from controller.outlook import Step
 from controller.shapes import fields
 from controller.status import plain, timestamp
-from controller.store import Generation, Store, Texts
+from controller.store import Generation, Recorded, Store, Texts
 
 MAX_TEXT_BODY = 4 * spec.MAX_BYTES
 """Bytes: JSON may write a character in six, though hardly any text needs that."""
@@ -61,7 +62,7 @@ def handlers(store: Wishes, planner: Planner) -> Handlers:
         for each in (
             *(wishes.text, wishes.apply, wishes.plan, wishes.plan_text),
             *(wishes.approve, wishes.reject, wishes.pause, wishes.resume),
-            *(wishes.history, wishes.generation, wishes.rollback, wishes.events),
+            *(wishes.history, wishes.generation, wishes.rollback, wishes.events, wishes.audit),
         )
     }
 
@@ -198,11 +199,12 @@ class _Wishes:
         return answer({"generation": state.generation})
 
     async def events(self, request: web.Request) -> web.Response:
-        user_id = _number(request, "user_id", 0, 1, spec.MAX_USER_ID) or None
-        after = _number(request, "after", 0, 0, 10**15)
-        limit = _number(request, "limit", LISTED, 1, MOST_EVENTS)
-        found = await self._store.events(user_id, after, limit)
+        found = await self._store.events(*_which(request))
         return answer({"events": [{"id": each.id, "at": timestamp(each.at), **asdict(each.event)} for each in found]})
+
+    async def audit(self, request: web.Request) -> web.Response:
+        found = await self._store.events(*_which(request), AUDITED)
+        return answer({"records": [_audited(each) for each in found]})
 
     def _told(self, generation: Generation) -> Json:
         return {
@@ -236,6 +238,24 @@ def changes(before: DesiredState, after: DesiredState) -> list[Json]:
 
 def _for_all(state: DesiredState) -> str:
     return spec.entry_text(Wish(profile=state.default_profile, paused=state.paused))
+
+
+def _audited(each: Recorded) -> Json:
+    event = each.event
+    who, where = hand_and_place(event.writer)
+    return {
+        "id": each.id,
+        "at": timestamp(each.at),
+        "who": who or ("controller" if event.kind == "action" else "not recorded"),
+        "where": where,
+        "kind": event.kind,
+        "what": event.reason,
+        "why": event.message.removeprefix(f"{event.writer}: "),
+        "user_id": event.user_id,
+        "container": event.container,
+        "before": event.before,
+        "generation": event.generation,
+    }
 
 
 def _invalid(error: WishInvalid) -> Refusal:
@@ -273,6 +293,15 @@ def _user_ids(body: Json) -> list[int] | None:
     if not isinstance(ids, list) or not ids or not all(type(i) is int and 1 <= i <= spec.MAX_USER_ID for i in ids):
         raise Refusal(400, "invalid_user_id", "`user_ids` must list user ids; leave it out to mean everybody.")
     return sorted(set(ids))
+
+
+def _which(request: web.Request) -> tuple[int | None, int, int]:
+    """Of which user, after which event, how many."""
+    return (
+        _number(request, "user_id", 0, 1, spec.MAX_USER_ID) or None,
+        _number(request, "after", 0, 0, 10**15),
+        _number(request, "limit", LISTED, 1, MOST_EVENTS),
+    )
 
 
 def _number(request: web.Request, name: str, default: int, low: int, high: int) -> int:

@@ -28,6 +28,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "why": ("detail", "Say why a session is as it is, and what is next."),
         "health": ("look", "Tell whether sessions can be used."),
         "events": ("follow", "Show what happened; -f follows."),
+        "audit": ("audit", "Show who changed what, from where, and why; -f follows."),
         "logs": ("follow", "Print what a session wrote; -f follows."),
         "open": ("browse", "Open a session's page in a browser."),
         "status": ("look", "Show how the running controller is doing."),

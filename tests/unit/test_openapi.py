@@ -190,10 +190,11 @@ CALLS: tuple[tuple[Any, ...], ...] = (
     ("POST", "/v1/rollback", {"generation": 999}),
     ("POST", "/v1/rollback", {"generation": 0}),
     ("POST", "/v1/rollback", UNKNOWN),
-    ("GET", "/v1/events"),
-    ("GET", "/v1/events?user_id=0"),
-    ("GET", "/v1/events?after=-1"),
-    ("GET", "/v1/events?limit=0"),
+    *(
+        ("GET", f"/v1/{which}{query}")
+        for which in ("events", "audit")
+        for query in ("", "?user_id=0", "?after=-1", "?limit=0")
+    ),
     ("GET", "/v1/nothing"),
     ("POST", "/list"),
 )
