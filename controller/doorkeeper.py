@@ -6,6 +6,7 @@ else by address. What a call needs is said in `endpoints.py`, what the operator 
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import math
 import pwd
@@ -14,7 +15,7 @@ import socket
 import struct
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
@@ -28,6 +29,8 @@ from controller.tokens import MARK, Token, TokenFile, found
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 CALLER: web.RequestKey[Caller] = web.RequestKey("caller", Caller)
+REMEMBERED = 1024
+"""Addresses and names that were read before, and need not be again."""
 MANY_CLIENTS = 4096
 """So many clients' rates are remembered before those who rest are forgotten."""
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
@@ -115,8 +118,9 @@ class Doorkeeper:
 
     def _let_in(self, request: web.Request, need: Need) -> None:
         """Raises Refusal: this call does not get further."""
-        address = _address(request)
-        request[CALLER] = Caller(address, user=_user(request))
+        address = _address(request.remote or "")
+        user = "" if request.remote else _user(request)
+        request[CALLER] = Caller(address, user=user)
         if address:
             note(request, **{"from": address})
         _check_address(self._door, address)
@@ -131,7 +135,7 @@ class Doorkeeper:
         if token is None:
             raise _unknown(request)
         note(request, token=token.name)
-        request[CALLER] = replace(request[CALLER], token=token.name, scope=token.scope)
+        request[CALLER] = Caller(address, token.name, token.scope, user)
         if not token.scope.covers(scope):
             raise Refusal(403, "forbidden", f"The token {token.name} may only read, and this call changes things.")
 
@@ -151,13 +155,12 @@ def writer(request: web.Request) -> str:
 # ---------------------------------------------------------------- from where
 
 
-def _address(request: web.Request) -> str:
+@functools.lru_cache(REMEMBERED)
+def _address(remote: str) -> str:
     """Empty: this machine."""
-    text = (request.remote or "").partition("%")[0]
-    try:
-        address = ipaddress.ip_address(text)
-    except ValueError:  # a socket
+    if not remote:  # a socket
         return ""
+    address = ipaddress.ip_address(remote.partition("%")[0])
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
         address = address.ipv4_mapped
     return "" if address.is_loopback else str(address)
@@ -191,14 +194,20 @@ def _check_host(door: Door, request: web.Request) -> None:
     given = request.headers.get("Host")
     if given is None:  # no browser leaves it out
         return
-    try:
-        host = (urlsplit(f"//{given}").hostname or "").rstrip(".")
-    except ValueError:
-        host = ""
+    host = _host(given)
     if host in LOOPBACK_NAMES or host in door.names or (door.any_address and _is_address(host)):
         return
     sentence = "The API does not go by the name in `Host` here."
     raise Refusal(403, "foreign_host", sentence, details="The operator's setting `api_names` lists those it goes by.")
+
+
+@functools.lru_cache(REMEMBERED)
+def _host(given: str) -> str:
+    """Without its port; empty if it is none."""
+    try:
+        return (urlsplit(f"//{given}").hostname or "").rstrip(".")
+    except ValueError:
+        return ""
 
 
 def _is_address(host: str) -> bool:
