@@ -142,9 +142,10 @@ class Doorkeeper:
     def _count(self, client: str) -> None:
         seconds = self._rates.take(client)
         if seconds:
-            again = f"The next one may come in {seconds:.1f} s."
+            wait = math.ceil(seconds)
+            again = f"The next one may come in {wait} s."
             refusal = Refusal(429, "too_many_requests", "These are too many calls: go on more slowly.", details=again)
-            raise refusal.with_headers({"Retry-After": str(math.ceil(seconds))})
+            raise refusal.with_headers({"Retry-After": str(wait)})
 
 
 def writer(request: web.Request) -> str:
