@@ -37,11 +37,18 @@ class Caller:
         return ", ".join(filter(None, [*who, f"from {self.address}" if self.address else ""]))
 
 
+_BY_CALL = re.compile(
+    r"(^|, approved by )api [A-Za-z0-9._:@-]+(, token [A-Za-z0-9._-]+)?(, (user|uid) [^,]+)?"
+    r"(?P<place>, from (?P<address>[0-9A-Fa-f.:]+))?(, rollback to [0-9]+)?$"
+)
+"""To the end: an author of a commit may choose any name, but what stands behind it is an address in `<>`."""
+
+
 def hand_and_place(writer: str) -> tuple[str, str]:
-    """Who wrote, and from where: of an API call its address, or else what kind of place it was."""
-    if not re.match(r"api ", writer):
-        return writer, "git" if writer.startswith("commit ") else HERE
-    found = re.search(r", from ([0-9A-Fa-f.:]+)", writer)
+    """Who wrote, and from where: the address of the API call, or of the one that approved; else what kind of place."""
+    found = _BY_CALL.search(writer)
     if found is None:
+        return writer, "git" if writer.startswith("commit ") else HERE
+    if found["place"] is None:
         return writer, HERE
-    return writer[: found.start()] + writer[found.end() :], found[1]
+    return writer[: found.start("place")] + writer[found.end("place") :], found["address"]

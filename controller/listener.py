@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -32,6 +33,8 @@ async def listening(app: web.Application, settings: Settings) -> AsyncIterator[C
         SettingsInvalid: the API cannot listen there, or not with this certificate.
     """
     certificate = _certificate(settings)
+    if settings.api_socket is not None and await asyncio.to_thread(_answers, settings.api_socket):
+        raise SettingsInvalid(f"The API cannot listen on {settings.api_socket}: another process does. Name another.")
     runner = Runner(app, SHUTDOWN_SECONDS, settings.api_connections)
     await runner.setup()
     try:
@@ -53,6 +56,15 @@ def _site(runner: Runner, settings: Settings, certificate: Certificate | None) -
         return web.UnixSite(runner, settings.api_socket)
     context = certificate.context if certificate else None
     return web.TCPSite(runner, settings.api_host, settings.api_port, ssl_context=context)
+
+
+def _answers(path: Path) -> bool:
+    """What a process that is no longer there has left does not."""
+    with socket.socket(socket.AF_UNIX) as probe, contextlib.suppress(OSError):
+        probe.settimeout(1)
+        probe.connect(str(path))
+        return True
+    return False
 
 
 def _where_not(settings: Settings, error: OSError) -> str:

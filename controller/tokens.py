@@ -72,6 +72,8 @@ class TokenFile:
             seen = (stat.st_ino, stat.st_mtime_ns, stat.st_size)
             if seen != self._seen:
                 self._tokens, self._seen = self._read(), seen
+                names = ", ".join(f"{each.name} ({each.scope})" for each in self._tokens)
+                log.info("the API's tokens were read", extra={"pairs": {"tokens": names}})
         except FileNotFoundError:
             self._tokens, self._seen = (), None
         except (OSError, SettingsInvalid) as error:

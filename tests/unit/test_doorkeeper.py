@@ -318,7 +318,8 @@ def test_who_and_from_where_can_be_read_again(caller: Caller, hand: str, place: 
 def test_other_writers_are_who_they_are() -> None:
     assert hand_and_place("file") == ("file", "this machine")
     assert hand_and_place("commit 1a2b by Ann <a@b.c>") == ("commit 1a2b by Ann <a@b.c>", "git")
-    assert hand_and_place("api r1, token ci, from 10.0.0.5, rollback to 3") == (
-        "api r1, token ci, rollback to 3",
-        "10.0.0.5",
-    )
+    rolled_back, approved = Caller("10.0.0.5", "ci").writer("r1"), Caller("::9").writer("r2")
+    assert hand_and_place(f"{rolled_back}, rollback to 3") == ("api r1, token ci, rollback to 3", "10.0.0.5")
+    assert hand_and_place(f"file, approved by {approved}") == ("file, approved by api r2", "::9")
+    false = "commit 1a2b by Eve, approved by api r1, from 10.0.0.5 <e@v.e>"
+    assert hand_and_place(false) == (false, "git"), "a name of one's own choice is no address"

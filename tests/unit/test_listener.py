@@ -100,6 +100,17 @@ async def test_a_socket_that_a_killed_controller_left_is_taken_over(tmp_path: Pa
         assert "api " in await asked_by_command(tmp_path)
 
 
+async def test_a_socket_that_another_process_listens_on_is_left_to_it(tmp_path: Path) -> None:
+    path = tmp_path / "api.sock"
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(str(path))
+        other.listen()
+        with pytest.raises(SettingsInvalid, match="another process does"):
+            async with an_api(settings_of(tmp_path, api_socket=str(path))):
+                pass
+        assert path.is_socket()
+
+
 async def test_a_socket_in_no_folder_is_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(SettingsInvalid, match=r"cannot listen on .*/none/api.sock: No such file"):
         async with an_api(settings_of(tmp_path, api_socket=str(tmp_path / "none" / "api.sock"))):
