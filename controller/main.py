@@ -49,12 +49,12 @@ def serve(settings: Settings, greet: Callable[[], None]) -> None:
         AlreadyRunning: another controller holds the state folder.
         SettingsInvalid: a folder cannot be used, or the API's address not be listened on.
     """
-    with _only_one(settings.state_dir):
+    with only_one(settings.state_dir):
         asyncio.run(_serve(settings, greet))
 
 
 @contextlib.contextmanager
-def _only_one(state_dir: Path) -> Iterator[None]:
+def only_one(state_dir: Path) -> Iterator[None]:
     """Hold the state folder's lock. The kernel lets go of it however this process ends.
 
     Raises:
@@ -83,7 +83,7 @@ async def _serve(settings: Settings, greet: Callable[[], None]) -> None:
     secret = secretfile.load(settings.state_dir)
     site = site_of(settings, Access(_browsed_at(settings), settings.session_url, settings.sessions_locked, secret))
     store = WishStore(
-        _home(settings),
+        home_of(settings),
         settings.state_dir,
         WishTerms(
             site,
@@ -147,7 +147,7 @@ def _tokens(settings: Settings) -> TokenFile:
     return tokens
 
 
-def _home(settings: Settings) -> Home:
+def home_of(settings: Settings) -> Home:
     match settings.desired_state:
         case Path() as file:
             return FileHome(file)

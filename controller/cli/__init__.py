@@ -59,6 +59,8 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "serve": ("serve", "Run the controller in the foreground."),
         "service": ("service", "Run it as a systemd service."),
         "token": ("token", "Say who may call the API."),
+        "backup": ("backup", "Write all that the controller knows to a file."),
+        "restore": ("backup", "Put such a file back."),
         "doctor": ("doctor", "Check this machine, each finding with its mend."),
         "settings": ("offline", "Show every setting and where its value comes from."),
         "completion": ("completion", "Print a shell's completion of this command."),

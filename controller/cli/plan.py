@@ -74,8 +74,7 @@ def plan_command(
     if output != "table":
         print_data(told, output)
     elif problems:
-        for line in problem_lines(file, problems):
-            click.echo(line)
+        print_lines(*problem_lines(file, problems))
     else:
         show(told)
     if problems:
