@@ -26,11 +26,12 @@ from controller import main
 from controller.errors import MatlabManagerError
 from controller.settings import Settings
 from controller.store.history import History
+from controller.tokens import LOCK
 
 FORMAT = 1
 MANIFEST, WISH, SETTINGS, HISTORY = "manifest.json", "desired_state.yaml", "controller.yaml", "history.sqlite3"
 STATE = PurePosixPath("state")
-NOT_STATE = ("lock", f"{HISTORY}-wal", f"{HISTORY}-shm")
+NOT_STATE = ("lock", LOCK, f"{HISTORY}-wal", f"{HISTORY}-shm")
 """In the state folder, and of the moment only."""
 
 

@@ -57,4 +57,4 @@ def settings_file(config: Path | None) -> Path | None:
 
 
 def _kind(annotation: object) -> str:
-    return "PATH" if annotation is Path else "NUMBER" if annotation in (int, float) else "TEXT"
+    return "PATH" if annotation in (Path, Path | None) else "NUMBER" if annotation in (int, float) else "TEXT"

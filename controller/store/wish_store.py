@@ -29,7 +29,7 @@ from controller.errors import (
     WishInvalid,
     WishReadOnly,
 )
-from controller.model import DesiredState, Event
+from controller.model import EVERY_KIND, DesiredState, Event
 from controller.store import (
     Asked,
     Change,
@@ -208,7 +208,7 @@ class WishStore:
             approved = replace(offer, writer=f"{offer.writer}, approved by {writer}")
             await self._adopt(approved, self._seen or Found(None), approved=True)
             said = f"{writer}, of {offer.writer}: {pending.why}"
-            self._waiting.tell("Approved", said, self.current.generation)
+            self._waiting.tell("Approved", said, self.current.generation, writer)
             return self._known.state
 
         return await in_turn(self._lock, attempt, self._home.name)
@@ -222,7 +222,7 @@ class WishStore:
                 await self._persist(self._known.state, self._known.text, writer, self._seen or Found(None))
             await self._waiting.put(None)
             said = f"{writer}, of {offer.writer}: {pending.why}"
-            self._waiting.tell("Rejected", said, self.current.generation)
+            self._waiting.tell("Rejected", said, self.current.generation, writer)
 
         await in_turn(self._lock, attempt, self._home.name)
 
@@ -244,8 +244,10 @@ class WishStore:
     async def generation(self, number: int) -> tuple[Generation, Generation | None]:
         return await self._journal.generation(number)
 
-    async def events(self, user_id: int | None, after: int, limit: int) -> Sequence[Recorded]:
-        return await self._journal.events(user_id, after, limit)
+    async def events(
+        self, user_id: int | None, after: int, limit: int, kinds: Sequence[str] = EVERY_KIND
+    ) -> Sequence[Recorded]:
+        return await self._journal.events(user_id, after, limit, kinds)
 
     # ------------------------------------------------------------ the start
 
@@ -433,7 +435,7 @@ class WishStore:
             await self._waiting.put(None)
             if waited.text != offer.text:
                 said = f"{offer.writer} put another text in the place of what waited"
-                self._waiting.tell("Withdrawn", said, self.current.generation)
+                self._waiting.tell("Withdrawn", said, self.current.generation, offer.writer)
         return outcome.theirs
 
     async def _outcome(self, offer: Offer) -> Outcome:
@@ -463,7 +465,7 @@ class WishStore:
                 "desired state refused, the last good one stays in force",
                 extra={"pairs": {**self._where, **facts, "generation": self._known.state.generation}},
             )
-        self.record(Event("wish", "Refused", f"The file is not in force: {problems[0]}"))
+        self.record(Event("wish", "Refused", f"The file is not in force: {problems[0]}", writer=found.writer))
 
     async def _review(self) -> None:
         """Judge what waits against what is in force now; it goes on waiting unless there is nothing left of it."""
