@@ -14,6 +14,7 @@ import re
 import statistics
 import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import aiohttp
@@ -25,6 +26,8 @@ from tests.rig import Rig
 from tests.support import Lab, eventually
 
 USERS = 100
+STARTED = " action=start "
+"""In the controller's log, for each start that the engine has carried out."""
 
 
 async def measure(lab: Lab, pairs: int, idle: float, tell: Tell) -> None:
@@ -44,53 +47,45 @@ async def measure(lab: Lab, pairs: int, idle: float, tell: Tell) -> None:
 
 
 async def _create(rig: Rig, pairs: int) -> Figure:
-    """Alternately by the controller and by the bare SDK, so that the machine's moods hit both alike."""
-    await rig.start()
+    """Alternately by the controller and by the bare SDK, so that the machine's moods hit both alike; each when the
+    session before it has come to rest, for its start would take time from the next."""
+    await rig.start(MCM_API_RATE="0")  # one caller that measures is no flood
     api = floor.client()
     ours, bare = [], []
     for n in range(1, pairs + 2):
         spec = floor.prepared(rig.lab, 50 + n)
+        await _rest()
         began = time.perf_counter()
         await asyncio.to_thread(floor.run, api, spec, rig.lab.instance + "-floor")
-        between = time.perf_counter()
+        by_sdk = time.perf_counter() - began
+        await _rest()
+        began = time.perf_counter()
         status, body = await rig.create(n)
-        ended = time.perf_counter()
+        by_api = time.perf_counter() - began
         assert status == 201, body
         if n > 1:  # the first of each warms up
-            bare.append(between - began)
-            ours.append(ended - between)
+            bare.append(by_sdk)
+            ours.append(by_api)
     await _clear(rig)
-    ratio = statistics.median(o / b for o, b in zip(ours, bare, strict=True))
-    return Figure(
-        "create → running",
-        f"{_ms(ours)} ms",
-        f"{_ms(bare)} ms",
-        ratio,
-        f"{ratio:.2f} × (goal at most 1.10)",
-        ratio <= 1.10,
-    )
+    return _compared("create → running", ours, bare, lambda seconds: f"{1000 * seconds:.0f} ms")
 
 
 # ---------------------------------------------------------------- a hundred users
 
 
-async def _hundred(rig: Rig, pairs: int = 3) -> Figure:
-    """By turns on the bare SDK and by the file, each on a machine that the other has left; the last hundred stay."""
+async def _hundred(rig: Rig, pairs: int = 5) -> Figure:
+    """By turns on the bare SDK and by the file, each on a machine that the other has left; the last hundred stay.
+
+    Of several, because now and then one takes half as long again: on so busy a machine the kernel's lock on network
+    devices is held by somebody who gets no processor, while others spin for it.
+    """
     ours, bare = [], []
     for _ in range(pairs):
         await _clear(rig)
         bare.append(await _hundred_by_sdk(rig.lab))
         await _clear(rig)
         ours.append(await _hundred_by_file(rig))
-    ratio = statistics.median(o / b for o, b in zip(ours, bare, strict=True))
-    return Figure(
-        "100 users at once",
-        f"{statistics.median(ours):.1f} s",
-        f"{statistics.median(bare):.1f} s",
-        ratio,
-        f"{ratio:.2f} × (goal at most 1.10)",
-        ratio <= 1.10,
-    )
+    return _compared("100 users at once", ours, bare, lambda seconds: f"{seconds:.1f} s")
 
 
 async def _hundred_by_sdk(lab: Lab) -> float:
@@ -104,9 +99,11 @@ async def _hundred_by_sdk(lab: Lab) -> float:
 async def _hundred_by_file(rig: Rig) -> float:
     users = "users:\n" + "".join(f"  {n}: {{}}\n" for n in range(1, USERS + 1))
     text = re.sub(r"^users:.*\n", users, rig.wish.read_text(), flags=re.MULTILINE)
+    done = rig.log().count(STARTED) + USERS
     began = time.perf_counter()
     rig.wish.write_text(text)
-    await eventually(lambda: _running(rig, USERS), 600, every=0.25)
+    await eventually(lambda: rig.log().count(STARTED) == done, 600, every=0.1)  # asking the API takes time from it
+    await eventually(lambda: _running(rig, USERS))
     return time.perf_counter() - began
 
 
@@ -224,7 +221,13 @@ async def _clear(rig: Rig) -> None:
         await asyncio.gather(*(rig.destroy(user_id) for user_id in users[at : at + 10]))
     await asyncio.to_thread(_remove, rig.lab, rig.lab.instance + "-floor")
     await asyncio.sleep(5)
-    await eventually(lambda: psutil.cpu_percent(2) < 5, 60)
+    await _rest(2)
+
+
+async def _rest(seconds: float = 0.5) -> None:
+    """Until the machine was idle for so long."""
+    await asyncio.sleep(seconds)
+    await eventually(lambda: psutil.cpu_percent(seconds) < 5, 60)
 
 
 def _remove(lab: Lab, label: str) -> None:
@@ -233,5 +236,15 @@ def _remove(lab: Lab, label: str) -> None:
             pool.submit(container.remove, force=True)
 
 
-def _ms(seconds: list[float]) -> str:
-    return f"{1000 * statistics.median(seconds):.0f}"
+def _compared(what: str, ours: list[float], bare: list[float], told: Callable[[float], str]) -> Figure:
+    """Pairs of times, ours to be at most a tenth longer: the median of the ratios, and between which ones it lies."""
+    ratios = [o / b for o, b in zip(ours, bare, strict=True)]
+    ratio = statistics.median(ratios)
+    return Figure(
+        what,
+        told(statistics.median(ours)),
+        told(statistics.median(bare)),
+        ratio,
+        f"{ratio:.2f} × of {len(ratios)} from {min(ratios):.2f} to {max(ratios):.2f} (goal at most 1.10)",
+        ratio <= 1.10,
+    )

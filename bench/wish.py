@@ -2,12 +2,17 @@
 
 edit → action begun     from an editor's save to the engine call, debounce included         goal < 150 ms
 merge, 100 users        an edit meets fifty changes: read, merge, splice, read again        goal < 20 ms
+plan, 100 users         `matlabctl plan FILE --observed SEEN`, from its start to its exit   goal < 1 s
 """
 
 from __future__ import annotations
 
+import asyncio
+import json
 import re
 import statistics
+import subprocess
+import sys
 import time
 from datetime import datetime
 from types import MappingProxyType
@@ -15,10 +20,10 @@ from types import MappingProxyType
 from bench.figure import Figure, Tell
 from controller import merge, spec
 from controller.model import DesiredState, Wish
-from tests.rig import Rig
+from tests.rig import ROOT, Rig
 from tests.support import Lab, eventually
 
-EDITS, MERGES = 15, 100
+EDITS, MERGES, PLANS = 15, 100, 10
 USERS = range(1, 101)
 TEXT = (
     "# the lab\nversion: 1\ngeneration: 1\nusers:\n"
@@ -70,6 +75,32 @@ def merge_of_a_hundred() -> list[float]:
     return taken
 
 
+async def plan_of_a_hundred(rig: Rig) -> list[float]:
+    """Seconds of a fresh process that plans for a hundred users without a controller.
+
+    The controller must run and have somebody in its file: what is seen of this one is what is seen of each, so that
+    there is something to do for nearly all.
+    """
+    _, answer = await rig.call("GET", "/v1/users")
+    seen, file = rig.lab.folder / "seen.json", rig.lab.folder / "hundred.yaml"
+    users = [answer["users"][0] | {"user_id": n} for n in USERS]
+    seen.write_text(json.dumps({"users": users}))
+    rows = "".join(f"  {n}: {{}}\n" for n in USERS)
+    file.write_text(f"version: 1\nusers:\n{rows}...\n")
+    words = ("plan", str(file), "--observed", str(seen), "--config", str(rig.lab.folder / "controller.yaml"))
+
+    def planned() -> float:
+        command = [sys.executable, "-m", "controller", *words]
+        began = time.perf_counter()
+        done = subprocess.run(command, cwd=ROOT, env=rig.environment(), capture_output=True, text=True, check=False)
+        took = time.perf_counter() - began
+        assert done.returncode == 2, done.stderr
+        assert "for users 2-100." in done.stdout, done.stdout[-500:]
+        return took
+
+    return [await asyncio.to_thread(planned) for _ in range(PLANS)]
+
+
 def _figure(name: str, seconds: list[float], goal: float) -> Figure:
     median = 1000 * statistics.median(seconds)
     worst = f"worst {1000 * max(seconds):.0f} ms"
@@ -81,6 +112,8 @@ async def measure(lab: Lab, tell: Tell) -> None:
     await rig.start()
     try:
         tell(_figure("edit → action begun", await edit_to_action(rig), 150))
+        planned = _figure("plan, 100 users, cold start", await plan_of_a_hundred(rig), 1000)
     finally:
         await rig.close()
     tell(_figure("merge, 100 users, 50 differ", merge_of_a_hundred(), 20))
+    tell(planned)

@@ -19,10 +19,11 @@ from typing import Any, Protocol, assert_never
 from aiohttp import web
 
 from controller import entries, openapi, refresh, shapes, status, wishes
+from controller.caller import Scope
+from controller.doorkeeper import CALLER, Doorkeeper, writer
 from controller.endpoints import ENDPOINTS, LOG_LINES, MAX_LOG_LINES
 from controller.errors import EngineUnavailable, SessionConflict
 from controller.http import (
-    REQUEST_ID,
     Handlers,
     Refusal,
     answer,
@@ -115,15 +116,18 @@ class Effect:
     """The entry before the change."""
 
 
-def build_app(store: Wishes, observer: Observer, loop: Loop, site: Site, terms: Terms) -> web.Application:
+def build_app(
+    store: Wishes, observer: Observer, loop: Loop, site: Site, terms: Terms, doorkeeper: Doorkeeper
+) -> web.Application:
     """The API as an application; serve it with `http.Runner`."""
     api = _Api(store, observer, loop, site, terms)
-    app = web.Application(middlewares=[speak_json])
+    needs = {(each.method, each.path): each.need for each in ENDPOINTS}
+    app = web.Application(middlewares=[speak_json, doorkeeper.middleware(needs)])
     handlers = {
         **api.handlers,
         **wishes.handlers(store, loop),
         **refresh.handlers(store, terms.refresh_secret),
-        **openapi.handlers(site, terms.max_users, terms.version),
+        **openapi.handlers(site, terms.max_users, terms.version, doorkeeper.locked),
     }
     app.add_routes(web.route(each.method, each.path, handlers[each.name]) for each in ENDPOINTS)
     return app
@@ -214,13 +218,16 @@ class _Api:
 
     # ------------------------------------------------------------ /v1
 
-    async def users(self, _: web.Request) -> web.Response:
+    async def users(self, request: web.Request) -> web.Response:
         state, now = self._store.current, _now()
         views = {view.user_id: view for view in self._observer.views()}
         ids = sorted(views.keys() | state.users.keys())
         documents = [
-            status.user_document(
-                self._site, state, views.get(user_id) or self._observer.view(user_id), now, self._asked(user_id)
+            _for_whom(
+                request,
+                status.user_document(
+                    self._site, state, views.get(user_id) or self._observer.view(user_id), now, self._asked(user_id)
+                ),
             )
             for user_id in ids
         ]
@@ -231,7 +238,7 @@ class _Api:
         view = await self._look(user_id, HEALTH_AGE)
         if user_id not in self._store.current.users and status.own(view) is None:
             raise self._not_found(user_id)
-        return answer(self._document(view))
+        return answer(_for_whom(request, self._document(view)))
 
     async def declare(self, request: web.Request) -> web.Response:
         user_id = self._user_of(request)
@@ -279,7 +286,7 @@ class _Api:
                 state = state.with_entry(user_id, None if changes is None else replace(held or Wish(), **changes))
             return state
 
-        state = await self._store.amend(amend, f"api {request[REQUEST_ID]}")
+        state = await self._store.amend(amend, writer(request))
         note(request, generation=state.generation)
         for user_id in patches:
             self._loop.retry_now(user_id)
@@ -354,7 +361,7 @@ class _Api:
             was[:] = [wish]
             return change(wish)
 
-        state = await self._store.change(user_id, noted, f"api {request[REQUEST_ID]}")
+        state = await self._store.change(user_id, noted, writer(request))
         wanted = _asked(state.users.get(user_id))
         note(request, generation=state.generation)
         if not self._observer.engine.reachable:
@@ -538,6 +545,11 @@ class _Rows:
             if view.container is not None
         ]
         return json.dumps({"total": len(rows), "containers": rows, **status.staleness(engine, _now())}).encode()
+
+
+def _for_whom(request: web.Request, document: dict[str, Any]) -> dict[str, Any]:
+    """What opens a session is only for those who may change it, too."""
+    return document if request[CALLER].scope is Scope.WRITE else document | {"access_url": None, "ws_url": None}
 
 
 async def _session_asked_for(request: web.Request, closed: bool = False) -> tuple[str | None, dict[str, Any]]:

@@ -164,11 +164,15 @@ class _Reader:
                 path = path.replace(f"{{{each['name']}}}", str(self._resolved(each["schema"])["examples"][0]))
         lines = [["curl", *([] if method == "get" else ["-X", method.upper()]), self._origin + path]]
         for security in operation.get("security", []):
-            lines += [["-H", f"{self._secrets[name]['name']}: ..."] for name in security]
+            lines += [["-H", self._proof(name)] for name in security]
         example = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("example")
         if example:
             lines += [["-H", "Content-Type: application/json"], ["-d", json.dumps(example)]]
         return " \\\n  ".join(map(shlex.join, lines))
+
+    def _proof(self, name: str) -> str:
+        kind = self._secrets[name]
+        return f"{kind['name']}: ..." if "name" in kind else "Authorization: Bearer ..."
 
     def _parameters(self, parameters: list[Json]) -> Iterator[str]:
         if parameters:

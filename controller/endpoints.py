@@ -14,6 +14,8 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from controller import shapes
+from controller.caller import Scope
+from controller.doorkeeper import Need
 from controller.http import BODY_SECONDS, MAX_BODY
 from controller.refresh import MAX_PAYLOAD, PLAIN
 from controller.spec import MAX_USER_ID
@@ -74,7 +76,11 @@ class Endpoint:
     follow: tuple[tuple[str, str, str], ...] = ()
     """Endpoints that go on from its success: name, parameter, and where in this call its value stands."""
     secret: bool = False
-    """It asks for the webhook's secret."""
+    """It asks for the webhook's secret, and for no token."""
+    changes: bool | None = None
+    """Whether a token that may only read will not do; `None`: unless it is a GET."""
+    vital: bool = False
+    """It tells that the controller lives, and no more: to anybody, however often."""
 
     @property
     def named(self) -> str:
@@ -82,17 +88,36 @@ class Endpoint:
         return f"{self.method} {self.path}".translate(str.maketrans("{}", "<>"))
 
     @property
+    def need(self) -> Need:
+        if self.secret or self.vital:
+            return Need(None, counted=not self.vital)
+        changes = self.method != "GET" if self.changes is None else self.changes
+        return Need(Scope.WRITE if changes else Scope.READ)
+
+    @property
     def all_faults(self) -> Iterator[Fault]:
         yield from self.faults
         if self.body is not None:
             yield from of_any_body(self.body)
+        if self.need.scope is not None:
+            yield WITHOUT_TOKEN
+        if self.need.scope is Scope.WRITE:
+            yield READS_ONLY
         yield from COMMON
+        if self.need.counted:
+            yield TOO_MANY
 
 
 # ---------------------------------------------------------------- refusals
 
+WITHOUT_TOKEN = Fault(401, "unauthorized", "Tokens are on here, and this one is missing or wrong.")
+READS_ONLY = Fault(403, "forbidden", "The token may only read.")
+TOO_MANY = Fault(429, "too_many_requests", "This client calls too often; `Retry-After` says when it may again.")
 COMMON = (
     Fault(400, "bad_request", "This was not HTTP."),
+    Fault(403, "address_refused", "Calls from this address are not taken."),
+    Fault(403, "foreign_host", "`Host` is none of the names that this API goes by."),
+    Fault(403, "foreign_origin", "A page of another site made this call."),
     Fault(414, "uri_too_long", "The path is too long."),
     Fault(417, "expectation_failed", "An `Expect` other than `100-continue`."),
     Fault(431, "header_too_large", "A header is too long."),
@@ -150,6 +175,19 @@ def _listed(most: int, of: str) -> Query:
     return Query("limit", Annotated[int, Field(ge=1, le=most)], f"So many {of} at most.", LISTED)
 
 
+def _page(of: str) -> tuple[Query, ...]:
+    return (
+        Query("user_id", Annotated[int, Field(ge=1, le=MAX_USER_ID)], "Only what happened to this user."),
+        Query("after", Annotated[int, Field(ge=0, le=10**15)], "Only what happened after the one with this `id`.", 0),
+        _listed(MOST_EVENTS, of),
+    )
+
+
+WRONG_PAGE = (
+    WRONG_USER,
+    Fault(400, "invalid_after", "`after` is no whole number from 0 on."),
+    Fault(400, "invalid_limit", f"`limit` is no number from 1 to {MOST_EVENTS}."),
+)
 PATH = {
     "container_id": shapes.ContainerId,
     "user_id": shapes.UserId,
@@ -365,6 +403,7 @@ GROUPS: Mapping[str, tuple[Endpoint, ...]] = {
             (Answer(200, "Also for a text that is wrong.", shapes.TextPlanned),),
             (Fault(400, "invalid_text", "`text` is missing or no text."), UNKNOWN_FIELD, NO_ENGINE),
             Body(shapes.TextToPlan, {"text": "version: 1\nusers: {1: {}}\n...\n"}, limit=MAX_TEXT_BODY),
+            changes=False,
         ),
         Endpoint(
             "approve",
@@ -464,21 +503,18 @@ GROUPS: Mapping[str, tuple[Endpoint, ...]] = {
             "/v1/events",
             "What happened",
             (Answer(200, "The first ones after `after`, or without it the last ones.", shapes.Events),),
-            (
-                WRONG_USER,
-                Fault(400, "invalid_after", "`after` is no whole number from 0 on."),
-                Fault(400, "invalid_limit", f"`limit` is no number from 1 to {MOST_EVENTS}."),
-            ),
-            query=(
-                Query("user_id", Annotated[int, Field(ge=1, le=MAX_USER_ID)], "Only what happened to this user."),
-                Query(
-                    "after",
-                    Annotated[int, Field(ge=0, le=10**15)],
-                    "Only what happened after the event with this `id`.",
-                    0,
-                ),
-                _listed(MOST_EVENTS, "events"),
-            ),
+            WRONG_PAGE,
+            query=_page("events"),
+        ),
+        Endpoint(
+            "audit",
+            "GET",
+            "/v1/audit",
+            "Who changed what, from where, and why",
+            (Answer(200, "The first ones after `after`, or without it the last ones.", shapes.Audit),),
+            WRONG_PAGE,
+            query=_page("records"),
+            about="Every change of the desired state, and every call of the engine that changes something.",
         ),
         Endpoint(
             "refresh",
@@ -510,6 +546,7 @@ GROUPS: Mapping[str, tuple[Endpoint, ...]] = {
             "/healthz",
             "Whether the controller is alive",
             (Answer(200, "While it lives.", shapes.Alive),),
+            vital=True,
         ),
         Endpoint(
             "ready",

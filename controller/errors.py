@@ -53,6 +53,12 @@ class NotPersisted(MatlabManagerError):
     hint = "Check that the folder of the desired state is writable and its disk not full, then repeat the call."
 
 
+class Overtaken(NotPersisted):
+    """Somebody else wrote each time before it could be written."""
+
+    hint = "Repeat the call later; `matlabctl history` and `git log` tell who writes so often."
+
+
 class WishReadOnly(MatlabManagerError):
     """The desired state is changed elsewhere, not here."""
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PlainSerializer, StringConstraints
 from pydantic.config import JsonDict
 from pydantic.fields import FieldInfo
+from pydantic_core import PydanticCustomError
 
 from controller.fence import place
 from controller.sizes import parse_size, show_size
@@ -51,6 +53,14 @@ def absolute_path(value: object) -> Path:
     return Path(text)
 
 
+def path_or_none(value: object) -> Path | None:
+    return None if value in ("", None) else absolute_path(value)
+
+
+OnOff = Annotated[Literal["auto", "on", "off"], BeforeValidator(on_or_off)]
+OptionalPath = Annotated[
+    Path | None, BeforeValidator(path_or_none), PlainSerializer(lambda path: str(path or ""), when_used="json")
+]
 Whole = Annotated[int, BeforeValidator(_number_only)]
 Number = Annotated[float, BeforeValidator(_number_only)]
 Folder = Annotated[Path, BeforeValidator(absolute_path)]
@@ -59,6 +69,44 @@ Line = Annotated[str, StringConstraints(min_length=1, max_length=4096, pattern=r
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$")]
 
 NAME_RULE = "1 to 63 letters, digits, `-`, `_` and `.`, with a letter or digit at both ends"
+
+
+def words(text: str) -> tuple[str, ...]:
+    """What a setting lists, with spaces or commas between."""
+    return tuple(text.replace(",", " ").split())
+
+
+def networks(value: object) -> str:
+    text = str(value)
+    for each in words(text):
+        ipaddress.ip_network(each)
+    return text
+
+
+def host_names(value: object) -> str:
+    text = str(value)
+    for each in words(text):
+        if re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?", each, re.ASCII) is None:
+            ipaddress.ip_address(each)
+    return text
+
+
+def is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def is_loopback(host: str) -> bool:
+    return ipaddress.ip_address(host).is_loopback if is_address(host) else host == "localhost"
+
+
+def clash(sentence: str, *settings: str | tuple[str, ...]) -> PydanticCustomError:
+    """A fault in how settings, or the keys that these paths lead to, stand to one another; the sentence says it all."""
+    paths = [(each,) if isinstance(each, str) else each for each in settings]
+    return PydanticCustomError("clash", "{sentence}", {"sentence": sentence, "paths": paths})
 
 
 def setting(default: Any, words: str, allowed: str, **rules: Any) -> Any:

@@ -13,6 +13,7 @@ import re
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from http import HTTPStatus
 from typing import Any
 
 from aiohttp import http_exceptions, web
@@ -40,8 +41,12 @@ MAX_LINE = 4 * MAX_TARGET
 """Bytes of a first line that are read at all: what is a little too long still gets a request id and a log line."""
 BODY_SECONDS = 8.0
 """With what closing the connection takes, a stalled body is answered within 10."""
-SHUTDOWN_SECONDS = 1.0
-"""So long an answer under way may take to finish when the controller stops."""
+HEAD_SECONDS = 8.0
+"""So long a new connection may take until its first request has a head."""
+IDLE_SECONDS = 75.0
+"""So long one may go on without a request, or with half a head of one; proxies let go of it earlier."""
+CONNECTIONS = 500
+"""At the same time, unless the operator says otherwise."""
 JSON_TYPE = "application/json; charset=utf-8"
 
 REQUEST_ID: web.RequestKey[str] = web.RequestKey("request_id", str)
@@ -60,6 +65,11 @@ class Refusal(Exception):
         super().__init__(error)
         self.status = status
         self.body = {"error": error, "code": code, **more}
+        self.headers: Mapping[str, str] = {}
+
+    def with_headers(self, headers: Mapping[str, str]) -> Refusal:
+        self.headers = headers
+        return self
 
 
 # ---------------------------------------------------------------- answers
@@ -117,7 +127,9 @@ def from_framework(error: web.HTTPException, request_id: str) -> web.StreamRespo
 def _from_error(error: Exception, request_id: str) -> web.Response:
     match error:
         case Refusal():
-            return answer({**error.body, "request_id": request_id}, error.status)
+            refused = answer({**error.body, "request_id": request_id}, error.status)
+            refused.headers.update(error.headers)
+            return refused
         case MatlabManagerError():
             body: dict[str, object] = {"error": str(error), "code": error.code}
             if error.hint:
@@ -284,11 +296,13 @@ def _finite(text: str) -> float:
 class Runner(web.AppRunner):
     """Serves an application so that what aiohttp answers before the application is asked is JSON, too."""
 
-    def __init__(self, app: web.Application, shutdown_timeout: float) -> None:
+    def __init__(self, app: web.Application, shutdown_timeout: float, connections: int = CONNECTIONS) -> None:
+        self._most = connections
         super().__init__(
             app,
             access_log=None,
             auto_decompress=False,
+            keepalive_timeout=IDLE_SECONDS,
             lingering_time=1.0,
             max_line_size=MAX_LINE,
             shutdown_timeout=shutdown_timeout,
@@ -296,16 +310,58 @@ class Runner(web.AppRunner):
 
     async def _make_server(self) -> web.Server:
         plain = await super()._make_server()
-        return _Server(_worded(plain.request_handler), request_factory=plain.request_factory, **self._kwargs)
+        server = _Server(_worded(plain.request_handler), request_factory=plain.request_factory, **self._kwargs)
+        server.most = self._most
+        return server
 
 
 class _Server(web.Server):
+    most = CONNECTIONS
+
     def __call__(self) -> web.RequestHandler:
         return _Connection(self, loop=self._loop, **self._kwargs)
 
 
 class _Connection(web.RequestHandler):
-    __slots__ = ()
+    """aiohttp's, which would wait an hour for the head of a request, and take as many connections as come."""
+
+    __slots__ = ("_head", "_server")
+
+    def __init__(self, server: _Server, **options: Any) -> None:
+        super().__init__(server, **options)
+        self._server = server
+        self._head: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        if len(self._server.connections) > self._server.most:
+            self._turn_away(503, "too_many_connections", "Too many connections are open; come again in a moment.")
+        else:
+            self._head = asyncio.get_running_loop().call_later(HEAD_SECONDS, self._headless)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        if self._head is not None:
+            self._head.cancel()
+        super().connection_lost(exc)
+
+    def _headless(self) -> None:
+        """Whoever sends a first request line by line for ever holds a connection for nothing."""
+        if self._request_count == 0:
+            self._turn_away(408, "request_timeout", f"No request came within {HEAD_SECONDS:g} seconds.")
+
+    def _turn_away(self, status: int, code: str, sentence: str) -> None:
+        """Answer what asked nothing yet."""
+        body = json.dumps({"error": sentence, "code": code, "request_id": _new_id()}).encode() + b"\n"
+        head = [
+            f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
+            f"Content-Type: {JSON_TYPE}",
+            f"Content-Length: {len(body)}",
+            "Retry-After: 1",
+            "Connection: close",
+        ]
+        if isinstance(self.transport, asyncio.Transport):
+            self.transport.write("\r\n".join([*head, "", ""]).encode() + body)
+        self.force_close()
 
     def handle_error(
         self,

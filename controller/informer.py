@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 PROBES_AT_ONCE = 24
 PATIENCE = 0.1
 """Seconds that a round of ready sessions is left before their answers are looked for."""
+STARTING = timedelta(minutes=1)
+"""A session that is not ready by then is broken, not starting."""
 USAGE_EVERY = 10.0
 KNOCK_FIRST, KNOCK_LAST = 0.25, 5.0
 """Seconds."""
@@ -173,7 +175,9 @@ class Informer:
         if not _same_run(before.container, container):
             view = replace(view, probe=None, ready_since=None, usage=None)
             if container is not None and container.phase is Phase.RUNNING:
-                self._due.add_after(user_id, self._times.until_ready)  # no session is up in less
+                self._put(view)
+                self._due.add_after(user_id, self._until_first_try(container))
+                return
         self._put(view)
 
     def report(self, user_id: int, progress: Progress) -> None:
@@ -287,16 +291,29 @@ class Informer:
                 )
             )
             self._queue.add(user_id)
-        self._due.add_after(user_id, self._until_next_round() if probe.ready else self._until_next_try(probe, took))
+        self._due.add_after(
+            user_id, self._until_next_round() if probe.ready else self._until_next_try(asked, probe, took)
+        )
 
     def _until_next_round(self) -> float:
         """Seconds. Ready sessions are asked together: a hundred wake-ups one by one cost three times the CPU."""
         return self._times.once_ready - asyncio.get_running_loop().time() % self._times.once_ready
 
-    def _until_next_try(self, probe: Probe, took: float) -> float:
-        """Seconds. Sessions that let us wait for their answer must not take all probers from the others; and where a
-        hundred start at once, each takes long, and asking all of them all the time would make it longer."""
-        return min(max(self._times.until_ready, 4 * took, probe.unchanged_seconds / 2), self._times.once_ready)
+    def _until_first_try(self, container: Container) -> float:
+        """Seconds. No session is up in less than the shortest time; those that start at once share the processors, and
+        asking any of them early takes time from all."""
+        begun = self.now() - STARTING
+        starting = sum(
+            v.ready_since is None and v.container is not None and _runs_since(v.container, begun)
+            for v in self._users.values()
+        )
+        in_turn = self._times.until_ready * starting / (2 * container.host_cpus)
+        return min(max(self._times.until_ready, in_turn), self._times.once_ready)
+
+    def _until_next_try(self, container: Container, probe: Probe, took: float) -> float:
+        """Seconds. Sessions that let us wait for their answer must not take all probers from the others."""
+        first = self._until_first_try(container)
+        return min(max(first, 4 * took, probe.unchanged_seconds / 2), self._times.once_ready)
 
     async def _measure(self, containers: Sequence[Container]) -> None:
         try:
@@ -359,6 +376,10 @@ class Informer:
 def _younger(moment: datetime | None, seconds: float) -> bool:
     """What lies in the future has no age: the clock was set back since."""
     return moment is not None and timedelta(0) <= datetime.now(UTC) - moment <= timedelta(seconds=seconds)
+
+
+def _runs_since(container: Container, moment: datetime) -> bool:
+    return container.phase is Phase.RUNNING and container.started_at is not None and container.started_at > moment
 
 
 def _longer(wait: float) -> float:

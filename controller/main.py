@@ -10,20 +10,19 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from aiohttp import web
-
 from controller import brake, policy, secretfile
 from controller.access import Access
 from controller.api import Terms, build_app
+from controller.doorkeeper import Door, Doorkeeper
 from controller.engine.docker import DockerEngine
 from controller.errors import AlreadyRunning, SettingsInvalid
-from controller.http import Runner
 from controller.informer import Informer, Ports, ProbeTimes
+from controller.listener import Certificate, listening
 from controller.probes import Prober
 from controller.reconciler import Pace, Reconciler
 from controller.settings import ElsewhereSettings, GitSettings, Settings
@@ -34,12 +33,11 @@ from controller.store.home import Home
 from controller.store.sqlite_home import SqliteHome
 from controller.store.weighing import WishTerms
 from controller.store.wish_store import WishStore
+from controller.tokens import TokenFile
 from controller.workqueue import WorkQueue
 
 log = logging.getLogger(__name__)
 
-SHUTDOWN_SECONDS = 1.0
-"""What an answer under way may take to finish when the controller stops."""
 CHANGES_BESIDE_STARTS = 16
 """Threads for stops, removals and updates, so that they never wait for starts."""
 
@@ -51,12 +49,12 @@ def serve(settings: Settings, greet: Callable[[], None]) -> None:
         AlreadyRunning: another controller holds the state folder.
         SettingsInvalid: a folder cannot be used, or the API's address not be listened on.
     """
-    with _only_one(settings.state_dir):
+    with only_one(settings.state_dir):
         asyncio.run(_serve(settings, greet))
 
 
 @contextlib.contextmanager
-def _only_one(state_dir: Path) -> Iterator[None]:
+def only_one(state_dir: Path) -> Iterator[None]:
     """Hold the state folder's lock. The kernel lets go of it however this process ends.
 
     Raises:
@@ -85,7 +83,7 @@ async def _serve(settings: Settings, greet: Callable[[], None]) -> None:
     secret = secretfile.load(settings.state_dir)
     site = site_of(settings, Access(_browsed_at(settings), settings.session_url, settings.sessions_locked, secret))
     store = WishStore(
-        _home(settings),
+        home_of(settings),
         settings.state_dir,
         WishTerms(
             site,
@@ -124,17 +122,33 @@ async def _serve(settings: Settings, greet: Callable[[], None]) -> None:
         version("matlab-container-manager"),
         secretfile.refresh_secret(settings.state_dir),
     )
-    app = build_app(store, informer, reconciler, site, terms)
+    door = Door(
+        settings.api_locked,
+        settings.api_hosts,
+        any_address=not settings.api_alone,
+        allow=settings.api_networks,
+        rate=settings.api_rate,
+        burst=settings.api_burst,
+    )
+    app = build_app(store, informer, reconciler, site, terms, Doorkeeper(door, _tokens(settings)))
     try:
-        async with _listening(app, settings):
+        async with listening(app, settings) as certificate:
             greet()
-            await _until_told_to_stop(store, informer, reconciler)
+            await _until_told_to_stop(store, informer, reconciler, certificate)
     finally:
         await engine.close()
         await store.close()
 
 
-def _home(settings: Settings) -> Home:
+def _tokens(settings: Settings) -> TokenFile:
+    """Where calls need one, this machine's own commands have theirs."""
+    tokens = TokenFile(settings.state_dir)
+    if settings.api_locked and tokens.add_local():
+        log.warning("calls need a token: one was made that may do everything", extra={"pairs": {"file": tokens.local}})
+    return tokens
+
+
+def home_of(settings: Settings) -> Home:
     match settings.desired_state:
         case Path() as file:
             return FileHome(file)
@@ -147,7 +161,9 @@ def _home(settings: Settings) -> Home:
             raise AssertionError(other)  # the settings' own check lets nothing else pass
 
 
-async def _until_told_to_stop(store: WishStore, informer: Informer, reconciler: Reconciler) -> None:
+async def _until_told_to_stop(
+    store: WishStore, informer: Informer, reconciler: Reconciler, certificate: Certificate | None
+) -> None:
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -157,28 +173,12 @@ async def _until_told_to_stop(store: WishStore, informer: Informer, reconciler: 
             tasks.create_task(store.run(), name="store"),
             tasks.create_task(reconciler.run(), name="reconciler"),
             tasks.create_task(informer.run(reconciler.resync), name="informer"),
+            *([tasks.create_task(certificate.follow(), name="certificate")] if certificate else []),
         ]
         await stop.wait()
         log.info("controller stops", extra={"pairs": {"sessions": "stay"}})
         for part in parts:
             part.cancel()
-
-
-@contextlib.asynccontextmanager
-async def _listening(app: web.Application, settings: Settings) -> AsyncIterator[None]:
-    runner = Runner(app, SHUTDOWN_SECONDS)
-    await runner.setup()
-    try:
-        try:
-            await web.TCPSite(runner, settings.api_host, settings.api_port).start()
-        except OSError as error:
-            raise SettingsInvalid(
-                f"The API cannot listen on {settings.api_host}:{settings.api_port}: {os.strerror(error.errno or 0)}. "
-                "Stop what listens there, or set MCM_API_PORT."
-            ) from error
-        yield
-    finally:
-        await runner.cleanup()
 
 
 def _reached_at(settings: Settings) -> str:

@@ -403,6 +403,15 @@ class Event:
     user_id: int | None = None
     generation: int | None = None
     container: str | None = None
+    writer: str = ""
+    """Whose doing it was; empty: the controller's own."""
+    before: int | None = None
+    """The generation that was in force, where this made `generation` of it."""
+
+
+EVERY_KIND = ("wish", "conflict", "brake", "action", "session", "engine")
+AUDITED = EVERY_KIND[:4]
+"""Kinds of events that are a change of the desired state, or of a container by us."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,21 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaV
 from pydantic_core import core_schema
 
 from controller import docspage, shapes
-from controller.endpoints import COMMON, ENDPOINTS, GROUPS, PATH, Answer, Body, Endpoint, Fault, Query, of_any_body
+from controller.endpoints import (
+    COMMON,
+    ENDPOINTS,
+    GROUPS,
+    PATH,
+    READS_ONLY,
+    TOO_MANY,
+    WITHOUT_TOKEN,
+    Answer,
+    Body,
+    Endpoint,
+    Fault,
+    Query,
+    of_any_body,
+)
 from controller.http import Handlers, encoded_answer
 from controller.refresh import PLAIN
 from controller.spec import container_name
@@ -52,13 +66,19 @@ SECRET = {
     "name": PLAIN[0],
     "description": "Forges may send it in their own way, or sign the body with it.",
 }
+TOKEN = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "Where the operator's settings ask for one: `matlabctl token create` makes it, to read or to write.",
+}
+RETRY_AFTER = {"description": "Seconds.", "required": True, "schema": {"type": "integer", "minimum": 1}}
 _HEADERS = {"X-Request-ID": {"$ref": "#/components/headers/RequestId"}}
 
 
-def handlers(site: Site, max_users: int, version: str) -> Handlers:
+def handlers(site: Site, max_users: int, version: str, locked: bool) -> Handlers:
     @functools.cache
     def described() -> Json:
-        return document(site, max_users, version)
+        return document(site, max_users, version, locked=locked)
 
     @functools.cache
     def encoded() -> bytes:
@@ -80,13 +100,13 @@ def _origin(request: web.Request) -> str:
     return f"{request.scheme}://{request.host if re.fullmatch(HOST, request.host) else 'localhost:8080'}"
 
 
-def document(site: Site, max_users: int, version: str) -> Json:
-    """The whole of it."""
+def document(site: Site, max_users: int, version: str, *, locked: bool = False) -> Json:
+    """The whole of it. `locked`: calls need a token here."""
     schemas = _Schemas()
     paths: dict[str, Json] = {}
     for tag, endpoints in GROUPS.items():
         for each in endpoints:
-            paths.setdefault(each.path, {})[each.method.lower()] = {"tags": [tag], **_operation(each, schemas)}
+            paths.setdefault(each.path, {})[each.method.lower()] = {"tags": [tag], **_operation(each, schemas, locked)}
     return {
         "openapi": "3.1.0",
         "info": {"title": "MATLAB Container Manager", "version": version, "description": ABOUT},
@@ -97,7 +117,7 @@ def document(site: Site, max_users: int, version: str) -> Json:
             "schemas": _settled(schemas.components, site, max_users),
             "responses": {str(status): _refusal(faults) for status, faults in _SHARED.items()},
             "headers": {"RequestId": REQUEST_ID},
-            "securitySchemes": {"refresh": SECRET},
+            "securitySchemes": {"refresh": SECRET, "token": TOKEN},
         },
     }
 
@@ -129,7 +149,7 @@ def _numbers_to(most: int) -> str:
 # ---------------------------------------------------------------- one endpoint
 
 
-def _operation(endpoint: Endpoint, schemas: _Schemas) -> Json:
+def _operation(endpoint: Endpoint, schemas: _Schemas, locked: bool) -> Json:
     path = [
         {"name": name, "in": "path", "required": True, "schema": schemas.of(PATH[name])}
         for name in re.findall(r"{(\w+)}", endpoint.path)
@@ -144,6 +164,8 @@ def _operation(endpoint: Endpoint, schemas: _Schemas) -> Json:
         found["requestBody"] = _body(endpoint.body, schemas)
     if endpoint.secret:
         found["security"] = [{"refresh": []}]
+    elif locked and endpoint.need.scope is not None:
+        found["security"] = [{"token": []}]
     found["responses"] = {
         **{str(each.status): _answer(each, endpoint, schemas) for each in endpoint.answers},
         **{str(status): _refusals(status, group) for status, group in _by_status(endpoint.all_faults).items()},
@@ -184,7 +206,7 @@ def _by_status(faults: Iterable[Fault]) -> dict[int, tuple[Fault, ...]]:
     return {status: tuple(group) for status, group in groupby(ordered, key=lambda fault: fault.status)}
 
 
-_SHARED = _by_status([*of_any_body(Body(dict)), *COMMON])
+_SHARED = _by_status([*of_any_body(Body(dict)), WITHOUT_TOKEN, READS_ONLY, *COMMON, TOO_MANY])
 """What most calls with a body may meet, said once."""
 
 
@@ -200,7 +222,7 @@ def _refusal(faults: tuple[Fault, ...]) -> Json:
     lines = [f"- {f'`{fault.code}`: ' if fault.code else ''}{fault.when}" for fault in faults]
     return {
         "description": "\n".join(lines),
-        "headers": _HEADERS,
+        "headers": _HEADERS | ({"Retry-After": RETRY_AFTER} if faults[0].status == TOO_MANY.status else {}),
         "content": {"application/json": {"schema": {**told, **known}}},
     }
 

@@ -7,7 +7,6 @@ The models below are the only description of a setting: error sentences, `matlab
 from __future__ import annotations
 
 import difflib
-import ipaddress
 import math
 import os
 import re
@@ -29,9 +28,9 @@ from pydantic import (
     model_validator,
 )
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticCustomError
 
 from controller import policy
+from controller.api_settings import ApiSettings
 from controller.fence import Reach, licence_server, place
 from controller.fields import (
     NAME_RULE,
@@ -39,11 +38,14 @@ from controller.fields import (
     Line,
     Name,
     Number,
+    OnOff,
     Size,
     Whole,
     absolute_path,
     allowed_text,
-    on_or_off,
+    clash,
+    is_address,
+    is_loopback,
     page_address,
     place_text,
     seconds,
@@ -244,7 +246,7 @@ class ElsewhereSettings(BaseModel):
     @model_validator(mode="after")
     def _one_of_them(self) -> Self:
         if (self.git is None) == (self.sqlite is None):
-            raise _clash(f"desired_state must be {allowed_text(field_at(('desired_state',)))}", "desired_state")
+            raise clash(f"desired_state must be {allowed_text(field_at(('desired_state',)))}", "desired_state")
         return self
 
 
@@ -252,19 +254,9 @@ def _file_or_elsewhere(value: object) -> object:
     return value if isinstance(value, Mapping | ElsewhereSettings) else absolute_path(value)
 
 
-class Settings(BaseModel):
+class Settings(ApiSettings):
     """Every operator setting, valid as a whole. Paths are absolute."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
-
-    api_host: str = setting("127.0.0.1", "Address that the API listens on.", "`localhost` or an IP address")
-    api_port: Whole = whole(8080, "TCP port that the API listens on.", 1, 65535)
-    insecure: bool = setting(
-        False,
-        "Allow what other machines can reach to ask nobody who they are: the API on such an `api_host`, sessions on "
-        "such a `bind_address` without `session_tokens`.",
-        "true or false",
-    )
     desired_state: Annotated[
         Annotated[Path, Tag("[file]")] | Annotated[ElsewhereSettings, Tag("[elsewhere]")],
         Discriminator(lambda value: "[file]" if isinstance(value, Path) else "[elsewhere]"),
@@ -290,7 +282,7 @@ class Settings(BaseModel):
     bind_address: str = setting(
         "127.0.0.1", "Address of the engine's host that session ports are published on.", "an IP address"
     )
-    session_tokens: Annotated[Literal["auto", "on", "off"], BeforeValidator(on_or_off)] = setting(
+    session_tokens: OnOff = setting(
         "auto",
         "Whether a session opens only with a token of its own, which `GET /v1/users/<n>` tells: `auto` is on where "
         "`bind_address` or `session_url` leads other machines there. It holds for containers made from then on.",
@@ -417,12 +409,6 @@ class Settings(BaseModel):
                 return str(path)
 
     @property
-    def api_url(self) -> str:
-        """Where a client on this machine finds the API."""
-        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.api_host, self.api_host)  # noqa: S104
-        return f"http://[{host}]:{self.api_port}" if ":" in host else f"http://{host}:{self.api_port}"
-
-    @property
     def reach(self) -> Reach:
         """What sessions may reach through the network."""
         servers = (licence_server(profile.licence) for profile in self.profiles.values())
@@ -435,21 +421,38 @@ class Settings(BaseModel):
         if self.session_tokens != "auto":
             return self.session_tokens == "on"
         proxied = urlsplit(self.session_url).hostname
-        return not (_is_loopback(self.bind_address) and (proxied is None or _is_loopback(proxied)))
+        return not (is_loopback(self.bind_address) and (proxied is None or is_loopback(proxied)))
+
+    @property
+    def api_locked(self) -> bool:
+        """Whether calls of the API need a token."""
+        if self.api_tokens != "auto":
+            return self.api_tokens == "on"
+        return self.reached_by_others and not self.insecure
+
+    @property
+    def reached_by_others(self) -> bool:
+        """Whether other machines reach the API, or sessions on their ports."""
+        return not (self.api_alone and is_loopback(self.bind_address))
 
     @model_validator(mode="after")
     def _addresses_are_safe(self) -> Self:
         for name, host in (("api_host", self.api_host), ("bind_address", self.bind_address)):
-            if not (_is_address(host) or (host == "localhost" and name == "api_host")):
-                raise _clash(f"{name} cannot be '{host}': it must be {allowed_text(field_at((name,)))}", name)
-            if _is_loopback(host) or self.insecure or (name == "bind_address" and self.sessions_locked):
+            if not (is_address(host) or (host == "localhost" and name == "api_host")):
+                raise clash(f"{name} cannot be '{host}': it must be {allowed_text(field_at((name,)))}", name)
+            if is_loopback(host) or self.insecure:
                 continue
-            tokens = ", session_tokens" if name == "bind_address" else ""
-            raise _clash(
-                f"{name} {host} would let other machines in without asking who they are; "
-                f"use a loopback address{tokens}, or set insecure if that is what you want",
-                name,
-            )
+            closed = self.api_locked or (name == "api_host" and self.api_alone)
+            open_doors = [] if closed else ["api_tokens"]
+            if name == "bind_address" and not self.sessions_locked:
+                open_doors.append("session_tokens")
+            if open_doors:
+                raise clash(
+                    f"{name} {host} would let other machines in without asking who they are; use a loopback address, "
+                    f"leave {' and '.join(open_doors)} on, or set insecure if that is what you want",
+                    name,
+                    *open_doors,
+                )
         return self
 
     @model_validator(mode="after")
@@ -457,16 +460,16 @@ class Settings(BaseModel):
         http, ws = (range(base + 1, base + self.max_users + 1) for base in (self.http_port_base, self.ws_port_base))
         for name, ports in (("http_port_base", http), ("ws_port_base", ws)):
             if ports[-1] > 65535:
-                raise _clash(f"{name} leaves no ports for {self.max_users} users: the last would be {ports[-1]}", name)
+                raise clash(f"{name} leaves no ports for {self.max_users} users: the last would be {ports[-1]}", name)
             if self.api_port in ports:
-                raise _clash(
+                raise clash(
                     f"api_port {self.api_port} lies among the session ports {_show(ports)} "
                     f"({name} plus 1 to max_users); move one of them",
                     "api_port",
                     name,
                 )
         if max(http[0], ws[0]) <= min(http[-1], ws[-1]):
-            raise _clash(
+            raise clash(
                 f"the page ports {_show(http)} and the WebSocket ports {_show(ws)} meet; "
                 "move http_port_base and ws_port_base apart, or lower max_users",
                 "http_port_base",
@@ -479,7 +482,7 @@ class Settings(BaseModel):
         if self.default_profile not in self.profiles:
             names = ", ".join(self.profiles)
             hint = did_you_mean(self.default_profile, self.profiles)
-            raise _clash(
+            raise clash(
                 f"default_profile '{self.default_profile}' is not one of the profiles ({names}){hint}",
                 "default_profile",
             )
@@ -490,7 +493,7 @@ class Settings(BaseModel):
         for name, profile in self.profiles.items():
             for key, words in policy.broken_by(profile.profile, self.policy.rules):
                 rule = ("policy", "images") if key == "image" else ("policy", "per_session", key)
-                raise _clash(f"profile {name} has {key} {words}", ("profiles", name, key), rule)
+                raise clash(f"profile {name} has {key} {words}", ("profiles", name, key), rule)
         return self
 
 
@@ -531,27 +534,9 @@ def fields_at(path: tuple[str, ...]) -> Mapping[str, FieldInfo]:
             return Settings.model_fields
 
 
-def _clash(sentence: str, *settings: str | tuple[str, ...]) -> PydanticCustomError:
-    """A fault in how settings, or the keys that these paths lead to, stand to one another; the sentence says it all."""
-    paths = [(each,) if isinstance(each, str) else each for each in settings]
-    return PydanticCustomError("clash", "{sentence}", {"sentence": sentence, "paths": paths})
-
-
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(word, list(known), n=1)
     return f"; did you mean {close[0]}?" if close else ""
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
-
-
-def _is_loopback(host: str) -> bool:
-    return ipaddress.ip_address(host).is_loopback if _is_address(host) else host == "localhost"
 
 
 def _show(ports: range) -> str:

@@ -618,9 +618,41 @@ class HappenedEvent(TypedDict):
     user_id: int | None
     generation: int | None
     container: str | None
+    writer: str
+    """Whose doing it was; empty: the controller's own."""
+    before: int | None
+    """The generation that was in force, where this made `generation` of it."""
 
 
 @described
 class Events(TypedDict):
     events: list[HappenedEvent]
+    """Oldest first."""
+
+
+@described
+class AuditRecord(TypedDict):
+    id: int
+    at: datetime
+    who: str
+    """`controller`, or the writer: an API call with its token or user, `file`, a commit with its author."""
+    where: str
+    """An address, `this machine`, or `git`."""
+    kind: str
+    """`wish`, `conflict` or `brake`: the desired state; `action`: a call of the engine."""
+    what: str
+    """A word for programs: `Added`, `Changed`, `Removed`, `ActionDone`, `ActionFailed`, …"""
+    why: str
+    """From what to what, or for what reason."""
+    user_id: int | None
+    container: str | None
+    before: int | None
+    """The generation that was in force, where this made another one."""
+    generation: int | None
+    """The one that it made, or that it was done for."""
+
+
+@described
+class Audit(TypedDict):
+    records: list[AuditRecord]
     """Oldest first."""

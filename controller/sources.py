@@ -20,6 +20,9 @@ from controller.errors import SettingsInvalid
 from controller.fields import allowed_text
 from controller.settings import Settings, did_you_mean, environment_name, field_at, fields_at
 
+TOKEN_VARIABLE = "MCM_TOKEN"  # noqa: S105 - its name
+"""No setting: what `matlabctl` shows the API where that asks for a token."""
+
 
 @dataclass(frozen=True, slots=True)
 class LoadedSettings:
@@ -41,6 +44,7 @@ def load(file: Path | None, env: Mapping[str, str], flags: Mapping[str, object])
     origins |= {name: _in_file(file, lines, (name,)) for name in values}
     variables = {variable: name for name in Settings.model_fields if (variable := environment_name(name))}
     strangers = [name for name in env if name.startswith("MCM_") and not name.startswith("MCM_TEST_")]
+    strangers = [name for name in strangers if name != TOKEN_VARIABLE]
     faults = [
         f"environment: {name} is not a setting{did_you_mean(name, variables)}"
         for name in sorted(set(strangers) - set(variables))
@@ -89,7 +93,7 @@ def _read_file(file: Path) -> tuple[dict[str, Any], Lines]:
             raise SettingsInvalid(f"{file} line {line}: {'.'.join(path)} was already given in line {lines[path]}")
         lines[path] = line
     for name, field in Settings.model_fields.items():
-        if field.annotation is Path and isinstance(content.get(name), str):
+        if field.annotation in (Path, Path | None) and isinstance(content.get(name), str) and content[name]:
             content[name] = os.path.join(file.parent, os.path.expanduser(content[name]))
     match content.get("desired_state"):
         case str() as name:

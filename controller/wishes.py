@@ -14,9 +14,10 @@ from typing import Any, Protocol
 from aiohttp import web
 
 from controller import shapes, spec
+from controller.caller import hand_and_place
+from controller.doorkeeper import writer
 from controller.errors import NeedsApproval, NotPending, WishInvalid
 from controller.http import (
-    REQUEST_ID,
     Handlers,
     Refusal,
     answer,
@@ -25,11 +26,11 @@ from controller.http import (
     read_optional_object,
     refuse_unknown,
 )
-from controller.model import DesiredState, Wish
+from controller.model import AUDITED, DesiredState, Wish
 from controller.outlook import Step
 from controller.shapes import fields
 from controller.status import plain, timestamp
-from controller.store import Generation, Store, Texts
+from controller.store import Generation, Recorded, Store, Texts
 
 MAX_TEXT_BODY = 4 * spec.MAX_BYTES
 """Bytes: JSON may write a character in six, though hardly any text needs that."""
@@ -61,7 +62,7 @@ def handlers(store: Wishes, planner: Planner) -> Handlers:
         for each in (
             *(wishes.text, wishes.apply, wishes.plan, wishes.plan_text),
             *(wishes.approve, wishes.reject, wishes.pause, wishes.resume),
-            *(wishes.history, wishes.generation, wishes.rollback, wishes.events),
+            *(wishes.history, wishes.generation, wishes.rollback, wishes.events, wishes.audit),
         )
     }
 
@@ -82,7 +83,7 @@ class _Wishes:
         text, force = _text(body), body.get("force", False)
         if not isinstance(force, bool):
             raise Refusal(400, "invalid_force", "`force` must be true or false.")
-        return await self._changed(request, self._store.apply(text, _writer(request), force=force))
+        return await self._changed(request, self._store.apply(text, writer(request), force=force))
 
     async def plan(self, _: web.Request) -> web.Response:
         return answer(await self._planned(self._store.current))
@@ -109,7 +110,7 @@ class _Wishes:
     async def approve(self, request: web.Request) -> web.Response:
         pending_id = await _pending_id(request)
         try:
-            state = await self._store.approve(pending_id, _writer(request))
+            state = await self._store.approve(pending_id, writer(request))
         except NotPending as error:
             raise self._stale(error) from error
         except WishInvalid as error:
@@ -120,7 +121,7 @@ class _Wishes:
     async def reject(self, request: web.Request) -> web.Response:
         pending_id = await _pending_id(request)
         try:
-            await self._store.reject(pending_id, _writer(request))
+            await self._store.reject(pending_id, writer(request))
         except NotPending as error:
             raise self._stale(error) from error
         return answer({"generation": self._store.current.generation})
@@ -158,7 +159,7 @@ class _Wishes:
                 state = state.with_entry(user_id, replace(state.users[user_id], paused=paused))
             return state
 
-        state = await self._store.amend(amend, _writer(request))
+        state = await self._store.amend(amend, writer(request))
         note(request, generation=state.generation)
         paused_users = [user_id for user_id, wish in state.users.items() if wish.paused]
         return answer({"generation": state.generation, "paused": state.paused, "paused_users": paused_users})
@@ -185,7 +186,7 @@ class _Wishes:
         generation = body.get("generation")
         if type(generation) is not int or not 1 <= generation < 10**15:
             raise Refusal(400, "invalid_generation", "`generation` must be a whole number from 1 on.")
-        return await self._changed(request, self._store.rollback(generation, _writer(request)))
+        return await self._changed(request, self._store.rollback(generation, writer(request)))
 
     async def _changed(self, request: web.Request, change: Awaitable[DesiredState]) -> web.Response:
         try:
@@ -198,11 +199,12 @@ class _Wishes:
         return answer({"generation": state.generation})
 
     async def events(self, request: web.Request) -> web.Response:
-        user_id = _number(request, "user_id", 0, 1, spec.MAX_USER_ID) or None
-        after = _number(request, "after", 0, 0, 10**15)
-        limit = _number(request, "limit", LISTED, 1, MOST_EVENTS)
-        found = await self._store.events(user_id, after, limit)
+        found = await self._store.events(*_which(request))
         return answer({"events": [{"id": each.id, "at": timestamp(each.at), **asdict(each.event)} for each in found]})
+
+    async def audit(self, request: web.Request) -> web.Response:
+        found = await self._store.events(*_which(request), AUDITED)
+        return answer({"records": [_audited(each) for each in found]})
 
     def _told(self, generation: Generation) -> Json:
         return {
@@ -238,6 +240,24 @@ def _for_all(state: DesiredState) -> str:
     return spec.entry_text(Wish(profile=state.default_profile, paused=state.paused))
 
 
+def _audited(each: Recorded) -> Json:
+    event = each.event
+    who, where = hand_and_place(event.writer)
+    return {
+        "id": each.id,
+        "at": timestamp(each.at),
+        "who": who or ("controller" if event.kind == "action" else "not recorded"),
+        "where": where,
+        "kind": event.kind,
+        "what": event.reason,
+        "why": event.message.removeprefix(f"{event.writer}: "),
+        "user_id": event.user_id,
+        "container": event.container,
+        "before": event.before,
+        "generation": event.generation,
+    }
+
+
 def _invalid(error: WishInvalid) -> Refusal:
     return Refusal(422, error.code, "The text cannot be taken; nothing changed.", problems=_problems(error))
 
@@ -247,10 +267,6 @@ def _problems(error: WishInvalid) -> list[Json]:
 
 
 # ---------------------------------------------------------------- reading requests
-
-
-def _writer(request: web.Request) -> str:
-    return f"api {request[REQUEST_ID]}"
 
 
 def _text(body: Json) -> str:
@@ -277,6 +293,15 @@ def _user_ids(body: Json) -> list[int] | None:
     if not isinstance(ids, list) or not ids or not all(type(i) is int and 1 <= i <= spec.MAX_USER_ID for i in ids):
         raise Refusal(400, "invalid_user_id", "`user_ids` must list user ids; leave it out to mean everybody.")
     return sorted(set(ids))
+
+
+def _which(request: web.Request) -> tuple[int | None, int, int]:
+    """Of which user, after which event, how many."""
+    return (
+        _number(request, "user_id", 0, 1, spec.MAX_USER_ID) or None,
+        _number(request, "after", 0, 0, 10**15),
+        _number(request, "limit", LISTED, 1, MOST_EVENTS),
+    )
 
 
 def _number(request: web.Request, name: str, default: int, low: int, high: int) -> int:

@@ -251,6 +251,8 @@ class _Reader:
         offset = mark.index + self._shift
         if self._text[offset : offset + 1] == "\t":
             message = "a tab stands where lines are indented; YAML wants spaces"
+        elif error.problem == "did not find expected <document start>" and "\n..." in self._text[:offset]:
+            message = "this stands behind the line `...`, which ends the file; put it above that line"
         return Problem(mark.line + 1, mark.column + 1, message)
 
 

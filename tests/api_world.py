@@ -10,17 +10,20 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 from aiohttp import web
 
 from controller.api import Terms, build_app
+from controller.doorkeeper import Door, Doorkeeper
 from controller.http import Runner
 from controller.informer import Informer, Ports, ProbeTimes
 from controller.model import DesiredState, Probe, SessionHealth, SessionState, Wish
 from controller.reconciler import Pace, Reconciler
 from controller.target import Profile, Site
+from controller.tokens import TokenFile
 from controller.workqueue import WorkQueue
 from tests.documented import Documented
 from tests.fake_engine import FakeEngine
@@ -44,6 +47,10 @@ SITE = Site(
         "large": Profile("matlab-session:octave", 4, 8 * GIB, 4 * GIB, {}, None),
     },
 )
+
+
+UNLOCKED = Doorkeeper(Door(names=frozenset({"x"})), TokenFile(Path("/nonexistent")))
+"""Asks for no tokens; `x` is what tests that write HTTP by hand say in `Host`."""
 
 
 @functools.cache
@@ -118,13 +125,15 @@ async def api_world(
     real_store: Any = None,
     engine: FakeEngine | None = None,
     refresh_secret: str = "",
+    doorkeeper: Doorkeeper = UNLOCKED,
 ) -> AsyncIterator[ApiWorld]:
     engine, services, queue = engine or FakeEngine(), Services(), WorkQueue()
     store: Any = real_store or FakeStore(DesiredState(generation=1))
     prober: Any = services
     informer = Informer(engine, queue, prober, Ports(30000, 31000), ProbeTimes(0.02, 10), store.record)
     loop = Reconciler(engine, store, informer, queue, site, Pace(10, 30))
-    app = build_app(store, informer, loop, site, Terms(100, create_timeout, "1.0", refresh_secret))
+    terms = Terms(100, create_timeout, "1.0", refresh_secret)
+    app = build_app(store, informer, loop, site, terms, doorkeeper)
     runner = Runner(app, shutdown_timeout=1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -28,6 +28,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "why": ("detail", "Say why a session is as it is, and what is next."),
         "health": ("look", "Tell whether sessions can be used."),
         "events": ("follow", "Show what happened; -f follows."),
+        "audit": ("audit", "Show who changed what, from where, and why; -f follows."),
         "logs": ("follow", "Print what a session wrote; -f follows."),
         "open": ("browse", "Open a session's page in a browser."),
         "status": ("look", "Show how the running controller is doing."),
@@ -57,6 +58,9 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
     "Run": {
         "serve": ("serve", "Run the controller in the foreground."),
         "service": ("service", "Run it as a systemd service."),
+        "token": ("token", "Say who may call the API."),
+        "backup": ("backup", "Write all that the controller knows to a file."),
+        "restore": ("backup", "Put such a file back."),
         "doctor": ("doctor", "Check this machine, each finding with its mend."),
         "settings": ("offline", "Show every setting and where its value comes from."),
         "completion": ("completion", "Print a shell's completion of this command."),

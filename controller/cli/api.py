@@ -5,11 +5,14 @@ Asked directly, whatever proxy the environment names.
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import json
 import os
 import re
 import secrets
+import socket
+import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import wraps
@@ -20,9 +23,12 @@ from urllib.parse import urlencode, urlsplit
 
 import click
 
-from controller.cli.failures import Refused, Unreachable
+from controller.cli.failures import Refused, Unreachable, Wrong
 from controller.cli.flags import Command, config_flag, load_settings, server_flag
 from controller.logs import printable
+from controller.settings import Settings
+from controller.sources import TOKEN_VARIABLE
+from controller.tokens import local_token
 
 LOOK_TIMEOUT = 10.0
 """Seconds; an answer takes milliseconds."""
@@ -39,10 +45,16 @@ class Answer:
 
 
 class Api:
-    def __init__(self, server: str) -> None:
+    def __init__(self, server: str, token: str = "", certificate: Path | None = None) -> None:
+        """`certificate`: the controller's own, where it is known, in place of the authorities that this machine trusts.
+
+        Raises:
+            UsageError: there can be nothing at `server`.
+        """
         self.server = server
         self._person = _login()
-        self._kind, self._host, self._port = _address(server)
+        self._token = token
+        self._connect = _way_to(server, certificate)
 
     def get(self, path: str, key: str, **query: object) -> Json:
         """The answer's body, which has `key`; a query of `None` is left out.
@@ -62,12 +74,12 @@ class Api:
         return self._call(method, path, body, CHANGE_TIMEOUT)
 
     def _call(self, method: str, path: str, body: Json | None, timeout: float) -> Answer:
-        headers = {"Accept": "application/json", "X-Request-ID": self._caller()} | (
-            {} if body is None else {"Content-Type": "application/json"}
-        )
+        headers = {"Accept": "application/json", "X-Request-ID": self._caller()}
+        headers |= {} if body is None else {"Content-Type": "application/json"}
+        headers |= {"Authorization": f"Bearer {self._token}"} if self._token else {}
         raw = None if body is None else json.dumps(body).encode()
         try:
-            connection = self._kind(self._host, self._port, timeout=timeout)
+            connection = self._connect(timeout)
             connection.request(method, path, body=raw, headers=headers)
             response = connection.getresponse()
             content = json.loads(response.read())
@@ -99,9 +111,27 @@ def speaks(command: Command) -> Command:
     @config_flag
     @wraps(command)
     def with_api(*args: Any, server: str | None, config: Path | None, **rest: Any) -> Any:
-        return command(*args, api=Api(server or load_settings(config, {}).settings.api_url), **rest)
+        return command(*args, api=api_at(server, config), **rest)
 
     return with_api
+
+
+def api_at(server: str | None, config: Path | None) -> Api:
+    """The one that `--server` names, else the one that the settings lead to."""
+    return Api(server, _given_token()) if server else api_here(load_settings(config, {}).settings)
+
+
+def api_here(settings: Settings) -> Api:
+    """The controller of these settings, with this machine's own token where it may be read: no other gets to see it."""
+    token = _given_token() or (local_token(settings.state_dir) if settings.api_locked else "")
+    return Api(settings.api_url, token, settings.api_tls_cert)
+
+
+def _given_token() -> str:
+    given = os.environ.get(TOKEN_VARIABLE, "").strip()
+    if re.fullmatch(r"[!-~]*", given) is None:
+        raise Wrong(f"{TOKEN_VARIABLE} is no token.")
+    return given
 
 
 def _sentence(path: str, content: Json) -> str:
@@ -110,6 +140,8 @@ def _sentence(path: str, content: Json) -> str:
     if user and content.get("code") == "not_found":
         return f"User {user[1]} is not in the desired state; `matlabctl create {user[1]}` would give them a session."
     parts = dict.fromkeys(str(content[name]) for name in ("error", "details", "hint") if content.get(name))
+    if content.get("code") == "unauthorized":
+        parts |= {f"`matlabctl` takes the token from {TOKEN_VARIABLE}": None}
     return printable(" ".join(part if part.endswith((".", "!", "?")) else f"{part}." for part in parts))
 
 
@@ -122,12 +154,42 @@ def _login() -> str:
     return re.sub(r"[^A-Za-z0-9._-]", "_", name)[:64]
 
 
-def _address(server: str) -> tuple[Callable[..., HTTPConnection], str, int | None]:
+def _way_to(server: str, certificate: Path | None) -> Callable[[float], HTTPConnection]:
     try:
         url = urlsplit(server)
-        kind = {"http": HTTPConnection, "https": HTTPSConnection}[url.scheme]
-        if url.hostname and url.path in ("", "/"):
-            return kind, url.hostname, url.port
-    except (KeyError, ValueError):  # another scheme; a port that is none
-        pass
-    raise click.UsageError(f"--server must be an address such as http://127.0.0.1:8080, not '{server}'.")
+        host, port = url.hostname, url.port
+    except ValueError:  # a port that is none
+        host, port, url = None, None, urlsplit("")
+    match url.scheme:
+        case "unix" if not url.netloc and len(url.path) > 1:
+            return lambda timeout: _SocketConnection(url.path, timeout)
+        case "http" if host and url.path in ("", "/"):
+            return lambda timeout: HTTPConnection(host, port, timeout=timeout)
+        case "https" if host and url.path in ("", "/"):
+            trust = _trust(certificate)
+            return lambda timeout: HTTPSConnection(host, port, timeout=timeout, context=trust)
+        case _:
+            raise click.UsageError(f"--server must be an address such as http://127.0.0.1:8080, not '{server}'.")
+
+
+def _trust(certificate: Path | None) -> ssl.SSLContext:
+    """Of authorities, or of this one certificate, whatever name it is for: we know whose it is."""
+    trust = ssl.create_default_context()
+    if certificate is not None:
+        trust = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        trust.check_hostname = False
+        trust.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+        with contextlib.suppress(OSError):  # then nothing is trusted, and the handshake says so
+            trust.load_verify_locations(certificate)
+    return trust
+
+
+class _SocketConnection(HTTPConnection):
+    def __init__(self, path: str, timeout: float) -> None:
+        super().__init__("localhost", timeout=timeout)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)

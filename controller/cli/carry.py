@@ -28,7 +28,7 @@ def export_command(api: Api, file: Path | None, output: str) -> None:
     \b
     Examples:
       matlabctl export backup.yaml
-      matlabctl export | git hash-object --stdin
+      matlabctl export --server http://old:8080 | matlabctl import -
     """
     kept = dict(api.get("/v1/desired-state", "text"))
     kept["text"] = yamltext.with_end_mark(kept["text"])  # a text on a branch of git has none, and a copy may be cut off

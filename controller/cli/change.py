@@ -16,7 +16,7 @@ from controller.cli.api import Api, Json, speaks
 from controller.cli.crew import Deed, carry_out
 from controller.cli.flags import output_flag
 from controller.cli.users import Users, chosen, ids_of, spelled, users_argument
-from controller.cli.words import condition, moment, number
+from controller.cli.words import condition, moment
 
 WAIT = 120
 ENDED = (None, "created", "exited", "dead")
@@ -126,9 +126,9 @@ def destroy_command(api: Api, users: Users, wait: float, output: str, yes: bool)
     ids = users if users is not None else tuple(each["user_id"] for each in known)
     if not yes and sys.stdin.isatty() and sys.stdout.isatty() and ids:
         running = sum(each["observed"]["status"] == "running" for each in chosen(ids, known))
-        who = f"user {ids[0]}" if len(ids) == 1 else f"{number(len(ids), 'user')} ({spelled(ids)})"
+        what = f"container of user {ids[0]}" if len(ids) == 1 else f"containers of users {spelled(ids)}"
         ends = {0: "none runs", 1: "1 session runs and ends"}.get(running, f"{running} sessions run and end")
-        click.confirm(f"Remove the container of {who}? {ends[0].upper()}{ends[1:]}; files stay.", abort=True)
+        click.confirm(f"Remove the {what}? {ends[0].upper()}{ends[1:]}; files stay.", abort=True)
 
     carry_out(api, ids, Deed("removing", None, _gone), wait, output)
 

@@ -6,7 +6,6 @@ Works with and without a controller, and changes nothing.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import shutil
 import socket
@@ -20,7 +19,8 @@ from typing import Literal
 import click
 from psutil import virtual_memory
 
-from controller.cli.api import Api
+from controller.cli.api import api_here
+from controller.cli.failures import Refused
 from controller.cli.flags import config_flag, load_settings, output_flag
 from controller.cli.output import Row, print_data, print_table
 from controller.cli.users import spelled
@@ -105,14 +105,20 @@ def _findings(settings: Settings) -> Iterator[Finding]:
 
 
 def _controller(settings: Settings) -> Finding:
-    with contextlib.suppress(click.ClickException):  # nothing answers, or another program
-        status = Api(settings.api_url).get("/v1/status", "instance")
+    try:
+        status = api_here(settings).get("/v1/status", "instance")
         who = f"{status['version']} answers at {settings.api_url}, instance {status['instance']}"
         if status["instance"] == settings.instance:
             return Finding("controller", "ok", who)
         mend = "Set MCM_INSTANCE and MCM_API_PORT to those of the controller that is meant."
         return Finding("controller", "fault", f"{who}, and the settings here say {settings.instance}", mend)
-    if not _bindable(settings.api_host, settings.api_port):
+    except Refused as error:
+        if error.status == 401:
+            mend = "Run this as the controller's user, or set MCM_TOKEN."
+            return Finding("controller", "ok", f"what answers at {settings.api_url} wants a token", mend)
+    except click.ClickException:  # nothing answers, or another program
+        pass
+    if settings.api_socket is None and not _bindable(settings.api_host, settings.api_port):
         other = listener(settings.api_port) or "another process"
         mend = "End what listens there, or set MCM_API_PORT to another port."
         return Finding("controller", "fault", f"port {settings.api_port} is taken by {other}", mend)

@@ -15,6 +15,8 @@ from controller.sources import LoadedSettings, load
 
 Command = Callable[..., Any]
 
+USUAL = Path("controller.yaml")
+
 config_flag = click.option(
     "--config",
     type=click.Path(path_type=Path),
@@ -46,9 +48,13 @@ def settings_flags(command: Command) -> Command:
 
 def load_settings(config: Path | None, flags: dict[str, object]) -> LoadedSettings:
     """The settings in force for this command; `controller.yaml` of the working folder is used where it exists."""
-    usual = Path("controller.yaml")
-    return load(config or (usual if usual.exists() else None), os.environ, flags)
+    return load(settings_file(config), os.environ, flags)
+
+
+def settings_file(config: Path | None) -> Path | None:
+    """The one that was named, or the one of the working folder."""
+    return config or (USUAL if USUAL.exists() else None)
 
 
 def _kind(annotation: object) -> str:
-    return "PATH" if annotation is Path else "NUMBER" if annotation in (int, float) else "TEXT"
+    return "PATH" if annotation in (Path, Path | None) else "NUMBER" if annotation in (int, float) else "TEXT"

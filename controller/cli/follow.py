@@ -35,20 +35,22 @@ WINDOW = 1000
 def logs_command(api: Api, user: int, follow: bool, tail: int, output: str) -> None:
     """Print what a session's container wrote: its service, its interpreter's start and end.
 
+    With --follow, `-o json` is one object a line.
+
     \b
     Examples:
       matlabctl logs 7
       matlabctl logs 7 -f
       matlabctl logs 7 -n 1000 | grep -i error
     """
+    if follow and output == "yaml":
+        raise click.UsageError("--follow prints lines, or objects with -o json.")
     path = f"/v1/users/{user}/logs"
-    if output != "table":
-        if follow:
-            raise click.UsageError("--follow prints lines; leave -o out.")
+    if output != "table" and not follow:
         print_data(api.get(path, "lines", tail=tail), output)
         return
     seen = api.get(path, "lines", tail=max(tail, WINDOW))["lines"]
-    _print(seen[-tail:])
+    _print_log(user, seen[-tail:], output)
     try:
         while follow:
             linger(FOLLOW_SECONDS)
@@ -58,7 +60,7 @@ def logs_command(api: Api, user: int, follow: bool, tail: int, output: str) -> N
                 if error.status != 404:
                     raise
                 continue
-            _print(new_lines(seen, found))
+            _print_log(user, new_lines(seen, found), output)
             seen = found
     except KeyboardInterrupt:
         return
@@ -130,7 +132,10 @@ def new_lines(before: Sequence[str], now: Sequence[str]) -> Sequence[str]:
     return now
 
 
-def _print(lines: Sequence[str]) -> None:
+def _print_log(user: int, lines: Sequence[str], output: str) -> None:
     for line in lines:
-        click.echo(printable(line.expandtabs()))
+        if output == "json":
+            click.echo(json.dumps({"user_id": user, "line": line}, ensure_ascii=False))
+        else:
+            click.echo(printable(line.expandtabs()))
     sys.stdout.flush()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,13 +11,13 @@ from typing import Any
 import click
 
 from controller import spec
+from controller.cli.api import Json
 from controller.cli.failures import Wrong
 from controller.cli.flags import config_flag, load_settings, output_flag, settings_flags
-from controller.cli.output import is_wide, print_data, print_table
+from controller.cli.output import is_wide, print_data, print_lines, print_table
 from controller.cli.reference import reference_page
-from controller.cli.texts import wish_file
-from controller.errors import Problem, WishInvalid
-from controller.logs import printable
+from controller.cli.texts import problem_lines, wish_file
+from controller.errors import WishInvalid
 from controller.model import DesiredState, RunState
 from controller.settings import Settings, environment_name
 from controller.sites import read_wish
@@ -48,21 +48,18 @@ def validate_command(file: Path | None, config: Path | None, output: str) -> Non
             raw = stream.read(spec.MAX_BYTES + 1)
     except OSError as error:
         raise Wrong(f"{file} cannot be read: {error.strerror}.") from error
-    problems: tuple[Problem, ...] = ()
+    problems: Sequence[Json] = ()
     summary = ""
     try:
         summary = _summary(read_wish(raw, settings))
     except WishInvalid as error:
-        problems = error.problems
+        problems = [asdict(problem) for problem in error.problems]
     if output != "table":
-        listed = [asdict(problem) for problem in problems]
-        print_data({"file": str(file), "valid": not problems, "problems": listed}, output)
+        print_data({"file": str(file), "valid": not problems, "problems": list(problems)}, output)
     elif problems:
-        for problem in problems:
-            place = f"{problem.line}:{problem.column}:" if problem.line else ""
-            click.echo(printable(f"{file}:{place} {problem.message}"))
+        print_lines(*problem_lines(file, problems))
     else:
-        click.echo(printable(f"{file} is good: {summary}."))
+        print_lines(f"{file} is good: {summary}.")
     sys.exit(1 if problems else 0)
 
 

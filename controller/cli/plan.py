@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from controller.access import Access
-from controller.cli.api import Api, Json
+from controller.cli.api import Api, Json, api_at
 from controller.cli.failures import SOMETHING_TO_DO, Comparing, Wrong
 from controller.cli.flags import config_flag, load_settings, output_flag, server_flag
 from controller.cli.output import Row, print_data, print_lines, print_table
@@ -68,14 +68,13 @@ def plan_command(
         settings = load_settings(config, {}).settings
         told: Json = _offline(file or wish_file(settings), observed, settings)
     else:
-        api = Api(server or load_settings(config, {}).settings.api_url)
+        api = api_at(server, config)
         told = _of_now(api) if file is None else _of_text(api, file)
     problems, actions = told.get("problems") or [], told["actions"]
     if output != "table":
         print_data(told, output)
     elif problems:
-        for line in problem_lines(file, problems):
-            click.echo(line)
+        print_lines(*problem_lines(file, problems))
     else:
         show(told)
     if problems:

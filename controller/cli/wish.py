@@ -67,8 +67,7 @@ def bring_in(api: Api, file: Path, text: str, force: bool, output: str) -> None:
 
 def refuse(file: Path, problems: Sequence[Json]) -> NoReturn:
     """Raises ClickException, after a line for each fault."""
-    for line in problem_lines(file, problems):
-        click.echo(line)
+    print_lines(*problem_lines(file, problems))
     raise click.ClickException("Nothing was changed: the text has faults.")
 
 

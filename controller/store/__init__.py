@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from controller.errors import Problem
-from controller.model import DesiredState, Event, Wish
+from controller.model import EVERY_KIND, DesiredState, Event, Wish
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +230,8 @@ class Texts(Protocol):
         """One of them, and the one before it. Raises NoSuchGeneration."""
         ...
 
-    async def events(self, user_id: int | None, after: int, limit: int) -> Sequence[Recorded]:
+    async def events(
+        self, user_id: int | None, after: int, limit: int, kinds: Sequence[str] = EVERY_KIND
+    ) -> Sequence[Recorded]:
         """What happened, oldest first: the first `limit` after that id, or the last ones where `after` is 0."""
         ...

@@ -23,19 +23,33 @@ def record(before: DesiredState, after: DesiredState, writer: str, text: str, at
 
 
 def changes(before: DesiredState, after: DesiredState, writer: str) -> Iterator[Event]:
-    """One event for each entry that changed."""
+    """One event for each entry that changed; of a new generation at least one: the first may name nobody."""
+    said = [
+        *_entries(before, after),
+        *([_default(before, after)] if before.default_profile != after.default_profile else []),
+        *([_for_all(after)] if before.paused != after.paused else []),
+    ]
+    if not said and after.generation > before.generation:
+        said = [Event("wish", "Begun", "nobody is wanted yet")]
+    for each in said:
+        message, was = f"{writer}: {each.message}", before.generation or None
+        yield replace(each, message=message, generation=after.generation, before=was, writer=writer)
+
+
+def _entries(before: DesiredState, after: DesiredState) -> Iterator[Event]:
     for user_id in spec.changed_users(before, after):
         was, now = before.users.get(user_id), after.users.get(user_id)
         reason = "Removed" if now is None else "Added" if was is None else "Changed"
-        yield Event(
-            "wish", reason, f"{writer}: {merge.shown(was)} → {merge.shown(now)}", user_id, generation=after.generation
-        )
-    if before.default_profile != after.default_profile:
-        told = f"{writer}: the default profile: {merge.shown(before.default_profile)} → {after.default_profile}"
-        yield Event("wish", "DefaultChanged", told, generation=after.generation)
-    if before.paused != after.paused:
-        reason = "Paused" if after.paused else "Resumed"
-        yield Event("wish", reason, f"{writer}: for everybody", generation=after.generation)
+        yield Event("wish", reason, f"{merge.shown(was)} → {merge.shown(now)}", user_id)
+
+
+def _default(before: DesiredState, after: DesiredState) -> Event:
+    told = f"the default profile: {merge.shown(before.default_profile)} → {after.default_profile}"
+    return Event("wish", "DefaultChanged", told)
+
+
+def _for_all(after: DesiredState) -> Event:
+    return Event("wish", "Paused" if after.paused else "Resumed", "for everybody")
 
 
 def note(before: DesiredState, after: DesiredState, writer: str) -> str:
@@ -70,7 +84,7 @@ def met(conflict: merge.Conflict, writer: str, generation: int) -> Event:
         f"{writer} and an earlier change met in the {what} `{conflict.field}`: "
         f"kept {conflict.kept}, lost {conflict.lost}"
     )
-    return Event("conflict", "Merged", message, conflict.user_id, generation)
+    return Event("conflict", "Merged", message, conflict.user_id, generation, writer=writer)
 
 
 def pending(offer: Offer, cost: Toll) -> Pending:

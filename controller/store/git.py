@@ -15,6 +15,7 @@ import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from controller.errors import MatlabManagerError
 from controller.settings import without_password
@@ -57,6 +58,11 @@ _CONFIG = {
     # A repository named by a path may well belong to another user; it is fetched from, never worked in.
     "safe.directory": "*",
 }
+_HELPER = (
+    """!told() { [ "$1" = get ] && printf 'username=%s\\npassword=%s\\n' "$MCM_GIT_NAME" "$MCM_GIT_TOKEN"; }; told"""
+)
+"""Asked by git once the remote wants to know who we are."""
+_NO_REMOTE = "fatal: Could not read from remote repository."
 
 
 class GitFailed(MatlabManagerError):
@@ -70,12 +76,12 @@ class Git:
 
     def __init__(self, folder: Path, url: str) -> None:
         self._folder = folder
-        self._url = url
-        # The address may have a password in it, so it stands in no command line and in no file.
-        config = {**_CONFIG, "remote.origin.url": url}
+        address, login, config = _parted(url)
+        config = {**_CONFIG, "remote.origin.url": address, **config}
         self._environment = {
             **{name: os.environ[name] for name in _INHERITED if name in os.environ},
             **_ENVIRONMENT,
+            **login,
             "GIT_DIR": str(folder),
             **_as_variables(config),
         }
@@ -200,15 +206,32 @@ class Git:
             with self._guard:
                 self._running.discard(process)
         if process.returncode != 0:
-            raise GitFailed(f"git {command[0]}: {self._words(complained) or f'exit code {process.returncode}'}")
+            raise GitFailed(f"git {command[0]}: {_words(complained) or f'exit code {process.returncode}'}")
         return said
 
-    def _words(self, complained: bytes) -> str:
-        """The line that says why: git's and a server's own talk around it left out, and no password."""
-        text = complained.decode("utf-8", "replace").replace(self._url, without_password(self._url))
-        lines = [_plain(line) for line in text.splitlines() if line.strip() and not line.startswith("hint:")]
-        telling = [line for line in lines if line.startswith(("fatal:", "error:", " !", "remote:"))]
-        return "; ".join((telling or lines)[:4])[:500]
+
+def _parted(url: str) -> tuple[str, Mapping[str, str], Mapping[str, str]]:
+    """An address without a password, and where it had one: environment and configuration that tell it to its host.
+
+    Git hands the whole address to the helpers that it starts, where everybody on the machine could read it.
+    """
+    parts = urlsplit(url)
+    user, _, host = parts.netloc.rpartition("@")
+    if parts.scheme not in ("http", "https") or not user:
+        return without_password(url), {}, {}
+    name, _, token = user.partition(":")
+    login = {"MCM_GIT_NAME": unquote(name), "MCM_GIT_TOKEN": unquote(token)}
+    return urlunsplit(parts._replace(netloc=host)), login, {f"credential.{parts.scheme}://{host}.helper": _HELPER}
+
+
+def _words(complained: bytes) -> str:
+    """The line that says why: git's and a server's own talk around it left out."""
+    text = complained.decode("utf-8", "replace")
+    lines = [_plain(line) for line in text.splitlines() if line.strip() and not line.startswith("hint:")]
+    telling = [line for line in lines if line.startswith(("fatal:", "error:", " !", "remote:"))]
+    if _NO_REMOTE in lines[1:]:  # ssh's last word before it, or the other git's, says why
+        telling = [lines[lines.index(_NO_REMOTE) - 1]]
+    return "; ".join((telling or lines)[:4])[:500]
 
 
 def _as_variables(config: Mapping[str, str]) -> dict[str, str]:

@@ -6,6 +6,7 @@ that does all its blocking work.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -19,7 +20,9 @@ from controller.store import Asked, Generation, Recorded
 KEPT = 1000
 """Older generations are forgotten: 100 users' texts of this many are about 10 MB."""
 EVENTS_KEPT = 20_000
-"""Older events are forgotten: about 4 MB."""
+"""Of what sessions and engine did by themselves, what is older is forgotten: about 4 MB."""
+AUDIT_KEPT = 200_000
+"""And of what was changed, and by whom: about 40 MB, years of a class."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS generations (
@@ -52,12 +55,18 @@ CREATE TABLE IF NOT EXISTS events (
     message    TEXT NOT NULL,
     user_id    INTEGER,
     generation INTEGER,
-    container  TEXT
+    container  TEXT,
+    writer     TEXT NOT NULL DEFAULT '',
+    before     INTEGER
 ) STRICT;
 CREATE INDEX IF NOT EXISTS events_of_user ON events (user_id, id);
+CREATE INDEX IF NOT EXISTS passing_events ON events (id) WHERE kind IN ('session', 'engine');
+CREATE TRIGGER IF NOT EXISTS events_stay BEFORE UPDATE ON events
+    BEGIN SELECT RAISE(ABORT, 'what happened is not rewritten'); END;
 """
-_ADDED = {"summary", "users"}
-"""Columns of `generations` that the first databases did not have."""
+_TEXT = "TEXT NOT NULL DEFAULT ''"
+_ADDED = {"generations": {"summary": _TEXT, "users": _TEXT}, "events": {"writer": _TEXT, "before": "INTEGER"}}
+"""Columns that the first databases did not have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +100,10 @@ class History:
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = FULL")  # what was acknowledged survives a power cut
         self._db.executescript(_SCHEMA)
-        there = {row[1] for row in self._db.execute("PRAGMA table_info(generations)")}
-        for column in sorted(_ADDED - there):
-            self._db.execute(f"ALTER TABLE generations ADD COLUMN {column} TEXT NOT NULL DEFAULT ''")
+        for table, columns in _ADDED.items():
+            there = {row[1] for row in self._db.execute(f"PRAGMA table_info({table})")}
+            for column in columns.keys() - there:
+                self._db.execute(f"ALTER TABLE {table} ADD COLUMN {column} {columns[column]}")
 
     def close(self) -> None:
         self._db.close()
@@ -183,13 +193,14 @@ class History:
         with self._db:
             self._write_events(events)
 
-    def events(self, user_id: int | None, after: int, limit: int) -> Sequence[Recorded]:
+    def events(self, user_id: int | None, after: int, limit: int, kinds: Sequence[str]) -> Sequence[Recorded]:
         """Oldest first: the first ones after that id, or the last of all where `after` is 0."""
         order = "ASC" if after else "DESC"
         rows = self._db.execute(
-            "SELECT id, at, kind, reason, message, user_id, generation, container FROM events "  # noqa: S608
-            f"WHERE id > ? AND (? IS NULL OR user_id = ?) ORDER BY id {order} LIMIT ?",
-            (after, user_id, user_id, limit),
+            "SELECT id, at, kind, reason, message, user_id, generation, container, writer, before FROM events "  # noqa: S608
+            "WHERE id > ? AND (? IS NULL OR user_id = ?) AND kind IN (SELECT value FROM json_each(?)) "
+            f"ORDER BY id {order} LIMIT ?",
+            (after, user_id, user_id, json.dumps(kinds), limit),
         )
         found = [Recorded(number, _moment(at), Event(*event)) for number, at, *event in rows]
         return found if after else found[::-1]
@@ -198,13 +209,15 @@ class History:
         last = None
         for at, event in events:
             row = (event.kind, event.reason, event.message, event.user_id, event.generation, event.container)
-            columns = "(at, kind, reason, message, user_id, generation, container)"
+            columns = "(at, kind, reason, message, user_id, generation, container, writer, before)"
             last = self._db.execute(
-                f"INSERT INTO events {columns} VALUES (?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
-                (format_instant(at), *row),
+                f"INSERT INTO events {columns} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+                (format_instant(at), *row, event.writer, event.before),
             ).lastrowid
         if last is not None:
-            self._db.execute("DELETE FROM events WHERE id <= ?", (last - EVENTS_KEPT,))
+            passing = "DELETE FROM events WHERE id <= ? AND kind IN ('session', 'engine')"
+            self._db.execute(passing, (last - EVENTS_KEPT,))
+            self._db.execute("DELETE FROM events WHERE id <= ?", (last - AUDIT_KEPT,))
 
 
 def _ids(users: str) -> tuple[int, ...]:

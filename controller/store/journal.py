@@ -73,9 +73,9 @@ class Journal:
             raise NoSuchGeneration(f"There is no generation {number} in the history.")
         return found, before
 
-    async def events(self, user_id: int | None, after: int, limit: int) -> Sequence[Recorded]:
+    async def events(self, user_id: int | None, after: int, limit: int, kinds: Sequence[str]) -> Sequence[Recorded]:
         await self._flush()
-        return await self.asking(lambda: self.history.events(user_id, after, limit))
+        return await self.asking(lambda: self.history.events(user_id, after, limit, kinds))
 
     # ------------------------------------------------------------ what happens
 

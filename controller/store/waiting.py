@@ -34,7 +34,7 @@ class Waiting:
         await self.put(replace(self.offer, why=why) if same and self.offer else held)
         self.pending = account.pending(held, cost)
         if not same:
-            self.tell("Held", f"{offer.writer} waits for approval: {why}", generation)
+            self.tell("Held", f"{offer.writer} waits for approval: {why}", generation, offer.writer)
 
     async def put(self, offer: Offer | None) -> None:
         """Durable on return; `None`: nothing waits any more. Raises NotPersisted."""
@@ -56,6 +56,6 @@ class Waiting:
             raise NotPending(f"What waits now is {self.pending.id}, not {pending_id[:40]}.")
         return self.offer, self.pending
 
-    def tell(self, reason: str, message: str, generation: int) -> None:
+    def tell(self, reason: str, message: str, generation: int, writer: str) -> None:
         log.warning("the brake", extra={"pairs": {"brake": reason.lower(), "why": message, "generation": generation}})
-        self._journal.record(Event("brake", reason, message, generation=generation))
+        self._journal.record(Event("brake", reason, message, generation=generation, writer=writer))

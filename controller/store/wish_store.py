@@ -29,7 +29,7 @@ from controller.errors import (
     WishInvalid,
     WishReadOnly,
 )
-from controller.model import DesiredState, Event
+from controller.model import EVERY_KIND, DesiredState, Event
 from controller.store import (
     Asked,
     Change,
@@ -46,6 +46,7 @@ from controller.store import (
 from controller.store.history import Offer
 from controller.store.home import Found, Home, Moved, Replaced
 from controller.store.journal import Journal
+from controller.store.turns import in_turn
 from controller.store.waiting import Waiting
 from controller.store.weighing import Outcome, WishTerms
 
@@ -55,6 +56,8 @@ POLL_SECONDS = 3.0
 """How late a change is seen when the watcher is dead."""
 SETTLE_ROUNDS = 20
 """A file that never comes to rest is taken as it is after so many looks."""
+TAKEN_AT_ONCE = 3
+"""Texts that are taken in one look, lest somebody who saves without a pause keep all others out."""
 FOUND = "start"
 """The writer of what was found running where there was no history."""
 
@@ -137,9 +140,11 @@ class WishStore:
             await self._journal.blocking(lambda: self._open_home(make_it=last is None))
             self._founding = await self._journal.blocking(self._journal.history.founding)
             await self._review()
+            if last is not None:  # an edit that a kill left displaced is older than what the file says now
+                self._seen = Found(last.text.encode())
+                await self._clear_leftovers()
             await self._take_file()
-            for leftover in await self._journal.blocking(self._home.leftovers):
-                await self._clear_leftover(leftover)
+            await self._clear_leftovers()
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
@@ -166,31 +171,30 @@ class WishStore:
         return await self.amend(amend, writer)
 
     async def amend(self, amend: Callable[[DesiredState], DesiredState], writer: str) -> DesiredState:
-        async with self._lock:
-            while True:
-                await self._take_file()
-                before = self._known.state
-                if before.generation == 0:
-                    raise NotPersisted(f"There is no good desired state yet: {self._health.problems[0]}.")
-                after = amend(before)
-                if after == before:
-                    return before
-                self._must_be_writable()
-                policy.check(before, after, self._terms.site)
-                after = replace(after, generation=before.generation + 1)
-                with contextlib.suppress(Moved):  # somebody wrote just now: that comes first
-                    await self._write_change(after, writer)
-                    return after
+        async def attempt() -> DesiredState:
+            await self._take_file()
+            before = self._known.state
+            if before.generation == 0:
+                raise NotPersisted(f"There is no good desired state yet: {self._health.problems[0]}.")
+            after = amend(before)
+            if after == before:
+                return before
+            self._must_be_writable()
+            policy.check(before, after, self._terms.site)
+            after = replace(after, generation=before.generation + 1)
+            await self._write_change(after, writer)
+            return after
+
+        return await in_turn(self._lock, attempt, self._home.name)
 
     async def apply(self, text: str, writer: str, *, force: bool = False) -> DesiredState:
+        async def attempt() -> DesiredState:
+            await self._take_file()
+            await self._adopt(self._offered(text, "api", writer), self._seen or Found(None), approved=force)
+            return self._known.state
+
         self._must_be_writable()
-        async with self._lock:
-            while True:
-                await self._take_file()
-                offer = self._offered(text, "api", writer)
-                with contextlib.suppress(Moved):
-                    await self._adopt(offer, self._seen or Found(None), approved=force)
-                    return self._known.state
+        return await in_turn(self._lock, attempt, self._home.name)
 
     async def weigh(self, text: str) -> Weighed:
         async with self._lock:
@@ -198,31 +202,29 @@ class WishStore:
             return Weighed(outcome.after, outcome.held)
 
     async def approve(self, pending_id: str, writer: str) -> DesiredState:
-        async with self._lock:
-            while True:
-                await self._take_file()
-                offer, pending = self._waiting.named(pending_id)
-                approved = replace(offer, writer=f"{offer.writer}, approved by {writer}")
-                with contextlib.suppress(Moved):
-                    await self._adopt(approved, self._seen or Found(None), approved=True)
-                    said = f"{writer}, of {offer.writer}: {pending.why}"
-                    self._waiting.tell("Approved", said, self.current.generation)
-                    return self._known.state
+        async def attempt() -> DesiredState:
+            await self._take_file()
+            offer, pending = self._waiting.named(pending_id)
+            approved = replace(offer, writer=f"{offer.writer}, approved by {writer}")
+            await self._adopt(approved, self._seen or Found(None), approved=True)
+            said = f"{writer}, of {offer.writer}: {pending.why}"
+            self._waiting.tell("Approved", said, self.current.generation, writer)
+            return self._known.state
+
+        return await in_turn(self._lock, attempt, self._home.name)
 
     async def reject(self, pending_id: str, writer: str) -> None:
-        async with self._lock:
-            while True:
-                await self._take_file()
-                offer, pending = self._waiting.named(pending_id)
-                with contextlib.suppress(Moved):
-                    if offer.in_file:
-                        self._must_be_writable()
-                        found = self._seen or Found(None)
-                        await self._persist(self._known.state, self._known.text, writer, found)
-                    await self._waiting.put(None)
-                    said = f"{writer}, of {offer.writer}: {pending.why}"
-                    self._waiting.tell("Rejected", said, self.current.generation)
-                    return
+        async def attempt() -> None:
+            await self._take_file()
+            offer, pending = self._waiting.named(pending_id)
+            if offer.in_file:
+                self._must_be_writable()
+                await self._persist(self._known.state, self._known.text, writer, self._seen or Found(None))
+            await self._waiting.put(None)
+            said = f"{writer}, of {offer.writer}: {pending.why}"
+            self._waiting.tell("Rejected", said, self.current.generation, writer)
+
+        await in_turn(self._lock, attempt, self._home.name)
 
     async def rollback(self, generation: int, writer: str) -> DesiredState:
         past, _ = await self.generation(generation)
@@ -242,8 +244,10 @@ class WishStore:
     async def generation(self, number: int) -> tuple[Generation, Generation | None]:
         return await self._journal.generation(number)
 
-    async def events(self, user_id: int | None, after: int, limit: int) -> Sequence[Recorded]:
-        return await self._journal.events(user_id, after, limit)
+    async def events(
+        self, user_id: int | None, after: int, limit: int, kinds: Sequence[str] = EVERY_KIND
+    ) -> Sequence[Recorded]:
+        return await self._journal.events(user_id, after, limit, kinds)
 
     # ------------------------------------------------------------ the start
 
@@ -317,15 +321,16 @@ class WishStore:
         """Bring into force what others wrote since the last look. The lock is held."""
         if not self._health.valid:  # it may have failed for a reason outside of the text: try that again
             self._seen = None
-        while True:
-            while (found := await self._settled()) != self._seen:
-                await self._take(found)
+        for _ in range(TAKEN_AT_ONCE):
+            found = await self._settled()
+            if found == self._seen:
+                break
+            await self._take(found)
+        if not self.founded and self._running is not None and self._known.state.generation > 0:
             try:
-                if not self.founded and self._running is not None and self._known.state.generation > 0:
-                    await self._found(self._running)
-                return
+                await self._found(self._running)
             except Moved:
-                self._seen = None
+                self._seen = None  # the next look finds what somebody wrote just now
 
     async def _settled(self) -> Found:
         """The file, when nobody has written to it for the settle time."""
@@ -370,10 +375,10 @@ class WishStore:
         found = await self._journal.blocking(lambda: disk.read(file, spec.MAX_BYTES))
         try:
             offer = self._offered(spec.decode(found.raw or b""), "file", found.writer)
-            await self._adopt(offer, self._seen or Found(None), approved=False)
-        except Moved:
-            await self._take_displaced(file)
-            return
+            try:
+                await self._adopt(offer, self._seen or Found(None), approved=False)
+            except Moved:  # somebody has saved since: that is newer, stays where it is and is taken after this
+                await self._adopt(offer, None, approved=False)
         except NeedsApproval:
             pass  # it waits
         except (WishInvalid, NotPersisted) as error:
@@ -381,6 +386,10 @@ class WishStore:
             await self._set_aside(file)
             return
         await self._journal.blocking(file.unlink)
+
+    async def _clear_leftovers(self) -> None:
+        for file in await self._journal.blocking(self._home.leftovers):
+            await self._clear_leftover(file)
 
     async def _clear_leftover(self, file: Path) -> None:
         """A kill left a text of ours, whole or not, or the edit that it had just displaced."""
@@ -399,10 +408,10 @@ class WishStore:
         kept = await self._journal.blocking(lambda: disk.set_aside(file, disk.target_of(file)))
         log.warning("a text was set aside", extra={"pairs": {**self._where, "aside": kept}})
 
-    async def _adopt(self, offer: Offer, found: Found, *, approved: bool) -> DesiredState:
+    async def _adopt(self, offer: Offer, found: Found | None, *, approved: bool) -> DesiredState:
         """Bring a text into force, merged with what happened since the state that it was edited from.
 
-        Returns what it asked for by itself.
+        Returns what it asked for by itself. `found` as for `_persist`.
 
         Raises:
             WishInvalid: it is no good.
@@ -411,7 +420,7 @@ class WishStore:
             Moved: somebody wrote to the file.
         """
         outcome = await self._outcome(offer)
-        doubt = found.doubt if offer.in_file and outcome.after != self._known.state else ""
+        doubt = found.doubt if found is not None and offer.in_file and outcome.after != self._known.state else ""
         held = outcome.held or doubt
         if held and not approved:
             await self._waiting.hold(offer, outcome.cost, held, self.current.generation)
@@ -426,7 +435,7 @@ class WishStore:
             await self._waiting.put(None)
             if waited.text != offer.text:
                 said = f"{offer.writer} put another text in the place of what waited"
-                self._waiting.tell("Withdrawn", said, self.current.generation)
+                self._waiting.tell("Withdrawn", said, self.current.generation, offer.writer)
         return outcome.theirs
 
     async def _outcome(self, offer: Offer) -> Outcome:
@@ -456,7 +465,7 @@ class WishStore:
                 "desired state refused, the last good one stays in force",
                 extra={"pairs": {**self._where, **facts, "generation": self._known.state.generation}},
             )
-        self.record(Event("wish", "Refused", f"The file is not in force: {problems[0]}"))
+        self.record(Event("wish", "Refused", f"The file is not in force: {problems[0]}", writer=found.writer))
 
     async def _review(self) -> None:
         """Judge what waits against what is in force now; it goes on waiting unless there is nothing left of it."""
@@ -489,7 +498,7 @@ class WishStore:
         after: DesiredState,
         text: str,
         writer: str,
-        found: Found,
+        found: Found | None,
         *,
         offered: str = "",
         conflicts: tuple[merge.Conflict, ...] = (),
@@ -497,6 +506,7 @@ class WishStore:
         """Make the state durable as file and history, then bring it into force.
 
         Args:
+            found: what is replaced by it; `None`: nothing, the next look finds something newer there and joins the two.
             offered: what the text goes on from, where that is not the one in force.
 
         Raises:
@@ -512,7 +522,8 @@ class WishStore:
         ]
         note = account.note(before, after, writer)
         # A text that was refused or held is somebody's work: it stays beside the one that takes its place.
-        keep = not found.missing and found.raw not in (self._known.text.encode(), offered.encode())
+        ours = (self._known.text.encode(), offered.encode())
+        keep = found is not None and not found.missing and found.raw not in ours
         try:
             replaced = await self._journal.asking(lambda: self._write(raw, record, events, found, note, keep))
         except OSError as error:
@@ -527,7 +538,8 @@ class WishStore:
             self._asked |= dict.fromkeys(record.users, Asked(record.number, record.at, writer))
             pairs = {"generation": after.generation, "writer": writer, "changes": record.summary}
             log.info("desired state changed", extra={"pairs": pairs})
-        if self._waiting.offer is not None and self._waiting.offer.in_file and raw != found.raw:
+        replaces = found is not None and raw != found.raw
+        if self._waiting.offer is not None and self._waiting.offer.in_file and replaces:
             await self._waiting.put(replace(self._waiting.offer, in_file=False))
         await self._review()
         for conflict in conflicts:
@@ -541,13 +553,13 @@ class WishStore:
             await self._take_displaced(replaced.displaced)
 
     def _write(
-        self, raw: bytes, record: Generation | None, events: Sequence[Event], found: Found, note: str, keep: bool
+        self, raw: bytes, record: Generation | None, events: Sequence[Event], found: Found | None, note: str, keep: bool
     ) -> Replaced:
         """The history first: a generation that never reaches its home is forgotten, or merged at the next start."""
         if record is not None:
             self._journal.history.add(record, events)
-        if self._home.read_only and raw != found.raw:
-            return Replaced()  # what was found running, noted for ourselves until the text is approved
+        if found is None or (self._home.read_only and raw != found.raw):
+            return Replaced()  # read only: what was found running, noted for ourselves until the text is approved
         try:
             return self._home.replace(raw, found, note, keep=keep)
         except BaseException:

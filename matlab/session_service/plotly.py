@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import itertools
 import math
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from .tex import plain
 from .values import flat
 
 Json = dict[str, Any]
@@ -38,58 +38,8 @@ MARKERS = {
     "hexagram": "hexagram",
 }
 MARKERS_3D = {"s": "square", "square": "square", "d": "diamond", "diamond": "diamond", "x": "x", "+": "cross"}
-SYMBOLS = {
-    "alpha": "α",
-    "beta": "β",
-    "gamma": "γ",
-    "delta": "δ",
-    "epsilon": "ε",
-    "zeta": "ζ",
-    "eta": "η",
-    "theta": "θ",
-    "iota": "ι",
-    "kappa": "κ",
-    "lambda": "λ",
-    "mu": "μ",
-    "nu": "ν",
-    "xi": "ξ",
-    "pi": "π",
-    "rho": "ρ",
-    "sigma": "σ",
-    "tau": "τ",
-    "upsilon": "υ",
-    "phi": "φ",
-    "chi": "χ",
-    "psi": "ψ",
-    "omega": "ω",
-    "Gamma": "Γ",
-    "Delta": "Δ",
-    "Theta": "Θ",
-    "Lambda": "Λ",
-    "Xi": "Ξ",
-    "Pi": "Π",
-    "Sigma": "Σ",
-    "Phi": "Φ",
-    "Psi": "Ψ",
-    "Omega": "Ω",
-    "infty": "∞",
-    "pm": "±",
-    "times": "×",
-    "cdot": "·",
-    "circ": "°",
-    "leq": "≤",
-    "geq": "≥",
-    "neq": "≠",
-    "approx": "≈",
-    "int": "∫",
-    "sum": "∑",
-    "partial": "∂",
-    "nabla": "∇",
-    "rightarrow": "→",
-    "leftarrow": "←",
-    "in": "∈",
-    "sqrt": "√",
-}
+UNITS = {1e-9: "n", 1e-6: "μ", 1e-3: "m", 1e3: "k", 1e6: "M", 1e9: "B", 1e12: "T"}
+"""As Plotly shortens numbers."""
 
 
 def read_figure(raw: Json) -> Json:
@@ -361,11 +311,20 @@ class _Axes3D(_Axes):
         }
         scene: Json = {
             "domain": {"x": _within(left, left + width), "y": _within(bottom, bottom + height)},
-            "aspectmode": "data" if axes["dataaspectratiomode"] == "manual" else "cube",
+            "aspectmode": "manual",
+            "aspectratio": self._proportions(),
             "camera": {"eye": eye, "projection": {"type": "orthographic"}},
             **{f"{name}axis": _axis(axes, name) for name in "xyz"},
         }
+        scene["zaxis"] |= _without_lowest_label(scene["zaxis"]["range"][0])
         return {f"scene{self._suffix}": scene}
+
+    def _proportions(self) -> Json:
+        if self._axes["dataaspectratiomode"] != "manual":
+            return {"x": 1, "y": 1, "z": 1}
+        spans = {name: high - low for name in "xyz" for low, high in [flat(self._axes[f"{name}lim"])]}
+        mean = math.prod(spans.values()) ** (1 / 3)
+        return {name: span / mean for name, span in spans.items()}
 
     def annotations(self) -> Iterator[Json]:
         yield from _title(self._axes)
@@ -431,17 +390,6 @@ class _Axes3D(_Axes):
 _UNNAMED: Json = {"name": "", "showlegend": False}
 
 
-def plain(text: str) -> str:
-    """Octave's TeX as the HTML that Plotly knows."""
-    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    text = re.sub(r"\\(?:bf|it|rm|sl|fontname\{.*?\}|fontsize\{.*?\}|color\{.*?\})\s?", "", text)
-    text = re.sub(r"\\([A-Za-z]+)", lambda m: SYMBOLS.get(m[1], m[0]), text)
-    text = re.sub(r"\^(?:\{([^{}]*)\}|(\S))", lambda m: f"<sup>{m[1] or m[2] or ''}</sup>", text)
-    text = re.sub(r"(?<!\\)_(?:\{([^{}]*)\}|(\S))", lambda m: f"<sub>{m[1] or m[2] or ''}</sub>", text)
-    text = re.sub(r"(?<!\\)[{}]", "", text)
-    return re.sub(r"\\([_^{}\\])", r"\1", text).replace("\n", "<br>")
-
-
 def numbers(values: Any) -> list[Any]:
     """With gaps where there is no number."""
     return [v if not isinstance(v, float) or math.isfinite(v) else None for v in flat(values)]
@@ -478,6 +426,23 @@ def _axis(axes: Json, name: str) -> Json:
         ticks, labels = flat(axes[f"{name}tick"]), flat(axes[f"{name}ticklabel"])
         axis |= {"tickmode": "array", "tickvals": ticks, "ticktext": [plain(t) for t in labels[: len(ticks)]]}
     return axis
+
+
+def _without_lowest_label(lowest: float) -> Json:
+    """The lowest label of a z axis would lie upon the outermost of another axis, which ends at the same corner.
+
+    Plotly can replace a label by another, and knows which is the first. The space tells it from what is shown below the
+    mouse; nothing of it is seen where the label stays because the axis begins between two.
+    """
+    sign = "−" if lowest < 0 else ""
+    labels = [f"{abs(lowest):.12g}"]
+    labels += [f"{abs(lowest) / unit:.12g}{letter}" for unit, letter in UNITS.items()]
+    return {
+        "tickprefix": " ",
+        "showtickprefix": "first",
+        "showexponent": "all",  # which else follows suit
+        "labelalias": {f" {sign}{label}": " " for label in labels},
+    }
 
 
 def _title(axes: Json) -> Iterator[Json]:

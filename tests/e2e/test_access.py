@@ -127,3 +127,24 @@ async def _probed_since(rig: Rig, moment: str) -> bool:
 
 async def _is(rig: Rig, condition: str, what: tuple[str, str]) -> bool:
     return (await conditions(rig, 1))[condition] == what
+
+
+async def test_an_api_that_others_reach_wants_a_token_and_has_one_for_this_machine(idle_rig: Rig, lab: Lab) -> None:
+    rig = idle_rig
+    await rig.start(wait=False, MCM_API_HOST="0.0.0.0")
+    await eventually(rig.answers)
+    kept = lab.folder / "state" / "api-token"
+    token = kept.read_text().strip()
+    assert (kept.stat().st_mode & 0o777, str(kept) in rig.log(), token in rig.log()) == (0o600, True, False)
+    assert (await rig.call("GET", "/readyz"))[0] == 401
+    assert (await rig.create(1))[0] == 401
+    assert (await rig.call("GET", "/v1/status", Authorization=f"Bearer {token}"))[1]["generation"] == 1
+    await rig.stop(signal.SIGKILL)
+    await rig.start(wait=False, MCM_API_HOST="0.0.0.0")
+    await eventually(rig.answers)
+    assert kept.read_text().strip() == token
+    await eventually(lambda: _is_ready(rig, token))
+
+
+async def _is_ready(rig: Rig, token: str) -> bool:
+    return (await rig.call("GET", "/readyz", Authorization=f"Bearer {token}"))[0] == 200

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import signal
 from collections.abc import Callable
@@ -35,6 +36,11 @@ async def test_sessions_outlive_every_mistake_and_leave_when_somebody_approves(r
     rig.wish.write_text(text)
     await eventually(lambda: len(runs(lab)) == len(USERS), 60)
     before, good = runs(lab), rig.wish.read_text()
+    for pieces, pause in ((list(good), 0.01), (good.splitlines(keepends=True), 0.2)):
+        await write_slowly(rig, pieces, pause)
+        await eventually(lambda: _valid(rig, True))
+        assert runs(lab) == before
+    assert "desired state refused" in rig.log(), "it was looked at meanwhile"
 
     mistakes: dict[str, Callable[[], object]] = {
         "deleted": rig.wish.unlink,
@@ -84,6 +90,15 @@ async def test_sessions_outlive_every_mistake_and_leave_when_somebody_approves(r
     _, user = await rig.call("GET", "/v1/users/1")
     assert user["desired"]["state"] == "running"
     assert runs(lab) == before
+
+
+async def write_slowly(rig: Rig, pieces: list[str], pause: float) -> None:
+    """Over what was there, so that the file says less than it should for as long as that takes."""
+    with rig.wish.open("w") as file:
+        for piece in pieces:
+            file.write(piece)
+            file.flush()
+            await asyncio.sleep(pause)
 
 
 async def _valid(rig: Rig, valid: bool) -> bool:

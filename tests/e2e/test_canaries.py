@@ -27,7 +27,12 @@ from tests.support import Lab, eventually
 
 PAGE = ROOT / "docs/security-canaries.md"
 ATTEMPTS = (ROOT / "tests/attempts.py").read_text()
-ENVIRONMENT = {"MCM_BIND_ADDRESS": "0.0.0.0", "MCM_RESYNC_SECONDS": "1"}
+ENVIRONMENT = {
+    "MCM_BIND_ADDRESS": "0.0.0.0",
+    "MCM_INSECURE": "true",
+    "MCM_SESSION_TOKENS": "on",
+    "MCM_RESYNC_SECONDS": "1",
+}
 CLONE_NEWNS, CLONE_NEWUSER = 0x00020000, 0x10000000
 AF_INET, AF_PACKET = 2, 17
 

@@ -58,9 +58,7 @@ async def test_a_client_comes_back_to_a_session_whose_service_died(rig: Rig, lab
     await rig.create(1)
     await rig.comes_up(1)
     _, user = await rig.call("GET", "/v1/users/1")
-    program = await asyncio.create_subprocess_exec(
-        *command, user["observed"]["ws_url"], cwd=CLIENTS, stdout=PIPE, stderr=PIPE
-    )
+    program = await asyncio.create_subprocess_exec(*command, user["ws_url"], cwd=CLIENTS, stdout=PIPE, stderr=PIPE)
     try:
         async with asyncio.timeout(90):
             assert program.stdout is not None

@@ -22,13 +22,18 @@ def forge(tmp_path: Path) -> Forge:
 
 @pytest.fixture
 def git_rig(idle_rig: Rig, forge: Forge, monkeypatch: pytest.MonkeyPatch) -> Rig:
-    settings = idle_rig.lab.folder / "controller.yaml"
+    follow(idle_rig, forge, monkeypatch)
+    return idle_rig
+
+
+def follow(rig: Rig, forge: Forge, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a controller that was not started yet follow the branch."""
+    settings = rig.lab.folder / "controller.yaml"
     branch = f"desired_state:\n  git: {{url: {forge.remote}, path: wish.yaml, interval: 1, write: true}}\n"
     settings.write_text(settings.read_text() + branch)
-    environment = idle_rig.environment()
+    environment = rig.environment()
     del environment["MCM_DESIRED_STATE"]
-    monkeypatch.setattr(idle_rig, "environment", lambda: environment)
-    return idle_rig
+    monkeypatch.setattr(rig, "environment", lambda: environment)
 
 
 def runs(lab: Lab) -> set[str]:
@@ -45,14 +50,6 @@ async def test_people_push_programs_call_and_sessions_follow(git_rig: Rig, forge
 
     assert (await git_rig.create(2, session_id="abc-123"))[0] in (201, 202)
     assert forge.log("%an: %s")[0] == "MATLAB Container Manager: create user 2 (session abc-123)"
-    bad = forge.ann.publish("  1: {}   # by the door\n", "", "oops")
-    await eventually(lambda: runs(lab) == {"2"}, 60)
-    forge.ann.git("revert", "--no-edit", bad)
-    forge.ann.push()
-    await eventually(lambda: runs(lab) == {"1", "2"}, 60)
-    _, user = await git_rig.call("GET", "/v1/users/1")
-    assert forge.log("%h")[0] in user["asked"]["writer"], "it is told which commit asked for it"
-
     await git_rig.stop(signal.SIGKILL)
     away = forge.remote.rename(forge.remote.with_name("away"))
     await git_rig.start()

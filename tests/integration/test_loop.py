@@ -40,9 +40,12 @@ class AlwaysReady(Prober):
 @dataclass(frozen=True)
 class NeverReady(Prober):
     asked: list[float] = field(default_factory=list)
+    first_asked: dict[int, float] = field(default_factory=dict)
+    """By port of the page."""
 
     async def probe(self, http_port: int, ws_port: int, patience: float = 0.0) -> Probe:
         self.asked.append(time.monotonic())
+        self.first_asked.setdefault(http_port, self.asked[-1])
         return Probe(False, False, datetime.now(UTC), "nobody answers")
 
 
@@ -282,6 +285,16 @@ async def test_a_session_that_stays_silent_is_asked_less_and_less_often(tmp_path
     waits = [later - earlier for earlier, later in pairwise(prober.asked)]
     assert waits[0] >= UNTIL_READY - 0.01
     assert UNTIL_READY * 3 < waits[-1] < ONCE_READY, waits
+
+
+async def test_the_more_sessions_start_at_once_the_later_each_is_asked(tmp_path: Path) -> None:
+    prober, store = NeverReady("127.0.0.1"), FakeStore()
+    async with running(tmp_path, FakeEngine(cpus=1), store, prober=prober):
+        began = time.monotonic()
+        store.want(**{f"u{n}": Wish() for n in range(1, 41)})
+        await eventually(lambda: len(prober.first_asked) == 40)
+        waits = sorted(asked - began for asked in prober.first_asked.values())
+        assert waits[-1] >= UNTIL_READY * 40 / 2, "half of what forty take on one processor"
 
 
 async def test_many_that_wait_for_their_start_hold_up_nobody_else(tmp_path: Path) -> None:

@@ -243,9 +243,12 @@ async def test_the_memory_guard_follows_a_limit_that_is_changed_in_place(session
 
 
 async def test_the_users_startup_runs_last_and_its_variables_are_there(start: Start) -> None:
-    session = await start({STARTUP: "from_startup = pwd;"}).ready()
+    session = await start({STARTUP: "from_startup = pwd; diary ('results/diary.txt')"}).ready()
     peer = await session.connect("?transcript=1")
-    assert (await peer.eval("from_startup"))["output"] == "from_startup = /home/matlab/shared\n"
+    printed = "from_startup = /home/matlab/shared\n"
+    assert (await peer.eval("from_startup"))["output"] == printed
+    assert (await peer.eval("diary off"))["status"] == "ok"
+    assert (session.folder / "results/diary.txt").read_text().strip() == printed.strip()  # and no prompt
 
 
 @pytest.mark.parametrize(

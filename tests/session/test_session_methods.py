@@ -256,9 +256,15 @@ async def test_a_diary_holds_what_was_printed_and_can_be_shown(shared: Session) 
     peer = await shared.connect()
     await peer.eval("diary('results/diary.txt');")
     await peer.eval("disp('first')")
+    await peer.eval("clear all")
+    peer.heard.clear()
+    call = await peer.send("eval", code="disp('endless'); while true, end")
+    await peer.until("output")
+    await peer.call("interrupt")
+    assert (await peer.answer(call))["result"]["status"] == "interrupted"  # Octave's own prompt is not printed into it
     await peer.eval("disp('second')")
     shown = await peer.eval("diary off; type -q results/diary.txt; delete results/diary.txt")
-    assert (shown["status"], shown["output"].split()) == ("ok", ["first", "second"])
+    assert (shown["status"], shown["output"].split()) == ("ok", ["first", "endless", "second"])
     assert (await peer.eval("disp(1)"))["output"] == "1\n"
 
 

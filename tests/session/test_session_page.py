@@ -32,6 +32,11 @@ DROP = """(element, [name, text]) => {
         element.dispatchEvent(new DragEvent(type, { bubbles: true, cancelable: true, dataTransfer }));
 }"""
 EYE = "document.getElementById('plot')._fullLayout.scene._scene.getCamera().eye"
+ZOOM = "document.getElementById('plot')._fullLayout.scene.aspectratio.x"
+NUMBERS = (
+    "document.getElementById('plot')._fullLayout.scene._scene.axesOptions.ticks"
+    ".map((axis) => axis.map(({ text }) => text.trim()))"
+)
 RANGE = "document.getElementById('plot')._fullLayout.xaxis.range"
 
 
@@ -170,6 +175,12 @@ async def test_a_command_asks_and_only_the_command_line_answers(page: Page) -> N
     await run(page, "dbcont")
     await state(page, "Ready")
     await expect(variable(page, "no_answer")).to_be_visible()
+    await run(page, "input('Who else? ', 's')")
+    await state(page, "Waiting for input")
+    await page.locator("#command").press_sequentially("Bob")
+    await page.keyboard.press("Control+c")
+    await state(page, "Ready")
+    await expect(page.locator("#command")).to_have_text("")  # it was for a question that is gone
 
 
 async def test_the_workspace_shows_variables_and_what_is_in_them(page: Page) -> None:
@@ -213,6 +224,9 @@ async def test_a_curve_is_zoomed_with_the_mouse_and_brought_back(page: Page) -> 
 async def test_a_surface_is_turned_stays_so_and_is_exported(page: Page, tmp_path: Path) -> None:
     await run(page, "surf(peaks(20))")
     await expect(page.locator("#plot[data-kind=solid][data-drawn] canvas").first).to_be_visible()
+    await eventually(lambda: page.evaluate(f"{NUMBERS}[1].at(-1) === '20'"))
+    _, _, upwards = await page.evaluate(NUMBERS)  # the lowest would lie upon that 20
+    assert upwards == ["", "−5", "0", "5", "10"]
     before = await page.evaluate(EYE)
     x, y = await middle(page.locator("#plot"))
     await page.mouse.move(x, y)
@@ -235,6 +249,15 @@ async def test_a_surface_is_turned_stays_so_and_is_exported(page: Page, tmp_path
     await run(page, "title('Peaks')")
     await expect(page.locator("#plot")).to_contain_text("Peaks")
     assert await page.evaluate(EYE) == pytest.approx(seen[-1], abs=1e-6)
+    await page.mouse.wheel(0, -400)
+    await eventually(lambda: page.evaluate(f"{ZOOM} > 1"))
+    await page.get_by_role("button", name="Original view").click()
+    await eventually(lambda: page.evaluate(f"{ZOOM} === 1"))
+    assert await page.evaluate(EYE) == pytest.approx(before, abs=1e-6)
+    await page.locator("#enlarge").click()
+    await expect(page.locator("#command-window")).to_be_hidden()
+    await page.keyboard.press("Escape")
+    await expect(page.locator("#command-window")).to_be_visible()
     for label, beginning in (("PNG", b"\x89PNG"), ("SVG", b"<?xml"), ("PDF", b"%PDF")):
         await page.locator("#export-figure").click()
         async with page.expect_download() as download:
@@ -431,6 +454,12 @@ async def test_the_keys_alone_reach_everything(page: Page, shared: Session) -> N
     await page.get_by_role("tab", name="keys.m").focus()
     await page.keyboard.press("Delete")
     await expect(page.get_by_role("tab", name="keys.m")).to_have_count(0)
+    await page.locator("#command").focus()
+    await page.keyboard.type("typed")
+    await page.keyboard.press("Escape")
+    await expect(page.locator("#command")).to_have_text("")
+    await page.keyboard.press("Tab")
+    await expect(page.locator("#split-right")).to_be_focused()
 
 
 async def test_it_can_be_read_by_everyone_in_both_themes(page: Page) -> None:
@@ -516,6 +545,11 @@ async def test_it_is_used_in_a_frame_of_another_sites_page(browser: Browser, sha
         assert await frame.locator("html").evaluate(fits)
         bar = "bar => bar.lastElementChild.getBoundingClientRect().right <= innerWidth"
         assert await frame.locator("#toolbar").evaluate(bar), "all of the bar can be reached"
+        whole = "titles => titles.filter((it) => it.scrollWidth > it.clientWidth).map((it) => it.textContent)"
+        assert await frame.locator("h2:visible").evaluate_all(whole) == []
+        await frame.locator("#language").click()
+        await expect(frame.locator("#files-title")).to_have_text("当前文件夹")
+        assert await frame.locator("h2:visible").evaluate_all(whole) == []
     finally:
         await context.close()
         await runner.cleanup()

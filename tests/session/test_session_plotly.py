@@ -7,7 +7,8 @@ import math
 import pytest
 
 from matlab.session_service.figures import Album
-from matlab.session_service.plotly import numbers, plain
+from matlab.session_service.plotly import numbers
+from matlab.session_service.tex import plain
 from matlab.session_service.values import read_value
 
 

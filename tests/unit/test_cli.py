@@ -40,9 +40,11 @@ from controller.model import (
 from controller.settings import Settings, environment_name
 from controller.store import Commit, Sync, WishHealth
 from controller.target import Profile, Site
+from tests.api_world import UNLOCKED
 from tests.shell import COMMAND, environment, on_terminal, plain, run
 from tests.worlds import GIB, a_container
 
+TOKEN = ("token create", "token list", "token revoke")
 COMMANDS = tuple(name for section in cli.COMMANDS.values() for name in section)
 
 
@@ -54,7 +56,7 @@ def folder(tmp_path: Path) -> Path:
 # ---------------------------------------------------------------- the commands as a whole
 
 
-@pytest.mark.parametrize("command", [*COMMANDS, "service install", "service status", "service uninstall"])
+@pytest.mark.parametrize("command", [*COMMANDS, "service install", "service status", "service uninstall", *TOKEN])
 def test_every_command_explains_itself_with_an_example(command: str) -> None:
     done = CliRunner().invoke(cli.main, [*command.split(), "--help"], prog_name="matlabctl", terminal_width=80)
     assert done.exit_code == 0
@@ -285,7 +287,7 @@ class Controller:
 async def controller() -> AsyncIterator[Controller]:
     values = Controller()
     parts = cast(Any, values)
-    runner = Runner(build_app(parts, parts, parts, SITE, Terms(100, 25, "0.1.0")), shutdown_timeout=1)
+    runner = Runner(build_app(parts, parts, parts, SITE, Terms(100, 25, "0.1.0"), UNLOCKED), shutdown_timeout=1)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()

@@ -74,6 +74,15 @@ def test_on_a_narrow_terminal_it_is_wrapped_between_words(tmp_path: Path) -> Non
     assert "write numbers from 1 to 999, ranges and lists of them," in " ".join(shown.split())
 
 
+def test_so_is_a_fault_of_a_text(tmp_path: Path) -> None:
+    (tmp_path / "w.yaml").write_text("version: 1\nusers:\n  1: {stat: stopped}\n...\n")
+    (tmp_path / "o.json").write_text('{"users": []}')
+    for words in (("validate", "w.yaml"), ("plan", "w.yaml", "--observed", "o.json")):
+        shown = plain(on_terminal(tmp_path, 40, *words))
+        assert max(map(len, shown.splitlines())) <= 40
+        assert "w.yaml:3:7: unknown key `stat` (did you mean `state`?)" in " ".join(shown.split())
+
+
 async def test_what_is_long_goes_on_below_its_beginning(world: ApiWorld, tmp_path: Path) -> None:
     world.engine.taken_ports.add(30001)
     await world.create(1)

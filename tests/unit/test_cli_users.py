@@ -255,3 +255,19 @@ async def test_a_word_from_inside_a_session_cannot_drive_the_terminal(world: Api
     world.services.session = replace(world.services.session, interpreter="octave \x1b]0;gotcha\x07")
     await ask("create", "7")
     assert "\x1b" not in (await ask("describe", "7")).stdout
+
+
+async def test_a_log_that_is_followed_is_an_object_a_line_for_programs(world: ApiWorld, tmp_path: Path) -> None:
+    await world.create(1)
+    world.engine.says("matlab-user-1", "before")
+    words, variables = ("logs", "1", "-f", "-n", "1", "-o", "json"), environment(MCM_API_PORT=str(world.port))
+    process = await asyncio.create_subprocess_exec(*COMMAND, *words, cwd=tmp_path, env=variables, stdout=-1)
+    assert process.stdout is not None
+    try:
+        async with asyncio.timeout(20):
+            assert json.loads(await process.stdout.readline()) == {"user_id": 1, "line": "before"}
+            world.engine.says("matlab-user-1", 'said "later"\t\x1b[1m')
+            assert json.loads(await process.stdout.readline())["line"] == 'said "later"\t\x1b[1m'
+    finally:
+        process.kill()
+        await process.wait()

@@ -178,7 +178,10 @@ def test_a_file_that_is_named_must_be_readable(tmp_path: Path) -> None:
         ("MCM_HTTP_PORT_BASE", "30950", "the page ports 30951 to 31050 and the WebSocket ports 31001 to 31100 meet"),
         ("MCM_WS_PORT_BASE", "65500", "ws_port_base leaves no ports for 100 users: the last would be 65600"),
         ("MCM_API_HOST", "example.org", "api_host cannot be 'example.org': it must be `localhost` or an IP address"),
-        ("MCM_API_HOST", "0.0.0.0", "api_host 0.0.0.0 would let other machines in"),
+        ("MCM_API_ALLOW", "10.0.0.1/8", "api_allow cannot be '10.0.0.1/8'"),
+        ("MCM_API_NAMES", "lab_1", "api_names cannot be 'lab_1'"),
+        ("MCM_API_TLS_CERT", "/a", "api_tls_cert and api_tls_key go together"),
+        ("MCM_API_SOCKET", "/" + "a" * 100, "api_socket is too long"),
         ("MCM_BIND_ADDRESS", "localhost", "bind_address cannot be 'localhost': it must be an IP address"),
         ("MCM_SESSION_TOKENS", "yes", "session_tokens cannot be 'yes': it must be `auto`, `on` or `off`"),
         ("MCM_SESSION_URL", "https://lab.example.org/", "session_url cannot be 'https://lab.example.org/'"),
@@ -233,6 +236,41 @@ def test_other_machines_are_let_in_only_on_request() -> None:
 )
 def test_sessions_that_others_can_reach_ask_for_a_token(env: dict[str, str], locked: bool) -> None:
     assert load(None, env, {}).settings.sessions_locked is locked
+
+
+@pytest.mark.parametrize(
+    ("env", "locked"),
+    [
+        ({}, False),
+        ({"MCM_API_HOST": "localhost"}, False),
+        ({"MCM_API_HOST": "0.0.0.0"}, True),
+        ({"MCM_BIND_ADDRESS": "0.0.0.0"}, True),
+        ({"MCM_API_HOST": "10.0.0.5", "MCM_API_SOCKET": "/run/mcm.sock"}, False),
+        ({"MCM_API_TOKENS": "on"}, True),
+        ({"MCM_API_HOST": "0.0.0.0", "MCM_INSECURE": "true"}, False),
+        ({"MCM_API_HOST": "0.0.0.0", "MCM_INSECURE": "true", "MCM_API_TOKENS": "on"}, True),
+    ],
+)
+def test_calls_that_others_can_make_need_a_token(env: dict[str, str], locked: bool) -> None:
+    assert load(None, env, {}).settings.api_locked is locked
+
+
+@pytest.mark.parametrize("name", ["api_host", "bind_address"])
+def test_calls_that_others_can_make_need_none_only_on_request(name: str) -> None:
+    env = {f"MCM_{name.upper()}": "0.0.0.0", "MCM_API_TOKENS": "off"}
+    assert f"{name} 0.0.0.0 would let other machines in" in refusal(env=env)
+    assert not load(None, env | {"MCM_INSECURE": "true"}, {}).settings.api_locked
+
+
+def test_a_token_is_no_setting(file: Path) -> None:
+    assert load(None, {"MCM_TOKEN": "mcm_x"}, {}) == load(None, {}, {})
+
+
+def test_paths_of_the_api_start_at_the_files_folder(file: Path) -> None:
+    file.write_text("api_socket: api.sock\n")
+    assert load(file, {}, {}).settings.api_socket == file.parent / "api.sock"
+    file.write_text("api_socket: ''\n")
+    assert load(file, {}, {}).settings.api_socket is None
 
 
 def test_sessions_that_others_can_reach_ask_for_none_only_on_request() -> None:

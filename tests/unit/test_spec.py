@@ -250,6 +250,10 @@ EMPTY = "the file says nothing; to have no users at all, write `users: {}`"
             ["line 3, column 1: a second document starts here; the file must hold only one"],
         ),
         (
+            "version: 1\nusers:\n  1: {}\n...\n  2: {}\n",
+            ["line 5, column 3: this stands behind the line `...`, which ends the file; put it above that line"],
+        ),
+        (
             "version: 1\n<<<<<<< HEAD\nusers: {}\n=======\nusers: {1: {}}\n>>>>>>> b\n",
             [
                 "line 2, column 1: a git merge conflict was left here: "

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import os
 import socket
 import sqlite3
+import threading
 from pathlib import Path
 
 import pytest
 
-from controller.errors import NotPersisted
+from controller import spec
+from controller.errors import NotPersisted, Overtaken
 from controller.model import Wish
-from controller.store import disk, wish_store
+from controller.store import disk, turns, wish_store
 from tests.support import eventually
 from tests.wish_place import START, STOPPED, Place, to
 
@@ -128,6 +131,66 @@ async def test_an_edit_that_a_kill_caught_in_that_moment_is_found_again(place: P
     await place.store()
     assert list((await place.store()).current.users) == [1, 2, 5, 6], "nobody knows what that was made from"
     assert (place.strays, len(place.asides)) == ([], 1)
+
+
+async def test_two_edits_around_a_write_are_both_taken_and_the_later_one_wins(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = await place.store(START)
+    exchange = disk.exchange
+
+    def meddled(new: Path, old: Path) -> None:
+        monkeypatch.setattr(disk, "exchange", exchange)
+        place.edit('  2: {session_id: "a"}', '  5: {}\n  2: {session_id: "before"}')
+        exchange(new, old)
+        place.edit('  2: {session_id: "a"}', '  8: {}\n  2: {session_id: "after"}')
+
+    monkeypatch.setattr(disk, "exchange", meddled)
+    await store.change(6, to(Wish()), "api 1")
+    state = await store.change(9, to(Wish()), "api 2")
+    assert list(state.users) == [1, 2, 5, 6, 8, 9]
+    assert state.users[2].session_id == "after"
+    assert spec.parse(place.file.read_text(), max_users=100, profiles=None) == state
+    assert (place.strays, place.asides) == ([], [])
+    [conflict] = [each.event for each in await store.events(None, 0, 100) if each.event.kind == "conflict"]
+    assert "kept after, lost before" in conflict.message
+
+
+async def test_an_edit_that_a_kill_left_does_not_win_over_one_made_since(place: Place) -> None:
+    await (await place.store(START)).change(6, to(Wish()), "api 1")
+    left = place.file.with_name(f".desired_state.yaml.{'0a' * 8}.tmp")
+    left.write_text(START.replace('  2: {session_id: "a"}', '  5: {}\n  2: {session_id: "before"}'))
+    place.edit('session_id: "a"', 'session_id: "after"')
+    state = (await place.store()).current
+    assert list(state.users) == [1, 2, 5, 6]
+    assert state.users[2].session_id == "after"
+    assert spec.parse(place.file.read_text(), max_users=100, profiles=None) == state
+    assert (place.strays, place.asides) == ([], [])
+
+
+async def test_an_editor_that_saves_without_a_pause_keeps_nobody_waiting_for_ever(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turns, "SECONDS", 0.5)
+    store = await place.store(START)
+    stop = threading.Event()
+
+    def save() -> None:
+        for n in itertools.count():
+            if stop.wait(0.002):
+                return
+            place.edit("users:", f"users:   # {n}") if n == 0 else place.edit(f"   # {n - 1}", f"   # {n}")
+
+    saving = asyncio.get_running_loop().run_in_executor(None, save)
+    try:
+        async with asyncio.timeout(30):
+            with contextlib.suppress(Overtaken):
+                await store.change(6, to(Wish()), "api 1")
+    finally:
+        stop.set()
+        await asyncio.gather(saving, return_exceptions=True)
+    await store.change(7, to(Wish()), "api 2")
+    assert 7 in store.current.users
 
 
 async def test_where_files_cannot_trade_places_they_are_replaced(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from controller.errors import NotPersisted, WishReadOnly
+from controller.errors import NotPersisted, Overtaken, WishReadOnly
 from controller.model import RunState, Wish
 from controller.settings import without_password
 from controller.store import git as git_module
+from controller.store import turns
 from controller.store.git import Git, GitFailed
 from controller.store.git_home import Branch, GitHome
 from controller.store.wish_store import WishStore
@@ -339,6 +340,36 @@ async def test_many_changes_beside_pushes_all_last(forge: Forge) -> None:
     await asyncio.gather(asyncio.to_thread(push_a_lot), change_a_lot())
     await look(store)
     assert set(store.current.users) == {1, 2, 3, 4, 5, *range(20, 30), *range(50, 55)}
+
+
+async def test_a_pusher_who_never_stops_makes_a_call_fail_and_keeps_nobody_else_out(
+    forge: Forge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turns, "SECONDS", 0.0)
+    monkeypatch.setattr(turns, "TRIES", 1_000_000)
+    store = await forge.store()
+    before = store.current
+    faster = forge.remote / "hooks" / "pre-receive"  # so that theirs is first, however busy this machine is
+    faster.parent.mkdir(exist_ok=True)
+    faster.write_text(
+        "#!/bin/bash\nunset ${!GIT_@}\n"
+        "export GIT_{AUTHOR,COMMITTER}_NAME=Bob GIT_{AUTHOR,COMMITTER}_EMAIL=bob@example.org\n"
+        "git update-ref refs/heads/main $(git commit-tree main^{tree} -p main -m again)\n"
+    )
+    faster.chmod(0o755)
+    call = asyncio.ensure_future(store.change(7, to(Wish()), "api 1"))
+    await eventually(lambda: len(forge.log()) > 3)
+    assert (await store.weigh(FIRST)).state.users == before.users, "who only asks is answered meanwhile"
+    assert not call.done()
+    monkeypatch.setattr(turns, "TRIES", 3)
+    with pytest.raises(Overtaken, match=r"Others write to wish.yaml on branch main .* The change was not made"):
+        await call
+    assert store.current == before
+    assert [each.number for each in await store.history(9)] == [1]
+    assert set(forge.log()) == {"again", "the first one"}
+    faster.unlink()
+    await store.change(7, to(Wish()), "api 2")
+    assert forge.log()[0] == "create user 7"
 
 
 async def test_what_the_remote_refuses_did_not_happen(forge: Forge) -> None:

@@ -4,20 +4,19 @@
 % folders are looked at; Octave's own cannot change.
 function __session_serve__ (line)
   prompt = [getenv("SESSION_FRAME") '{"frame":"prompt","served":true}' "\a"];
-  while (true)
-    evalin ("base", line);
-    logging = diary ();
-    if (logging)                            % a diary is the user's; shown later, a prompt in it would be taken for one
-      diary ("off");
+  unwind_protect
+    while (true)
+      __session_diary__ (true);
+      evalin ("base", line);
+      __session_diary__ (false);
+      line = builtin ("input", prompt, "s");
+      if (users_folders_changed ())
+        rehash ();
+      end
     end
-    line = builtin ("input", prompt, "s");
-    if (logging)
-      diary ("on");
-    end
-    if (users_folders_changed ())
-      rehash ();
-    end
-  end
+  unwind_protect_cleanup                    % a Ctrl-C leads to Octave's own prompt
+    __session_diary__ (false);
+  end_unwind_protect
 end
 
 % Whether there may be other files in them than at the last look. Times of folders are whole seconds, and what changed

@@ -17,4 +17,5 @@ function __session_user_startup__ ()
   catch err
     printf ("startup.m: %s\n", strtrim (__session_describe_error__ (err, file).message));
   end_try_catch
+  __session_diary__ (false);
 end

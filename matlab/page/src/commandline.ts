@@ -22,7 +22,7 @@ export class CommandLine {
   constructor(parent: HTMLElement, completion: Completion, private readonly run: (code: string) => boolean) {
     const spoken = new Compartment();
     const attributes = () => EditorView.contentAttributes.of({
-      id: "command", "aria-label": words().commandLine, autocapitalize: "off", autocorrect: "off", spellcheck: "false",
+      id: "command", "aria-label": words().commandLine, "aria-description": words().tabLeaves, autocapitalize: "off", autocorrect: "off", spellcheck: "false",
     });
     this.view = new EditorView({
       parent,
@@ -34,7 +34,7 @@ export class CommandLine {
             { key: "Tab", run: (view) => acceptCompletion(view) || completion.complete(view) || true },
             { key: "ArrowUp", run: (view) => this.onFirstLine(view) && this.recall(-1) },
             { key: "ArrowDown", run: (view) => this.onLastLine(view) && this.recall(1) },
-            { key: "Escape", run: (view) => completionStatus(view.state) === null && this.clear() },
+            { key: "Escape", run: (view) => this.escape(view) },
           ])),
           history(), bracketMatching(), drawSelection(), EditorView.lineWrapping, octave(), completion.extension,
           keymap.of([...standardKeymap, ...historyKeymap]),
@@ -50,10 +50,7 @@ export class CommandLine {
 
   focus(): void { this.view.focus(); }
 
-  clear(): boolean {
-    this.write("");
-    return true;
-  }
+  clear(): void { this.write(""); }
 
   /** What was run elsewhere in this session can be brought back here, too. */
   remember(code: string): void {
@@ -73,6 +70,12 @@ export class CommandLine {
       this.place = this.commands.length;
     }
     return true;
+  }
+
+  /** False: the editor is to know of it, too, for it lets the next Tab lead out of it. */
+  private escape(view: EditorView): boolean {
+    if (completionStatus(view.state) === null) this.clear();
+    return false;
   }
 
   private onFirstLine(view: EditorView): boolean {

@@ -8,6 +8,10 @@ const WHITE = "#ffffff";
 const INK = ["#000000", "#262626"];
 const ROOM = 0.09; // share of the figure
 const SMALL = 420; // pixels of width under which letters get smaller
+const ROOMY = 230; // pixels of a scene under which it leaves more room for the numbers at its axes
+const LEAST = 0.65; // share of it that is drawn on
+const TIGHT = 170; // pixels under which there are fewer numbers, too
+const FEW = 3;
 
 type Kind = "flat" | "solid" | "picture";
 
@@ -42,6 +46,7 @@ export class Drawing {
       if (/^[xy]axis/.test(name)) changes[`${name}.range`] = part.range;
       else if (name.startsWith("scene")) {
         changes[`${name}.camera`] = part.camera;
+        changes[`${name}.aspectratio`] = part.aspectratio;
         for (const axis of ["xaxis", "yaxis", "zaxis"]) changes[`${name}.${axis}.range`] = (part[axis] as Json).range;
       }
     }
@@ -67,9 +72,15 @@ function suited({ number, revision, data, layout }: FigureData, width: number, h
   for (const [name, part] of Object.entries(layout as Record<string, Json>)) {
     if (/^[xy]axis/.test(name)) suitedLayout[name] = axis(part);
     else if (name.startsWith("scene")) {
+      const domain = placed(part.domain as Domain, width, height);
+      const side = (domain.y[1] - domain.y[0]) * height;
+      const share = Math.max(LEAST, Math.min(1, side / ROOMY));
+      const { x, y, z } = part.aspectratio as { x: number; y: number; z: number };
+      const axis3d = (given: Json): Json => (side < TIGHT ? { ...axis(given), nticks: FEW } : axis(given));
       suitedLayout[name] = {
-        ...part, uirevision: number, domain: placed(part.domain as Domain, width, height), bgcolor: paper, dragmode: "turntable",
-        xaxis: axis(part.xaxis as Json), yaxis: axis(part.yaxis as Json), zaxis: axis(part.zaxis as Json),
+        ...part, uirevision: number, domain, bgcolor: "rgba(0,0,0,0)", dragmode: "turntable", // they may lie over one another
+        aspectratio: { x: x * share, y: y * share, z: z * share },
+        xaxis: axis3d(part.xaxis as Json), yaxis: axis3d(part.yaxis as Json), zaxis: axis3d(part.zaxis as Json),
       };
     } else if (name === "legend") suitedLayout[name] = { ...part, bgcolor: box, bordercolor: grid };
     else if (name === "annotations") {

@@ -134,8 +134,8 @@ export class Editor {
 
   renamed(from: string, to: string): void {
     for (const document of this.open) {
-      if (document.path === from) document.path = to;
-      else if (document.path?.startsWith(`${from}/`)) document.path = to + document.path.slice(from.length);
+      if (document.path === from) document.moved(to);
+      else if (document.path?.startsWith(`${from}/`)) document.moved(to + document.path.slice(from.length));
     }
     this.documents.draw();
     this.rememberSoon();
@@ -209,6 +209,7 @@ export class FileDocument implements Document {
   readonly element = h("div", { class: "file" });
   private readonly view: EditorView;
   private readonly place = h("span", { class: "place" });
+  private readonly spoken = new Compartment();
 
   /** `saved`: the text that the file has; null if that is not known. */
   constructor(
@@ -216,7 +217,6 @@ export class FileDocument implements Document {
     public revision: string | null, completion: Completion, private readonly told: Told,
   ) {
     this.key = `file:${path ?? number}`;
-    const spoken = new Compartment();
     this.view = new EditorView({
       parent: this.element,
       state: EditorState.create({
@@ -236,7 +236,7 @@ export class FileDocument implements Document {
           lineNumbers(), highlightActiveLine(), highlightActiveLineGutter(), history(), drawSelection(),
           EditorState.allowMultipleSelections.of(true), EditorState.tabSize.of(4), indentUnit.of("    "),
           bracketMatching(), closeBrackets(), indentOnInput(), highlightSelectionMatches(), search({ top: true }),
-          octave(), sections, completion.extension, spoken.of([]),
+          octave(), sections, completion.extension, this.spoken.of([]),
           keymap.of([...closeBracketsKeymap, ...searchKeymap, ...defaultKeymap, ...historyKeymap]),
           EditorView.updateListener.of((update) => {
             if (update.docChanged) {
@@ -251,15 +251,7 @@ export class FileDocument implements Document {
     });
     this.wasUnsaved = this.unsaved();
     this.element.append(h("footer", {}, this.place));
-    speak(() => {
-      this.showPlace();
-      this.view.dispatch({
-        effects: spoken.reconfigure([
-          EditorState.phrases.of(phrases()),
-          EditorView.contentAttributes.of({ "aria-label": `${words().editor}: ${this.title()}` }),
-        ]),
-      });
-    });
+    speak(() => this.label());
   }
 
   private wasUnsaved: boolean;
@@ -285,10 +277,15 @@ export class FileDocument implements Document {
 
   /** The file has this text now; what was typed meanwhile is unsaved. */
   keptAs(path: string, text: string, revision: string): void {
-    this.path = path;
     this.saved = text;
     this.revision = revision;
     this.wasUnsaved = this.unsaved();
+    this.moved(path);
+  }
+
+  moved(path: string): void {
+    this.path = path;
+    this.label();
   }
 
   /** Others gave the file this text. */
@@ -313,6 +310,19 @@ export class FileDocument implements Document {
     const { doc, selection } = this.view.state;
     const { from, to } = sectionAround(this.view.state, selection.main.head);
     return doc.sliceString(doc.line(from).from, doc.line(to).to);
+  }
+
+  /** The language may be another than before, or the name. */
+  private label(): void {
+    this.showPlace();
+    this.view.dispatch({
+      effects: this.spoken.reconfigure([
+        EditorState.phrases.of(phrases()),
+        EditorView.contentAttributes.of({
+          "aria-label": `${words().editor}: ${this.title()}`, "aria-description": words().tabLeaves,
+        }),
+      ]),
+    });
   }
 
   private showPlace(): void {

@@ -47,6 +47,9 @@ export class Figures {
     if (this.revision !== this.data?.revision || this.data?.number !== this.current) void this.fetch();
   }
 
+  get enlarged(): boolean { return $("desk").classList.contains("enlarged"); }
+  enlarge(large: boolean): void { $("desk").classList.toggle("enlarged", large); }
+
   private get revision(): number | undefined { return this.figures.find(({ number }) => number === this.current)?.revision; }
 
   private choose(number: number): void {
@@ -101,7 +104,7 @@ export class Figures {
       close: () => this.around.run(`close (${number})`),
     })));
     const some = this.figures.length > 0;
-    const enlarge = iconButton("enlarge", words().enlarge, () => $("desk").classList.toggle("enlarged"));
+    const enlarge = iconButton("enlarge", words().enlarge, () => this.enlarge(!this.enlarged));
     enlarge.id = "enlarge";
     const save = iconButton("download", words().exportFigure, (event) => openMenu(event, save, (
       (["png", "svg", "pdf"] as const).map((format) => ({
@@ -117,7 +120,7 @@ export class Figures {
     }
     this.data = null;
     this.drawing.clear();
-    $("desk").classList.remove("enlarged");
+    this.enlarge(false);
     this.body.replaceChildren(h(
       "div", { class: "empty" }, h("strong", {}, words().noFigures),
       h("span", {}, words().noFiguresHint, " ", h("code", {}, "surf(peaks)")),

@@ -199,10 +199,13 @@ document.addEventListener("keydown", (event) => {
   else if (key === "s" && control && !altKey) { if (editor.active) void editor.save(editor.active); }
   else if (key === "n" && control && altKey) editor.newScript();
   else if (key === "c" && ctrlKey && !metaKey && !altKey && !shiftKey && !String(getSelection())) { // with a selection it copies
-    if (toolbar.stoppable) toolbar.interrupt();
-    else if (line.view.hasFocus) line.clear();
+    if (toolbar.stoppable) {
+      if (toolbar.asking) line.clear(); // nobody asks any more
+      toolbar.interrupt();
+    } else if (line.view.hasFocus) line.clear();
     else return;
-  } else if (key === "l" && ctrlKey && !altKey && !shiftKey && line.view.hasFocus) commandWindow.clear();
+  } else if (key === "Escape" && figures.enlarged && !document.querySelector(".menu")) figures.enlarge(false);
+  else if (key === "l" && ctrlKey && !altKey && !shiftKey && line.view.hasFocus) commandWindow.clear();
   else return;
   event.preventDefault();
   event.stopPropagation();
