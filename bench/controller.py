@@ -22,6 +22,7 @@ import psutil
 
 from bench import floor
 from bench.figure import Figure, Tell
+from controller.fence import network_name
 from tests.rig import Rig
 from tests.support import Lab, eventually
 
@@ -56,7 +57,7 @@ async def _create(rig: Rig, pairs: int) -> Figure:
         spec = floor.prepared(rig.lab, 50 + n)
         await _rest()
         began = time.perf_counter()
-        await asyncio.to_thread(floor.run, api, spec, rig.lab.instance + "-floor")
+        await asyncio.to_thread(floor.run, api, spec, rig.lab.instance + "-floor", network_name(rig.lab.instance))
         by_sdk = time.perf_counter() - began
         await _rest()
         began = time.perf_counter()
@@ -92,7 +93,7 @@ async def _hundred_by_sdk(lab: Lab) -> float:
     specs = [floor.prepared(lab, n) for n in range(1, USERS + 1)]
     api = floor.client()
     began = time.perf_counter()
-    await asyncio.to_thread(floor.run_pool, api, specs, lab.instance + "-floor")
+    await asyncio.to_thread(floor.run_pool, api, specs, lab.instance + "-floor", network_name(lab.instance))
     return time.perf_counter() - began
 
 

@@ -24,8 +24,8 @@ def prepared(lab: Lab, user_id: int, **changes: object) -> SessionSpec:
     return spec
 
 
-def run(api: docker.APIClient, spec: SessionSpec, label: str) -> str:
-    """Create and start one container under the flags that the controller uses."""
+def run(api: docker.APIClient, spec: SessionSpec, label: str, network: str | None = None) -> str:
+    """Create and start one container under the flags that the controller uses, in its network where that is there."""
     host = api.create_host_config(
         init=True,
         nano_cpus=round(spec.cpus * 1e9),
@@ -39,6 +39,7 @@ def run(api: docker.APIClient, spec: SessionSpec, label: str) -> str:
         read_only=True,
         tmpfs={"/tmp": "rw,nosuid,nodev,size=512m,mode=1777"},
         mounts=[docker.types.Mount("/home/matlab/shared", spec.data_folder, type="bind")],
+        network_mode=network,
         port_bindings={8888: (spec.bind_address, spec.http_port), 8889: (spec.bind_address, spec.ws_port)},
         log_config=docker.types.LogConfig(type="json-file", config={"max-size": "10m", "max-file": "3"}),
     )
@@ -56,7 +57,7 @@ def run(api: docker.APIClient, spec: SessionSpec, label: str) -> str:
     return str(made["Id"])
 
 
-def run_pool(api: docker.APIClient, specs: list[SessionSpec], label: str) -> None:
+def run_pool(api: docker.APIClient, specs: list[SessionSpec], label: str, network: str) -> None:
     """The same for many, ten at a time."""
     with ThreadPoolExecutor(10) as pool:
-        list(pool.map(lambda spec: run(api, spec, label), specs))
+        list(pool.map(lambda spec: run(api, spec, label, network), specs))

@@ -146,8 +146,8 @@ def _restart_if_due(want: Target, main: Container, now: datetime) -> Plan:
     if due > now:
         return Plan(look_again_at=due)
     asked = f"a restart was asked for at {due:%Y-%m-%d %H:%M:%S}"
-    if main.outdated:
-        return Plan((*_take_away(main, f"{asked}, and {_MADE_OTHERWISE}"), Create(want.spec, _MADE_OTHERWISE)))
+    if why := _slipped(main):
+        return Plan((*_take_away(main, f"{asked}, and {why}"), Create(want.spec, why)))
     return Plan((Restart(main.id, asked),))
 
 
@@ -159,11 +159,20 @@ def _outgrown(spec: SessionSpec, main: Container) -> str:
         return "environment, mounts, ports or shared memory changed"
     if main.data_folder != spec.data_folder:
         return f"the folder {main.data_folder or 'of nobody'} is mounted, and not {spec.data_folder}"
-    if main.outdated and main.phase in (Phase.CREATED, Phase.EXITED):
-        return _MADE_OTHERWISE
-    if main.loose and not main.outdated:
-        return f"it is not held as it was made: {', '.join(main.loose)}"
+    if main.phase is Phase.EXITED or (main.phase is Phase.CREATED and main.outdated):
+        return _slipped(main)
     return ""
+
+
+def _slipped(main: Container) -> str:
+    """Why the next run of this container should be that of a new one, or empty.
+
+    Not why a session should end, or a container just made be made again: an engine may tell of flags otherwise than
+    they were given, and then does so for ever. Meanwhile the condition `Enclosed` says how things are.
+    """
+    if main.outdated:
+        return _MADE_OTHERWISE
+    return f"it is not held as it was made: {', '.join(main.loose)}" if main.loose else ""
 
 
 def _limits(spec: SessionSpec, main: Container) -> tuple[Action, ...]:

@@ -61,7 +61,7 @@ async def test_what_a_hand_changed_is_put_right_under_the_running_session(idle_r
     assert lab.container(1).attrs["State"]["StartedAt"] == container.attrs["State"]["StartedAt"]
 
 
-async def test_a_container_that_lost_its_flags_is_made_anew(idle_rig: Rig, lab: Lab) -> None:
+async def test_a_container_that_lost_its_flags_is_told_of_and_made_anew_at_its_end(idle_rig: Rig, lab: Lab) -> None:
     """Somebody made it by hand and gave it our labels."""
     rig = idle_rig
     await rig.start(wait=True, MCM_RESYNC_SECONDS="1")
@@ -70,6 +70,13 @@ async def test_a_container_that_lost_its_flags_is_made_anew(idle_rig: Rig, lab: 
     forged = await asyncio.to_thread(lab.remake, str(lab.container(1).id), host={"Privileged": True})
     lab.container(1).start()
     await rig.start(wait=True, MCM_RESYNC_SECONDS="1")
+    await eventually(lambda: _told(rig))
+    assert lab.container(1).id == forged
+    lab.container(1).kill()
     await eventually(lambda: lab.container(1).id != forged and lab.container(1).status == "running")
     assert lab.container(1).attrs["HostConfig"]["Privileged"] is False
-    assert re.search(r'action=stop reason="it is not held as it was made: .*Privileged is True"', rig.log())
+    assert re.search(r'action=remove reason="it is not held as it was made: .*Privileged is True"', rig.log())
+
+
+async def _told(rig: Rig) -> bool:
+    return await enclosed(rig) == ("False", "Changed")

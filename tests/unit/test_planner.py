@@ -95,13 +95,19 @@ TABLE: list[tuple[str, Target | None, tuple[Container, ...], str]] = [
         "sessions otherwise\n"
         "Create: a version of the controller made it that held sessions otherwise",
     ),
+    ("no longer held as it was made, runs", RUNNING, (a_container(loose=("Privileged is True",)),), "nothing"),
     (
-        "no longer held as it was made",
+        "no longer held as it was made, ended",
         RUNNING,
-        (a_container(loose=("Privileged is True",)),),
-        "Stop: it is not held as it was made: Privileged is True\n"
+        (a_container(phase=Phase.EXITED, loose=("Privileged is True",)),),
         "Remove: it is not held as it was made: Privileged is True\n"
         "Create: it is not held as it was made: Privileged is True",
+    ),
+    (
+        "told of otherwise than it was made a moment ago",
+        RUNNING,
+        (a_container(phase=Phase.CREATED, started_at=None, loose=("Init is None",)),),
+        "Start: made, and not started yet",
     ),
     (
         "another folder than the user's",
