@@ -28,7 +28,7 @@ def load(state_dir: Path) -> bytes:
     file = state_dir / NAME
     try:
         if not file.exists():
-            _make(file, secrets.token_bytes(SIZE))
+            put(file, secrets.token_bytes(SIZE))
         with file.open("rb") as stream:
             mode = os.fstat(stream.fileno()).st_mode
             secret = stream.read(SIZE + 1)
@@ -53,7 +53,7 @@ def refresh_secret(state_dir: Path) -> str:
     file = state_dir / REFRESH_NAME
     try:
         if not file.exists():
-            _make(file, f"{secrets.token_urlsafe(SIZE)}\n".encode())
+            put(file, f"{secrets.token_urlsafe(SIZE)}\n".encode())
         secret = file.read_text().strip()
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsInvalid(f"The webhook's secret {file} cannot be kept: {error}.") from error
@@ -64,12 +64,17 @@ def refresh_secret(state_dir: Path) -> str:
     return secret
 
 
-def _make(file: Path, secret: bytes) -> None:
-    """Whole or not at all, and on disk before any token is made with it."""
+def put(file: Path, secret: bytes) -> None:
+    """Whole or not at all, on disk on return, for the folder's owner alone, also where root writes it.
+
+    Raises:
+        OSError: it could not be written.
+    """
     unfinished = file.with_suffix(".new")
     unfinished.unlink(missing_ok=True)
     descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as stream:
+        give_to_owner(descriptor, file.parent)
         stream.write(secret)
         stream.flush()
         os.fsync(stream.fileno())
@@ -79,3 +84,10 @@ def _make(file: Path, secret: bytes) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def give_to_owner(descriptor: int, folder: Path) -> None:
+    """What root makes here belongs to the controller's user, too."""
+    if os.geteuid() == 0:
+        owner = folder.stat()
+        os.fchown(descriptor, owner.st_uid, owner.st_gid)

@@ -13,13 +13,13 @@ import hashlib
 import hmac
 import json
 import logging
-import os
 import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from controller import secretfile
 from controller.caller import Scope
 from controller.errors import SettingsInvalid
 
@@ -130,7 +130,7 @@ class TokenFile:
                 return False
             given = MARK + secrets.token_urlsafe(SIZE)
             made = Token(LOCAL, Scope.WRITE, _digest(given), datetime.now(UTC))
-            self._put(self.local, f"{given}\n")
+            secretfile.put(self.local, f"{given}\n".encode())
             self._write([*(each for each in tokens if each.name != LOCAL), made])
             return True
 
@@ -139,7 +139,7 @@ class TokenFile:
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             with (self._folder / LOCK).open("a") as lock:
-                self._ours(lock.fileno())
+                secretfile.give_to_owner(lock.fileno(), self._folder)
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 yield list(self._read() if self._file.exists() else ())
         except OSError as error:
@@ -158,29 +158,8 @@ class TokenFile:
 
     def _write(self, tokens: Sequence[Token]) -> None:
         kept = [asdict(each) for each in tokens]
-        self._put(self._file, json.dumps({"tokens": kept}, indent=2, default=datetime.isoformat) + "\n")
-
-    def _put(self, file: Path, text: str) -> None:
-        """Whole or not at all, on disk on return, for the folder's owner alone."""
-        unfinished = file.with_suffix(".new")
-        unfinished.unlink(missing_ok=True)
-        with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:
-            self._ours(stream.fileno())
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        unfinished.rename(file)
-        folder = os.open(self._folder, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-
-    def _ours(self, descriptor: int) -> None:
-        """What root makes here belongs to the controller's user, too."""
-        if os.geteuid() == 0:
-            owner = self._folder.stat()
-            os.fchown(descriptor, owner.st_uid, owner.st_gid)
+        text = json.dumps({"tokens": kept}, indent=2, default=datetime.isoformat) + "\n"
+        secretfile.put(self._file, text.encode())
 
 
 def local_token(state_dir: Path) -> str:
