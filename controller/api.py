@@ -22,7 +22,7 @@ from controller import entries, openapi, refresh, shapes, status, wishes
 from controller.caller import Scope
 from controller.doorkeeper import CALLER, Doorkeeper, writer
 from controller.endpoints import ENDPOINTS, LOG_LINES, MAX_LOG_LINES
-from controller.errors import EngineUnavailable, SessionConflict
+from controller.errors import EngineUnavailable
 from controller.http import (
     Handlers,
     Refusal,
@@ -194,7 +194,7 @@ class _Api:
         def change(wish: Wish | None) -> Wish:
             if wish is None:
                 raise self._not_found(user_id)
-            _check_session(user_id, wish, session_id)
+            entries.check_session(user_id, wish, session_id)
             return replace(wish, state=None, restart_at=restart_at)
 
         def restarted(view: UserView) -> bool:
@@ -249,13 +249,15 @@ class _Api:
     async def amend(self, request: web.Request) -> web.Response:
         user_id = self._user_of(request)
         body = await read_object(request)
-        changes = entries.changes(body, request, self._site.profiles)
-        note(request, user=user_id)
+        changes = entries.changes(body, self._site.profiles)
+        meant = entries.session_id({}, request)
+        note(request, user=user_id, session_id=meant)
         held = self._store.current.users.get(user_id)
 
         def change(wish: Wish | None) -> Wish:
             if wish is None:
                 raise self._not_found(user_id)
+            entries.check_session(user_id, wish, meant)
             return replace(wish, **changes)
 
         state = changes.get("state", held.state if held else None)
@@ -276,7 +278,7 @@ class _Api:
                 for user_id, each in patches.items()
             }
         known = {
-            user_id: None if each is None else entries.changes(each, request, self._site.profiles)
+            user_id: None if each is None else entries.changes(each, self._site.profiles)
             for user_id, each in patches.items()
         }
 
@@ -398,7 +400,7 @@ class _Api:
 
         def change(wish: Wish | None) -> None:
             if wish is not None:
-                _check_session(user_id, wish, session_id)
+                entries.check_session(user_id, wish, session_id)
 
         return await self._carry_out(request, user_id, change, lambda view: status.own(view) is None)
 
@@ -558,12 +560,6 @@ async def _session_asked_for(request: web.Request, closed: bool = False) -> tupl
     if closed:
         refuse_unknown(body, shapes.fields(shapes.UserSession))
     return entries.session_id(body, request), _warnings(body, shapes.fields(shapes.SessionNamed))
-
-
-def _check_session(user_id: int, wish: Wish, session_id: str | None) -> None:
-    if session_id is not None and session_id != wish.session_id:
-        current = "has none" if wish.session_id is None else f"is {wish.session_id}"
-        raise SessionConflict(f"Session {session_id} is not the current one: that of user {user_id} {current}.")
 
 
 def _warnings(body: dict[str, Any], known: set[str]) -> dict[str, Any]:

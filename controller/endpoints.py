@@ -331,8 +331,9 @@ GROUPS: Mapping[str, tuple[Endpoint, ...]] = {
                 Answer(200, "It is in force.", shapes.User),
                 Answer(202, "What is asked is not there yet, be it that it takes long or that it fails.", shapes.User),
             ),
-            (*ENTRY, Fault(404, "not_found", "Not declared."), SUPERSEDED, *WRITE),
+            (*ENTRY, Fault(404, "not_found", "Not declared."), OTHER_SESSION, SUPERSEDED, *WRITE),
             Body(shapes.UserChange, {"state": "stopped"}),
+            (Query("session_id", shapes.SessionId, "The session that is meant: nothing is done to another one."),),
             about="The fields that the body names change, the others stay.",
         ),
         Endpoint(

@@ -6,10 +6,12 @@ Raises Refusal for whatever cannot be meant; what becomes of a good one is `api.
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
 
+from controller.errors import SessionConflict
 from controller.http import Refusal, refuse_unknown
 from controller.model import RunState, Wish
 from controller.shapes import UserChange, UserEntry, fields
@@ -19,8 +21,31 @@ Json = dict[str, Any]
 
 
 def entry(body: Json, request: web.Request, profiles: Collection[str]) -> Wish:
-    """The whole of an entry, as the file has it."""
+    """The whole of an entry, as the file has it; its session may stand in the query."""
     refuse_unknown(body, fields(UserEntry))
+    return replace(_entry(body, profiles), session_id=session_id(body, request))
+
+
+def changes(body: Json, profiles: Collection[str]) -> Json:
+    """Fields of an entry and what they become; `null` is the default."""
+    refuse_unknown(body, fields(UserChange))
+    given = _entry({name: value for name, value in body.items() if value is not None}, profiles)
+    return {name: getattr(given, name) for name in body}
+
+
+def session_id(body: Json, request: web.Request) -> str | None:
+    """What a call names in its query or its body."""
+    return _one_session([*request.query.getall("session_id", []), *_session_of(body)])
+
+
+def check_session(user_id: int, wish: Wish, meant: str | None) -> None:
+    """A late call of a session that is over must not touch the one that is there now. Raises SessionConflict."""
+    if meant is not None and meant != wish.session_id:
+        current = "has none" if wish.session_id is None else f"is {wish.session_id}"
+        raise SessionConflict(f"Session {meant} is not the current one: that of user {user_id} {current}.")
+
+
+def _entry(body: Json, profiles: Collection[str]) -> Wish:
     state, profile, restart_at = (body.get(name) for name in ("state", "profile", "restart_at"))
     if "state" in body and state not in [each.value for each in RunState]:
         raise Refusal(400, "invalid_state", "`state` must be running or stopped.", allowed=list(RunState))
@@ -34,20 +59,15 @@ def entry(body: Json, request: web.Request, profiles: Collection[str]) -> Wish:
     paused = body.get("paused", False)
     if not isinstance(paused, bool):
         raise Refusal(400, "invalid_paused", "`paused` must be true or false.")
-    named = session_id(body, request)
+    named = _one_session(_session_of(body))
     return Wish(RunState(state) if state else None, profile, named, moment and to_the_millisecond(moment), paused)
 
 
-def changes(body: Json, request: web.Request, profiles: Collection[str]) -> Json:
-    """Fields of an entry and what they become; `null` is the default."""
-    refuse_unknown(body, fields(UserChange))
-    given = entry({name: value for name, value in body.items() if value is not None}, request, profiles)
-    return {name: getattr(given, name) for name in body}
+def _session_of(body: Json) -> list[Any]:
+    return [body["session_id"]] if "session_id" in body else []
 
 
-def session_id(body: Json, request: web.Request) -> str | None:
-    """What a call names in its query or its body."""
-    given = [*request.query.getall("session_id", []), *([body["session_id"]] if "session_id" in body else [])]
+def _one_session(given: list[Any]) -> str | None:
     if not all(valid_session_id(each) for each in given) or any(each != given[0] for each in given):
         rule = "1 to 128 of letters, digits, `-`, `_`, `.`, `:` and `@`"
         raise Refusal(400, "invalid_session_id", f"`session_id` must be one text of {rule}.")

@@ -53,6 +53,17 @@ async def test_patch_changes_what_it_names_and_nothing_else(world: ApiWorld) -> 
     assert world.wish(7) == Wish(session_id="s-1")
 
 
+async def test_a_patch_for_a_session_that_is_over_changes_nothing(world: ApiWorld) -> None:
+    await world.call("PUT", "/v1/users/7", json={"session_id": "new"})
+    for query in ("session_id=old", "session_id=old&session_id=old"):
+        status, body = await world.call("PATCH", f"/v1/users/7?{query}", json={"state": "stopped"})
+        assert (status, body["code"]) == (409, "session_conflict")
+    assert world.wish(7) == Wish(session_id="new")
+    assert (await world.call("PATCH", "/v1/users/7?session_id=new", json={"session_id": "next"}))[0] == 200
+    assert (await world.call("PATCH", "/v1/users/7?session_id=$", json={}))[1]["code"] == "invalid_session_id"
+    assert world.wish(7) == Wish(session_id="next")
+
+
 async def test_the_addresses_that_open_a_session_are_told_of_one_that_is_there() -> None:
     locked = replace(SITE, access=Access("lab", locked=True, secret=b"s" * 32))
     async with api_world(site=locked) as world:

@@ -169,6 +169,7 @@ CALLS: tuple[tuple[Any, ...], ...] = (
     ("PUT", NO_SUCH, {}),
     ("PATCH", NO_SUCH, {}),
     ("PATCH", NOBODY, {}),
+    ("PATCH", "/v1/users/4?session_id=other", {}),
     ("DELETE", NOBODY),
     ("DELETE", NO_SUCH),
     ("DELETE", "/v1/users/4", UNKNOWN),
