@@ -68,6 +68,12 @@ class ApiSettings(BaseModel):
     )
     api_burst: Whole = whole(1000, "Calls that it may make at once, before that limit holds.", 1, 1_000_000)
     api_connections: Whole = whole(500, "Connections that the API holds at the same time.", 8, 100_000)
+    api_connections_each: Whole = whole(
+        200,
+        "Of those, connections of one client, known by its address; this machine's own are not counted so.",
+        1,
+        100_000,
+    )
     insecure: bool = setting(
         False,
         "Allow what other machines can reach to ask nobody who they are: the API without `api_tokens`, sessions on "

@@ -6,11 +6,15 @@ that line and what it says are here; other writers' lines (`file`, `commit 1a2b3
 
 from __future__ import annotations
 
+import functools
+import ipaddress
 import re
 from dataclasses import dataclass
 from enum import StrEnum
 
 HERE = "this machine"
+REMEMBERED = 1024
+"""Addresses that were read before, and need not be again."""
 
 
 class Scope(StrEnum):
@@ -35,6 +39,22 @@ class Caller:
     def writer(self, request_id: str) -> str:
         who = [f"api {request_id}", f"token {self.token}" if self.token else "", self.user]
         return ", ".join(filter(None, [*who, f"from {self.address}" if self.address else ""]))
+
+
+@functools.lru_cache(REMEMBERED)
+def address_of(remote: str) -> str:
+    """Of the other end of a connection, as the system writes it. Empty: this machine."""
+    if not remote:  # a socket
+        return ""
+    address = ipaddress.ip_address(remote.partition("%")[0])
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
+        address = address.ipv4_mapped
+    return "" if address.is_loopback else str(address)
+
+
+def client_of(address: str) -> str:
+    """Who has an address, where clients are counted: whoever has an IPv6 one has 2⁶⁴ of them."""
+    return str(ipaddress.ip_network(f"{address}/64", strict=False)) if ":" in address else address
 
 
 _BY_CALL = re.compile(

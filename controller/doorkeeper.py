@@ -22,15 +22,13 @@ from urllib.parse import urlsplit
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from controller.caller import Caller, Scope
+from controller.caller import REMEMBERED, Caller, Scope, address_of, client_of
 from controller.http import REQUEST_ID, Handler, Refusal, note
 from controller.tokens import MARK, Token, TokenFile, found
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 CALLER: web.RequestKey[Caller] = web.RequestKey("caller", Caller)
-REMEMBERED = 1024
-"""Addresses and names that were read before, and need not be again."""
 MANY_CLIENTS = 4096
 """So many clients' rates are remembered before those who rest are forgotten."""
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
@@ -118,7 +116,7 @@ class Doorkeeper:
 
     def _let_in(self, request: web.Request, need: Need) -> None:
         """Raises Refusal: this call does not get further."""
-        address = _address(request.remote or "")
+        address = address_of(request.remote or "")
         user = "" if request.remote else _user(request)
         request[CALLER] = Caller(address, user=user)
         if address:
@@ -129,7 +127,7 @@ class Doorkeeper:
         scope = need.scope if self.locked else None
         token = _token(self._tokens, request) if scope else None
         if need.counted:
-            self._count(f"token {token.name}" if token else _client(address))
+            self._count(f"token {token.name}" if token else client_of(address))
         if scope is None:
             return
         if token is None:
@@ -154,22 +152,6 @@ def writer(request: web.Request) -> str:
 
 
 # ---------------------------------------------------------------- from where
-
-
-@functools.lru_cache(REMEMBERED)
-def _address(remote: str) -> str:
-    """Empty: this machine."""
-    if not remote:  # a socket
-        return ""
-    address = ipaddress.ip_address(remote.partition("%")[0])
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
-        address = address.ipv4_mapped
-    return "" if address.is_loopback else str(address)
-
-
-def _client(address: str) -> str:
-    """Whoever has an IPv6 address has 2⁶⁴ of them."""
-    return str(ipaddress.ip_network(f"{address}/64", strict=False)) if ":" in address else address
 
 
 def _user(request: web.Request) -> str:

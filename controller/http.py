@@ -12,12 +12,14 @@ import math
 import random
 import re
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
 from aiohttp import http_exceptions, web
 
+from controller.caller import address_of, client_of
 from controller.errors import (
     EngineUnavailable,
     MatlabManagerError,
@@ -45,8 +47,8 @@ HEAD_SECONDS = 8.0
 """So long a new connection may take until its first request has a head."""
 IDLE_SECONDS = 75.0
 """So long one may go on without a request, or with half a head of one; proxies let go of it earlier."""
-CONNECTIONS = 500
-"""At the same time, unless the operator says otherwise."""
+CONNECTIONS, CONNECTIONS_EACH = 500, 200
+"""At the same time, and of one client, unless the operator says otherwise."""
 JSON_TYPE = "application/json; charset=utf-8"
 
 REQUEST_ID: web.RequestKey[str] = web.RequestKey("request_id", str)
@@ -297,8 +299,14 @@ def _finite(text: str) -> float:
 class Runner(web.AppRunner):
     """Serves an application so that what aiohttp answers before the application is asked is JSON, too."""
 
-    def __init__(self, app: web.Application, shutdown_timeout: float, connections: int = CONNECTIONS) -> None:
-        self._most = connections
+    def __init__(
+        self,
+        app: web.Application,
+        shutdown_timeout: float,
+        connections: int = CONNECTIONS,
+        connections_each: int = CONNECTIONS_EACH,
+    ) -> None:
+        self._most, self._most_each = connections, connections_each
         super().__init__(
             app,
             access_log=None,
@@ -312,37 +320,55 @@ class Runner(web.AppRunner):
     async def _make_server(self) -> web.Server:
         plain = await super()._make_server()
         server = _Server(_worded(plain.request_handler), request_factory=plain.request_factory, **self._kwargs)
-        server.most = self._most
+        server.most, server.most_each = self._most, self._most_each
         return server
 
 
 class _Server(web.Server):
-    most = CONNECTIONS
+    def __init__(self, *handler: Any, **options: Any) -> None:
+        super().__init__(*handler, **options)
+        self.most, self.most_each = CONNECTIONS, CONNECTIONS_EACH
+        self.held: Counter[str] = Counter()
+        """By client."""
 
     def __call__(self) -> web.RequestHandler:
         return _Connection(self, loop=self._loop, **self._kwargs)
 
 
 class _Connection(web.RequestHandler):
-    """aiohttp's, which would wait an hour for the head of a request, and take as many connections as come."""
+    """aiohttp's, which would wait an hour for the head of a request, and take as many connections as come.
 
-    __slots__ = ("_head", "_server")
+    Of one client, as of all, only so many are taken. This machine's are not counted as one client's: a proxy here
+    speaks for many. With TLS a connection counts from the end of its handshake on, since asyncio shows it to nobody
+    before; handshakes under way are bounded by the time that `listener.py` gives them.
+    """
+
+    __slots__ = ("_client", "_head", "_server")
 
     def __init__(self, server: _Server, **options: Any) -> None:
         super().__init__(server, **options)
         self._server = server
+        self._client = ""
         self._head: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
+        peer = transport.get_extra_info("peername")
+        self._client = client_of(address_of(peer[0] if isinstance(peer, tuple) else ""))
+        self._server.held[self._client] += 1
         if len(self._server.connections) > self._server.most:
             self._turn_away(503, "too_many_connections", "Too many connections are open; come again in a moment.")
+        elif self._client and self._server.held[self._client] > self._server.most_each:
+            self._turn_away(429, "too_many_connections", "Too many connections are open from your address.")
         else:
             self._head = asyncio.get_running_loop().call_later(HEAD_SECONDS, self._headless)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         if self._head is not None:
             self._head.cancel()
+        self._server.held[self._client] -= 1
+        if not self._server.held[self._client]:
+            del self._server.held[self._client]
         super().connection_lost(exc)
 
     def _headless(self) -> None:

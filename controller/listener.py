@@ -14,7 +14,7 @@ from pathlib import Path
 from aiohttp import web
 
 from controller.errors import SettingsInvalid
-from controller.http import Runner
+from controller.http import HEAD_SECONDS, Runner
 from controller.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ async def listening(app: web.Application, settings: Settings) -> AsyncIterator[C
     certificate = _certificate(settings)
     if settings.api_socket is not None and await asyncio.to_thread(_answers, settings.api_socket):
         raise SettingsInvalid(f"The API cannot listen on {settings.api_socket}: another process does. Name another.")
-    runner = Runner(app, SHUTDOWN_SECONDS, settings.api_connections)
+    runner = Runner(app, SHUTDOWN_SECONDS, settings.api_connections, settings.api_connections_each)
     await runner.setup()
     try:
         try:
@@ -54,8 +54,22 @@ async def listening(app: web.Application, settings: Settings) -> AsyncIterator[C
 def _site(runner: Runner, settings: Settings, certificate: Certificate | None) -> web.BaseSite:
     if settings.api_socket is not None:
         return web.UnixSite(runner, settings.api_socket)
-    context = certificate.context if certificate else None
-    return web.TCPSite(runner, settings.api_host, settings.api_port, ssl_context=context)
+    if certificate is not None:
+        return _TlsSite(runner, settings.api_host, settings.api_port, ssl_context=certificate.context)
+    return web.TCPSite(runner, settings.api_host, settings.api_port)
+
+
+class _TlsSite(web.TCPSite):
+    """aiohttp's, which leaves a handshake asyncio's minute to come, while nothing counts its connection."""
+
+    async def start(self) -> None:
+        await web.BaseSite.start(self)
+        server = self._runner.server
+        if server is None:
+            raise RuntimeError("a runner is set up before its sites")
+        self._server = await asyncio.get_running_loop().create_server(
+            server, self._host, self._port, ssl=self._ssl_context, ssl_handshake_timeout=HEAD_SECONDS
+        )
 
 
 def _answers(path: Path) -> bool:

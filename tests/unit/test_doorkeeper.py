@@ -44,7 +44,9 @@ class Gate:
 
 
 @asynccontextmanager
-async def a_gate(door: Door, tokens: TokenFile | None = None, connections: int = 100) -> AsyncIterator[Gate]:
+async def a_gate(
+    door: Door, tokens: TokenFile | None = None, connections: int = 100, each: int = 100
+) -> AsyncIterator[Gate]:
     keeper = Doorkeeper(door, tokens or TokenFile(Path("/nonexistent")))
     needs = {
         ("GET", "/thing"): Need(Scope.READ),
@@ -57,7 +59,7 @@ async def a_gate(door: Door, tokens: TokenFile | None = None, connections: int =
         return answer({"writer": writer(request)})
 
     app.add_routes([web.route(method, path, tell) for method, path in needs])
-    runner = Runner(app, 1, connections)
+    runner = Runner(app, 1, connections, each)
     await runner.setup()
     await web.TCPSite(runner, "0.0.0.0", 0).start()
     try:
@@ -277,6 +279,24 @@ async def test_connections_beyond_the_limit_are_turned_away_and_one_may_come_whe
         assert said.startswith(b"HTTP/1.1 503 ")
         assert b"too_many_connections" in said
         await held.aclose()
+        await eventually(lambda: _comes_through(gate))
+
+
+async def test_one_client_may_not_hold_all_connections_and_this_machine_is_no_client() -> None:
+    own = _own_address()
+    async with a_gate(OPEN, connections=50, each=2) as gate, contextlib.AsyncExitStack() as held:
+        port = int(gate.url.rpartition(":")[2])
+        for address in (own, own, "127.0.0.1", "127.0.0.1", "127.0.0.1"):
+            _, waiting = await asyncio.open_connection(address, port)
+            held.callback(waiting.close)
+        reader, third = await asyncio.open_connection(own, port)
+        said = await asyncio.wait_for(reader.read(), 10)
+        third.close()
+        assert said.startswith(b"HTTP/1.1 429 ")
+        assert b"too_many_connections" in said
+        assert (await gate.call())[0] == 200, "others are served meanwhile"
+        await held.aclose()
+        gate.url = gate.url.replace("127.0.0.1", own)
         await eventually(lambda: _comes_through(gate))
 
 

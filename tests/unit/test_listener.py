@@ -221,6 +221,18 @@ async def test_plain_http_to_the_tls_port_ends_that_connection_alone(tmp_path: P
         assert "api " in await asked_by_command(tmp_path)
 
 
+async def test_a_handshake_that_does_not_come_costs_its_sender_the_connection(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listener, "HEAD_SECONDS", 0.3)
+    certificate, key = a_certificate(tmp_path, "lab")
+    settings = settings_of(tmp_path, api_tls_cert=str(certificate), api_tls_key=str(key))
+    async with an_api(settings):
+        reader, slow = await asyncio.open_connection("127.0.0.1", settings.api_port)
+        assert await asyncio.wait_for(reader.read(), 10) == b""
+        slow.close()
+
+
 def _ask(connection: http.client.HTTPConnection) -> None:
     connection.request("GET", "/")
     connection.getresponse()
