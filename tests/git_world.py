@@ -111,6 +111,8 @@ class Forge:
         return GitHome(Branch(str(self.remote), "main", "wish.yaml", 600, write), self.state / "git")
 
     async def store(self, write: bool = True) -> WishStore:
+        """A controller's; the one before it has ended."""
+        await self.close()
         store = WishStore(self.home(write), self.state, terms(settle_seconds=0))
         self._open.push_async_callback(store.close)
         await store.load()

@@ -64,6 +64,7 @@ class Race:
     def __init__(self, kind: str, place: Path, state: Path, *, words: int, kills: int) -> None:
         self._servant_of = [kind, str(place), str(state)]
         self._state = state
+        self._stderr = state.with_name("servant.log")
         self._words, self._kills = words * LENGTH, kills * LENGTH
         self._servant: asyncio.subprocess.Process | None = None
         self._speaking = asyncio.Lock()
@@ -138,17 +139,18 @@ class Race:
 
     @contextlib.asynccontextmanager
     async def _serving(self) -> AsyncIterator[asyncio.subprocess.Process]:
-        servant = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-c", SERVANT, *self._servant_of),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-            cwd=Path(__file__).parents[1],
-            env={**os.environ, "PYTHONPATH": "."},
-            limit=2**20,
-        )
+        with self._stderr.open("ab") as said:
+            servant = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-c", SERVANT, *self._servant_of),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=said,
+                cwd=Path(__file__).parents[1],
+                env={**os.environ, "PYTHONPATH": "."},
+                limit=2**20,
+            )
         assert servant.stdout is not None
-        assert (await servant.stdout.readline()) == b"ready\n"
+        assert (await servant.stdout.readline()) == b"ready\n", self._stderr.read_text()[-4000:]
         self._servant = servant
         self.lives += 1
         try:

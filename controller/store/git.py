@@ -7,11 +7,14 @@ checked out, so nothing that a repository holds is ever run or written to the di
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import logging
 import os
 import re
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,8 +24,12 @@ from controller.errors import MatlabManagerError
 from controller.settings import without_password
 from controller.store import Commit
 
+log = logging.getLogger(__name__)
+
 LOCAL_SECONDS, REMOTE_SECONDS = 20.0, 30.0
 """What a call may take, within our repository and with the remote."""
+LEFTOVER_SECONDS = 5.0
+"""So long a start waits for what a killed controller's git still does; one that waits for its remote holds nothing."""
 NOBODY = "MATLAB Container Manager"
 ADDRESS = "matlab-container-manager@localhost"
 
@@ -88,6 +95,8 @@ class Git:
         self._running: set[subprocess.Popen[bytes]] = set()
         self._guard = threading.Lock()
         self._stopped = False
+        self._alive = -1
+        """A file that every git of ours has open and locked: whoever gets the lock knows that none is left."""
 
     @property
     def folder(self) -> Path:
@@ -101,8 +110,13 @@ class Git:
         """
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            for lock in self._folder.rglob("*.lock"):
-                lock.unlink(missing_ok=True)
+            self._alive = os.open(self._folder / "alive", os.O_RDWR | os.O_CREAT, 0o600)
+            if not _locked(self._alive, LEFTOVER_SECONDS):
+                log.warning("a git of the controller's last life still runs", extra={"pairs": {"in": self._folder}})
+            for folder, _, files in os.walk(self._folder):  # it may still make folders and remove them
+                for name in files:
+                    if name.endswith(".lock"):
+                        Path(folder, name).unlink(missing_ok=True)
         except OSError as error:
             raise GitFailed(f"{self._folder} cannot be used: {error.strerror}") from error
         self.run("init", "--quiet", "--bare", "--template=")
@@ -113,6 +127,9 @@ class Git:
             self._stopped = True
             for process in self._running:
                 _kill(process)
+            if self._alive >= 0:
+                os.close(self._alive)
+                self._alive = -1
 
     # ------------------------------------------------------------ what is asked of it
 
@@ -191,6 +208,7 @@ class Git:
                     stderr=subprocess.PIPE,
                     env={**self._environment, **(more or {})},
                     cwd=self._folder,
+                    pass_fds=(self._alive,),
                     start_new_session=True,
                 )
             except OSError as error:
@@ -242,6 +260,20 @@ def _as_variables(config: Mapping[str, str]) -> dict[str, str]:
 
 def _plain(text: str) -> str:
     return "".join(char if char.isprintable() else " " for char in text).strip()[:300]
+
+
+def _locked(file: int, seconds: float) -> bool:
+    """Whether the lock on it could be had within so long."""
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= until:
+                return False
+            time.sleep(0.02)
+        else:
+            return True
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:

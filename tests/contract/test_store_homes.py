@@ -116,6 +116,8 @@ class Place:
         self._open = contextlib.AsyncExitStack()
 
     async def store(self, text: str | None = None) -> WishStore:
+        """A controller's; the one before it has ended."""
+        await self.close()
         if text is not None:
             self.write(text)
         store = WishStore(self.somewhere.home(), self._state, terms(settle_seconds=0))
@@ -234,7 +236,8 @@ async def test_a_text_that_is_no_good_or_gone_changes_nothing(place: Place, text
     await look(store)
     assert store.health.problems
     assert store.current == good
-    assert (await place.store()).current == good, "nor after a restart"
+    store = await place.store()
+    assert store.current == good, "nor after a restart"
     place.write(START)
     await look(store)
     assert store.health.valid

@@ -6,6 +6,9 @@ import asyncio
 import os
 import shutil
 import stat
+import subprocess
+import sys
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -265,8 +268,8 @@ async def test_without_its_remote_a_store_goes_on_with_what_it_knows(forge: Forg
     assert store.sync.error
     with pytest.raises(NotPersisted, match=r"did not get to wish.yaml on branch main"):
         await store.change(9, to(Wish()), "api 1")
-    again = await forge.store()
-    assert list(again.current.users) == [1, 2, 3, 4, 5], "nor after a restart, and nothing that was not acknowledged"
+    store = await forge.store()
+    assert list(store.current.users) == [1, 2, 3, 4, 5], "nor after a restart, and nothing that was not acknowledged"
     away.rename(forge.remote)
     await store.change(9, to(Wish()), "api 2")
     assert store.sync is not None
@@ -459,6 +462,44 @@ async def test_locks_that_a_killed_git_left_are_cleared_at_the_start(forge: Forg
     store = await forge.store()
     await look(store)
     assert 1 not in store.current.users
+
+
+def outlived(folder: Path, does: str) -> None:
+    """Have a controller killed whose git, doing this, lives on."""
+    life = (
+        "import sys; from pathlib import Path; from controller.store.git import Git\n"
+        "ours = Git(Path(sys.argv[1]), 'x'); ours.open(); ours.run('-c', 'alias.work=!' + sys.argv[2], 'work')"
+    )
+    begun = folder.with_name("begun")
+    controller = subprocess.Popen(
+        [sys.executable, "-c", life, str(folder), f"touch {begun}; {does}"], env={**os.environ, "PYTHONPATH": "."}
+    )
+    until = time.monotonic() + 30
+    while not begun.exists() and time.monotonic() < until:
+        time.sleep(0.01)
+    controller.kill()
+    controller.wait()
+    assert begun.exists()
+
+
+def test_a_start_waits_for_a_git_that_outlived_its_controller(tmp_path: Path) -> None:
+    folder, ended = tmp_path / "git", tmp_path / "ended"
+    outlived(folder, f"sleep 1; touch {ended}")
+    Git(folder, "x").open()
+    assert ended.exists()
+
+
+def test_a_git_that_outlives_its_controller_for_long_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder, go, ended = tmp_path / "git", tmp_path / "go", tmp_path / "ended"
+    monkeypatch.setattr(git_module, "LEFTOVER_SECONDS", 0.1)
+    os.mkfifo(go)
+    outlived(folder, f"cat {go}; touch {ended}")
+    Git(folder, "x").open()
+    assert "still runs" in caplog.text
+    assert not ended.exists()
+    go.write_text("")
 
 
 async def test_a_lock_that_somebody_holds_changes_nothing(forge: Forge) -> None:
