@@ -25,11 +25,12 @@ from pathlib import Path, PurePosixPath
 from controller import main
 from controller.errors import MatlabManagerError
 from controller.settings import Settings
+from controller.store.history import FILE as HISTORY
 from controller.store.history import History
 from controller.tokens import LOCK
 
 FORMAT = 1
-MANIFEST, WISH, SETTINGS, HISTORY = "manifest.json", "desired_state.yaml", "controller.yaml", "history.sqlite3"
+MANIFEST, WISH, SETTINGS = "manifest.json", "desired_state.yaml", "controller.yaml"
 STATE = PurePosixPath("state")
 NOT_STATE = ("lock", LOCK, f"{HISTORY}-wal", f"{HISTORY}-shm")
 """In the state folder, and of the moment only."""

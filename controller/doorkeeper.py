@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import ipaddress
 import math
-import pwd
 import re
 import socket
 import struct
@@ -24,7 +23,7 @@ from aiohttp.typedefs import Middleware
 
 from controller.caller import REMEMBERED, Caller, Scope, address_of, client_of
 from controller.http import REQUEST_ID, Handler, Refusal, note
-from controller.tokens import MARK, Token, TokenFile, found
+from controller.tokens import MARK, Token, TokenFile, found, hand_of
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -161,10 +160,7 @@ def _user(request: web.Request) -> str:
     if channel is None or channel.family != socket.AF_UNIX:
         return ""
     _, uid, _ = struct.unpack("3i", channel.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))
-    try:
-        return f"user {pwd.getpwuid(uid).pw_name}"
-    except KeyError:
-        return f"uid {uid}"
+    return hand_of(uid)
 
 
 def _check_address(door: Door, address: str) -> None:

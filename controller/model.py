@@ -409,9 +409,9 @@ class Event:
     """The generation that was in force, where this made `generation` of it."""
 
 
-EVERY_KIND = ("wish", "conflict", "brake", "action", "session", "engine")
-AUDITED = EVERY_KIND[:4]
-"""Kinds of events that are a change of the desired state, or of a container by us."""
+EVERY_KIND = ("wish", "conflict", "brake", "action", "token", "session", "engine")
+AUDITED = EVERY_KIND[:5]
+"""Kinds of events that are a change of the desired state, of a container by us, or of who may call."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -611,7 +611,7 @@ class HappenedEvent(TypedDict):
     id: int
     at: datetime
     kind: str
-    """`wish`, `conflict`, `brake`, `action`, `session` or `engine`."""
+    """`wish`, `conflict`, `brake`, `action`, `token`, `session` or `engine`."""
     reason: str
     """A word for programs."""
     message: str
@@ -635,11 +635,11 @@ class AuditRecord(TypedDict):
     id: int
     at: datetime
     who: str
-    """`controller`, or the writer: an API call with its token or user, `file`, a commit with its author."""
+    """`controller`, or the writer: an API call with its token or user, `file`, a commit with its author, a user here."""
     where: str
     """An address, `this machine`, or `git`."""
     kind: str
-    """`wish`, `conflict` or `brake`: the desired state; `action`: a call of the engine."""
+    """`wish`, `conflict` or `brake`: the desired state; `action`: a call of the engine; `token`: who may call."""
     what: str
     """A word for programs: `Added`, `Changed`, `Removed`, `ActionDone`, `ActionFailed`, …"""
     why: str

@@ -3,6 +3,8 @@
 `matlabctl token` writes the file and a running controller reads it at each call, so both hold at once. A token is 256
 random bits, so one round of SHA-256 keeps it: there is nothing to guess. It is shown when it is made, and never again,
 but for the one that the controller makes for this machine's own use (`api-token`, beside the file).
+
+Who made or revoked one is written to the history before it holds, so that none can be there unrecorded.
 """
 
 from __future__ import annotations
@@ -13,7 +15,10 @@ import hashlib
 import hmac
 import json
 import logging
+import os
+import pwd
 import secrets
+import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -22,6 +27,9 @@ from pathlib import Path
 from controller import secretfile
 from controller.caller import Scope
 from controller.errors import SettingsInvalid
+from controller.model import Event
+from controller.spec import format_instant
+from controller.store import history
 
 log = logging.getLogger(__name__)
 
@@ -105,17 +113,20 @@ class TokenFile:
             if any(each.name == name for each in tokens):
                 raise SettingsInvalid(f"There is a token named {name} already. Revoke it first, or take another name.")
             given = MARK + secrets.token_urlsafe(SIZE)
-            self._write([*tokens, Token(name, scope, _digest(given), datetime.now(UTC), expires)])
+            made = Token(name, scope, _digest(given), datetime.now(UTC), expires)
+            self._record("TokenMade", made, hand_of(os.getuid()))
+            self._write([*tokens, made])
             return given
 
     def remove(self, name: str) -> None:
         """Raises SettingsInvalid: there is none of this name, or the file cannot be written."""
         with self._changing() as tokens:
-            left = [each for each in tokens if each.name != name]
-            if len(left) == len(tokens):
+            found = next((each for each in tokens if each.name == name), None)
+            if found is None:
                 known = ", ".join(each.name for each in tokens) or "none"
                 raise SettingsInvalid(f"There is no token named {name}. There are: {known}.")
-            self._write(left)
+            self._record("TokenRevoked", found, hand_of(os.getuid()))
+            self._write([each for each in tokens if each is not found])
             if name == LOCAL:
                 self.local.unlink(missing_ok=True)
 
@@ -130,6 +141,7 @@ class TokenFile:
                 return False
             given = MARK + secrets.token_urlsafe(SIZE)
             made = Token(LOCAL, Scope.WRITE, _digest(given), datetime.now(UTC))
+            self._record("TokenMade", made, "")
             secretfile.put(self.local, f"{given}\n".encode())
             self._write([*(each for each in tokens if each.name != LOCAL), made])
             return True
@@ -142,10 +154,24 @@ class TokenFile:
                 secretfile.give_to_owner(lock.fileno(), self._folder)
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 yield list(self._read() if self._file.exists() else ())
+        except sqlite3.Error as error:
+            raise SettingsInvalid(
+                f"The history in {self._folder} cannot be written: {error}. No token was changed."
+            ) from error
         except OSError as error:
             raise SettingsInvalid(
                 f"The tokens in {self._folder} cannot be changed: {error.strerror}. Run this as the controller's user."
             ) from error
+
+    def _record(self, what: str, token: Token, writer: str) -> None:
+        """On disk on return. Raises sqlite3.Error."""
+        until = f", until {format_instant(token.expires)}" if token.expires else ""
+        event = Event("token", what, f"{token.name}, to {token.scope}{until}", writer=writer)
+        path = self._folder / history.FILE
+        with path.open("a") as file:  # it may be the folder's first
+            secretfile.give_to_owner(file.fileno(), self._folder)
+        with contextlib.closing(history.History(path)) as kept:
+            kept.add_events([(datetime.now(UTC), event)])
 
     def _read(self) -> tuple[Token, ...]:
         try:
@@ -168,6 +194,14 @@ def local_token(state_dir: Path) -> str:
         return (state_dir / LOCAL_FILE).read_text().strip()
     except (OSError, UnicodeDecodeError):
         return ""
+
+
+def hand_of(uid: int) -> str:
+    """A user of this machine, as a change is signed."""
+    try:
+        return f"user {pwd.getpwuid(uid).pw_name}"
+    except KeyError:
+        return f"uid {uid}"
 
 
 def _digest(given: str) -> str:

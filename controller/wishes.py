@@ -246,7 +246,7 @@ def _audited(each: Recorded) -> Json:
     return {
         "id": each.id,
         "at": timestamp(each.at),
-        "who": who or ("controller" if event.kind == "action" else "not recorded"),
+        "who": who or ("controller" if event.kind in ("action", "token") else "not recorded"),
         "where": where,
         "kind": event.kind,
         "what": event.reason,

@@ -27,11 +27,11 @@ HANG = 21
 @speaks
 @output_flag
 def audit_command(api: Api, user: int | None, follow: bool, limit: int, output: str) -> None:
-    """Show who changed what, from where and why, oldest first: the desired state, and containers by the controller.
+    """Show who changed what, from where and why, oldest first: the desired state, containers by the controller, tokens.
 
     Of a change of the desired state: the generations before and after, who wrote it (an API call with its token or
     user, `file`, a commit with its author), and what became what. Of a call of the engine: for which generation, and
-    why. With --follow, `-o json` is one object a line.
+    why. Of a token: which one, and who on this machine made or revoked it. With --follow, `-o json` is one object a line.
 
     \b
     Examples:

@@ -17,6 +17,8 @@ from controller.model import Event
 from controller.spec import format_instant, parse_instant
 from controller.store import Asked, Generation, Recorded
 
+FILE = "history.sqlite3"
+"""In the state folder."""
 KEPT = 1000
 """Older generations are forgotten: 100 users' texts of this many are about 10 MB."""
 EVENTS_KEPT = 20_000

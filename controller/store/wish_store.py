@@ -43,7 +43,7 @@ from controller.store import (
     disk,
     weighing,
 )
-from controller.store.history import Offer
+from controller.store.history import FILE, Offer
 from controller.store.home import Found, Home, Moved, Replaced
 from controller.store.journal import Journal
 from controller.store.turns import in_turn
@@ -252,7 +252,7 @@ class WishStore:
     # ------------------------------------------------------------ the start
 
     def _open_history(self) -> _Known | None:
-        path = self._state_dir / "history.sqlite3"
+        path = self._state_dir / FILE
         try:
             history = self._journal.open(path)
             last = history.last()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import sqlite3
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -18,7 +19,7 @@ from controller.doorkeeper import Door, Doorkeeper
 from controller.model import AUDITED, EVERY_KIND, Event
 from controller.store import history
 from controller.store.history import History
-from controller.tokens import TokenFile
+from controller.tokens import TokenFile, hand_of
 from tests.api_world import ApiWorld, api_world
 from tests.shell import plain, run
 from tests.support import eventually
@@ -103,6 +104,25 @@ async def test_a_first_state_that_names_nobody_is_a_change_as_well(place: Place)
     store = await place.store()
     [begun] = await store.events(None, 0, 9, AUDITED)
     assert (begun.event.reason, begun.event.before, begun.event.generation) == ("Begun", None, 1)
+
+
+async def test_who_may_call_is_a_change_too_before_the_first_start_and_beside_a_running_controller(
+    place: Place, tmp_path: Path
+) -> None:
+    env = {"MCM_STATE_DIR": str(place.state)}
+    await asyncio.to_thread(run, tmp_path, "token", "create", "--name", "ci", "--scope", "read", **env)
+    async with api_world(real_store=await place.running(ONE)) as world:
+        assert TokenFile(place.state).add_local()
+        done = await asyncio.to_thread(run, tmp_path, "token", "revoke", "ci", **env)
+        assert done.returncode == 0, done.stderr
+        await asyncio.to_thread(run, tmp_path, "token", "revoke", "ci", **env)  # there is none any more: no record
+        _, answer = await world.call("GET", "/v1/audit?limit=1000")
+    who = hand_of(os.getuid())
+    assert [told(each, "what", "why", "who", "where") for each in answer["records"] if each["kind"] == "token"] == [
+        ("TokenMade", "ci, to read", who, "this machine"),
+        ("TokenMade", "local, to write", "controller", "this machine"),
+        ("TokenRevoked", "ci, to read", who, "this machine"),
+    ]
 
 
 async def test_what_happened_is_kept_and_never_rewritten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from controller.caller import Scope
 from controller.errors import SettingsInvalid
+from controller.store.history import FILE
 from controller.tokens import TokenFile, found, local_token
 from tests.shell import run
 
@@ -66,6 +67,7 @@ def test_what_root_makes_is_the_folders_owners(tmp_path: Path) -> None:
         ("api-tokens.json", 1234),
         ("api-token", 1234),
         ("api-tokens.lock", 1234),
+        ("history.sqlite3", 1234),
     }
 
 
@@ -75,6 +77,15 @@ def test_a_list_that_is_none_is_a_sentence_and_opens_nothing(tmp_path: Path, tex
     assert TokenFile(tmp_path).current() == ()
     with pytest.raises(SettingsInvalid, match="is not the API's list of tokens"):
         TokenFile(tmp_path).add("x", Scope.READ)
+
+
+def test_a_history_that_cannot_be_written_changes_no_token(tmp_path: Path) -> None:
+    TokenFile(tmp_path).add("ci", Scope.READ)
+    (tmp_path / FILE).write_bytes(b"no database" * 1000)
+    for change in (lambda: TokenFile(tmp_path).add("x", Scope.READ), lambda: TokenFile(tmp_path).remove("ci")):
+        with pytest.raises(SettingsInvalid, match="No token was changed"):
+            change()
+    assert [each.name for each in TokenFile(tmp_path).kept()] == ["ci"]
 
 
 # ---------------------------------------------------------------- the command
