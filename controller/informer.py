@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 
 from controller.engine import Engine
 from controller.errors import EngineError, EngineUnavailable, NoSuchContainer
-from controller.model import Container, EngineView, Event, Phase, Probe, Progress, UserView
+from controller.model import Container, DiskUse, EngineView, Event, Phase, Probe, Progress, UserView
 from controller.probes import Prober
 from controller.workqueue import WorkQueue
 
@@ -183,6 +183,11 @@ class Informer:
     def report(self, user_id: int, progress: Progress) -> None:
         """The reconciler tells how far it is."""
         self._put(replace(self.view(user_id), progress=progress))
+
+    def measured(self, user_id: int, disk: DiskUse) -> None:
+        """Somebody measured this user's folder."""
+        if user_id in self._users:
+            self._put(replace(self._users[user_id], disk=disk))
 
     def forget(self, user_id: int) -> None:
         """This user is neither wanted nor there any more."""

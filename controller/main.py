@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import faulthandler
 import fcntl
 import ipaddress
 import logging
 import os
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -18,15 +19,19 @@ from urllib.parse import urlsplit
 from controller import brake, policy, secretfile
 from controller.access import Access
 from controller.api import Terms, build_app
+from controller.disk_watch import DiskWatch
 from controller.doorkeeper import Door, Doorkeeper
 from controller.engine.docker import DockerEngine
 from controller.errors import AlreadyRunning, SettingsInvalid
 from controller.informer import Informer, Ports, ProbeTimes
-from controller.listener import Certificate, listening
+from controller.listener import listening
+from controller.notify import ServiceManager
 from controller.probes import Prober
+from controller.quota import quota_of
 from controller.reconciler import Pace, Reconciler
 from controller.settings import ElsewhereSettings, GitSettings, Settings
 from controller.sites import site_of
+from controller.status import tally
 from controller.store.disk import FileHome
 from controller.store.git_home import Branch, GitHome
 from controller.store.home import Home
@@ -49,8 +54,10 @@ def serve(settings: Settings, greet: Callable[[], None]) -> None:
         AlreadyRunning: another controller holds the state folder.
         SettingsInvalid: a folder cannot be used, or the API's address not be listened on.
     """
+    manager = ServiceManager(os.environ)
+    faulthandler.enable()  # a watchdog ends us by SIGABRT: the log then shows where every thread was
     with only_one(settings.state_dir):
-        asyncio.run(_serve(settings, greet))
+        asyncio.run(_serve(settings, greet, manager))
 
 
 @contextlib.contextmanager
@@ -79,7 +86,7 @@ def only_one(state_dir: Path) -> Iterator[None]:
         yield
 
 
-async def _serve(settings: Settings, greet: Callable[[], None]) -> None:
+async def _serve(settings: Settings, greet: Callable[[], None], manager: ServiceManager) -> None:
     secret = secretfile.load(settings.state_dir)
     site = site_of(settings, Access(_browsed_at(settings), settings.session_url, settings.sessions_locked, secret))
     store = WishStore(
@@ -114,6 +121,13 @@ async def _serve(settings: Settings, greet: Callable[[], None]) -> None:
         ProbeTimes(settings.probe_starting_seconds, settings.probe_ready_seconds),
         store.record,
     )
+    disk = DiskWatch(
+        informer,
+        site.data_root,
+        lambda user_id: quota_of(store.current, user_id, site),
+        store.record,
+        settings.disk_check_seconds,
+    )
     pace = Pace(settings.max_concurrent_starts, settings.resync_seconds)
     reconciler = Reconciler(engine, store, informer, queue, site, pace)
     terms = Terms(
@@ -134,7 +148,19 @@ async def _serve(settings: Settings, greet: Callable[[], None]) -> None:
     try:
         async with listening(app, settings) as certificate:
             greet()
-            await _until_told_to_stop(store, informer, reconciler, certificate)
+            manager.tell(READY="1")
+            parts = {
+                "store": store.run(),
+                "reconciler": reconciler.run(),
+                "informer": informer.run(reconciler.resync),
+                "service manager": manager.keep_telling(lambda: _standing(store, informer), reconciler.stuck),
+            }
+            if certificate:
+                parts["certificate"] = certificate.follow()
+            if not _far_engine(settings):  # else its folders are not here
+                parts["disk"] = disk.run()
+            await _until_told_to_stop(parts)
+            manager.tell(STOPPING="1")
     finally:
         await engine.close()
         await store.close()
@@ -161,24 +187,25 @@ def home_of(settings: Settings) -> Home:
             raise AssertionError(other)  # the settings' own check lets nothing else pass
 
 
-async def _until_told_to_stop(
-    store: WishStore, informer: Informer, reconciler: Reconciler, certificate: Certificate | None
-) -> None:
+async def _until_told_to_stop(parts: Mapping[str, Coroutine[None, None, None]]) -> None:
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     async with asyncio.TaskGroup() as tasks:
-        parts = [
-            tasks.create_task(store.run(), name="store"),
-            tasks.create_task(reconciler.run(), name="reconciler"),
-            tasks.create_task(informer.run(reconciler.resync), name="informer"),
-            *([tasks.create_task(certificate.follow(), name="certificate")] if certificate else []),
-        ]
+        running = [tasks.create_task(part, name=name) for name, part in parts.items()]
         await stop.wait()
         log.info("controller stops", extra={"pairs": {"sessions": "stay"}})
-        for part in parts:
+        for part in running:
             part.cancel()
+
+
+def _standing(store: WishStore, informer: Informer) -> str:
+    """In a line, for `systemctl status`."""
+    users = tally(len(store.current.users), informer.views())
+    if not informer.engine.reachable:
+        return f"The engine cannot be reached; users declared: {users['declared']}"
+    return f"Users declared: {users['declared']}, sessions running: {users['running']}, ready: {users['ready']}"
 
 
 def _reached_at(settings: Settings) -> str:

@@ -60,6 +60,8 @@ STEPS = 10
 """Actions in one pass; the longest honest way (unpause, stop, remove, create, start) is shorter."""
 UNKNOWN_WAIT = 1.0
 """Seconds between two passes while the engine is away, or was never seen; they cost no call."""
+LONGEST_RESYNC = 300.0
+"""Seconds: with an engine that answers at the last moment each time it takes less."""
 HEALTHY_AFTER = timedelta(seconds=10)
 """A session that answered for so long has recovered: its failures are forgotten."""
 
@@ -103,6 +105,7 @@ class Reconciler:
         self._paused = False
         """Everybody was, before the last change."""
         self._resyncs = self._resync_ms = 0
+        self._came_round = time.monotonic()
         self._starting = 0
         self._starts = asyncio.Semaphore(pace.starts_at_once)
 
@@ -164,6 +167,13 @@ class Reconciler:
             resync_ms=self._resync_ms,
         )
 
+    def stuck(self) -> str:
+        """Why the loop must be taken for dead, in a sentence; empty while it turns, if only to find the engine away."""
+        silent = time.monotonic() - self._came_round
+        if silent < self._pace.resync_seconds + LONGEST_RESYNC:
+            return ""
+        return f"The last resync came to its end {silent:.0f} s ago."
+
     # ------------------------------------------------------------ what brings users here
 
     def _wish_changed(self, user_ids: frozenset[int]) -> None:
@@ -181,6 +191,7 @@ class Reconciler:
                 await self.resync()
             except EngineUnavailable as error:
                 self._informer.lost(error)
+            self._came_round = time.monotonic()
 
     async def _work(self) -> None:
         while True:

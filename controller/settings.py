@@ -104,6 +104,13 @@ class ProfileSettings(BaseModel):
         ge=0,
         le=600,
     )
+    disk: Size | None = setting(
+        "10g",
+        "What the user's folder may hold before the condition `WithinQuota` says that it is too much. It is only told: "
+        "nothing is refused, stopped or deleted. `null` is no quota.",
+        "a size from 1m, such as 10g, or null",
+        ge=1024**2,
+    )
 
     @property
     def profile(self) -> Profile:
@@ -344,6 +351,9 @@ class Settings(ApiSettings):
         0.5, "Time between the first probes of a session that is not ready; then longer, the longer it is not.", 0.1, 60
     )
     probe_ready_seconds: Number = seconds(10, "Time between two probes of a session that is ready.", 0.1, 3600)
+    disk_check_seconds: Number = seconds(
+        300, "Time between two measurements of a user's folder; more where there is very much to count.", 1, 86400
+    )
     session_reach: list[Annotated[str, AfterValidator(place_text)]] = setting(
         [],
         "What sessions may reach through the network, beside the servers that a profile's `licence` names. All else is "

@@ -25,3 +25,13 @@ def show_size(size: int) -> str:
         if size and size % UNITS[unit] == 0:
             return f"{size // UNITS[unit]}{unit}"
     return str(size)
+
+
+def bytes_size(size: float) -> str:
+    """Four significant digits and a binary unit, as `units.BytesSize` of docker/go-units prints it."""
+    units = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB", "ZiB", "YiB")
+    step = 0
+    while size >= 1024 and step < len(units) - 1:
+        size /= 1024
+        step += 1
+    return f"{size:.4g}{units[step]}"

@@ -12,11 +12,12 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, assert_never
 
-from controller import policy
+from controller import policy, quota
 from controller.model import (
     Condition,
     Container,
     DesiredState,
+    DiskUse,
     EngineView,
     Phase,
     Probe,
@@ -28,6 +29,7 @@ from controller.model import (
     UserView,
     Wish,
 )
+from controller.sizes import bytes_size
 from controller.spec import container_name
 from controller.store import Asked, Sync, WishHealth
 from controller.target import Site
@@ -39,7 +41,17 @@ STARTING = timedelta(seconds=60)
 FRESH = timedelta(seconds=5)
 """What was seen longer ago is not told as the present."""
 
-CONDITIONS = ("Ready", "Reconciling", "Stalled", "Degraded", "WebReady", "SessionReady", "Busy", "Enclosed")
+CONDITIONS = (
+    "Ready",
+    "Reconciling",
+    "Stalled",
+    "Degraded",
+    "WebReady",
+    "SessionReady",
+    "Busy",
+    "Enclosed",
+    "WithinQuota",
+)
 
 Json = dict[str, Any]
 
@@ -75,10 +87,10 @@ def conditions(wish: Wish | None, view: UserView, now: datetime, paused: str = "
         _enclosed(view),
     )
     if not view.engine.reachable:
-        found = (standing,) * len(CONDITIONS)
+        found = (standing,) * (len(CONDITIONS) - 1)
     return tuple(
         Condition(kind, each.status, each.reason, each.message, each.since, progress.generation)
-        for kind, each in zip(CONDITIONS, found, strict=True)
+        for kind, each in zip(CONDITIONS, (*found, _within_quota(view.disk)), strict=True)
     )
 
 
@@ -209,6 +221,18 @@ def _enclosed(view: UserView) -> _Finding:
     if view.engine.open:
         return _Finding(Truth.FALSE, "NetworkOpen", _clause(view.engine.open))
     return _Finding(Truth.TRUE, "Enclosed", "The container is held as declared, and its network is closed")
+
+
+def _within_quota(disk: DiskUse | None) -> _Finding:
+    """Whether the user's folder holds no more than its quota: the engine need not be there to tell."""
+    if disk is None:
+        return _Finding(Truth.UNKNOWN, "NotMeasured", "The user's folder was not measured yet")
+    told = quota.told(disk)
+    if disk.over_since is not None:
+        return _Finding(Truth.FALSE, "DiskQuotaExceeded", told, disk.over_since)
+    if disk.quota is not None and not disk.complete:
+        return _Finding(Truth.UNKNOWN, "NotCounted", told)
+    return _Finding(Truth.TRUE, "NoQuota" if disk.quota is None else "WithinQuota", told)
 
 
 def _web(probe: Probe) -> _Finding:
@@ -492,6 +516,7 @@ def _observed(view: UserView, now: datetime) -> Json:
         },
         "session": plain(asdict(probe.session)) if probe and probe.session else None,
         "usage": plain(asdict(view.usage)) if view.usage else None,
+        "disk": plain(asdict(view.disk)) if view.disk else None,
     }
 
 
@@ -514,16 +539,6 @@ def timestamp(moment: datetime | None) -> str | None:
 def age(since: datetime | None, now: datetime) -> float | None:
     """Seconds; `None` of what was never seen."""
     return None if since is None else max(0.0, round((now - since).total_seconds(), 1))
-
-
-def bytes_size(size: float) -> str:
-    """Four significant digits and a binary unit, as `units.BytesSize` of docker/go-units prints it."""
-    units = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB", "ZiB", "YiB")
-    step = 0
-    while size >= 1024 and step < len(units) - 1:
-        size /= 1024
-        step += 1
-    return f"{size:.4g}{units[step]}"
 
 
 def _measures(usage: Usage | None) -> dict[str, str]:

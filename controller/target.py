@@ -39,6 +39,8 @@ class Profile:
     """Processes and threads that a session may have; `None`: what is usual."""
     stop_grace_seconds: int | None = None
     """That a session has to end by itself; `None`: what the site says."""
+    disk: int | None = None
+    """Bytes that the user's folder may hold before that is told; `None`: any number."""
 
 
 class Load(NamedTuple):
@@ -128,7 +130,7 @@ def resolve(wish: Wish, user_id: int, generation: int, default_profile: str | No
         "image": profile.image,
         "shm": profile.shm,
         "env": tuple(sorted(env.items())),
-        "data_folder": str(PurePosixPath(site.data_root) / f"user_{user_id}"),
+        "data_folder": data_folder(site.data_root, user_id),
         "run_as": site.run_as,
         "bind_address": site.bind_address,
         "http_port": http_port,
@@ -149,6 +151,11 @@ def resolve(wish: Wish, user_id: int, generation: int, default_profile: str | No
         restart_at=wish.restart_at,
         generation=generation,
     )
+
+
+def data_folder(data_root: str, user_id: int) -> str:
+    """A user's folder, from the integer alone."""
+    return str(PurePosixPath(data_root) / f"user_{user_id}")
 
 
 def _joined(env: Mapping[str, str], more: Mapping[str, str]) -> dict[str, str]:

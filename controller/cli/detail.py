@@ -13,7 +13,7 @@ from controller.cli.output import Row, print_data, print_lines, print_table
 from controller.cli.texts import problem_lines
 from controller.cli.users import Users, ids_of, users_argument
 from controller.cli.words import BAD, GOOD, QUIET, WAITING, Cell, age, condition, cores, hand, share, text_of, when
-from controller.status import bytes_size
+from controller.sizes import bytes_size
 
 
 @click.command("describe")
@@ -119,6 +119,8 @@ def _facts(user: Json, now: datetime) -> list[tuple[str, Cell]]:
             ("cpu", f"{usage['cpu_percent']:.1f}% of one core"),
             ("memory", f"{bytes_size(usage['memory'])} of {bytes_size(limit)} ({share(usage['memory'], limit)})"),
         ]
+    if observed.get("disk"):
+        facts.append(("disk", _disk(observed["disk"], now)))
     facts += [
         ("paused", ("nothing is done to its container" if user.get("paused") else "", WAITING)),
         ("doing", (progress["doing"], WAITING)),
@@ -129,6 +131,12 @@ def _facts(user: Json, now: datetime) -> list[tuple[str, Cell]]:
         ("generation", f"{user['generation']}, acted on {progress['generation']}"),
     ]
     return [(name, value) for name, value in facts if value and value[0]]
+
+
+def _disk(disk: Json, now: datetime) -> Cell:
+    size, quota = f"{'' if disk['complete'] else 'at least '}{bytes_size(disk['size'])}", disk["quota"]
+    part = f" of {bytes_size(quota)} ({share(disk['size'], quota)})" if quota else ""
+    return (f"{size}{part}, measured {age(disk['measured_at'], now)} ago", WAITING if disk["over_since"] else "")
 
 
 def _wanted(desired: Json | None) -> Cell:
@@ -142,7 +150,7 @@ def _wanted(desired: Json | None) -> Cell:
 
 
 def _condition_row(each: Json, now: datetime) -> Row:
-    good = {"Ready": "True", "Stalled": "False", "Degraded": "False"}.get(each["type"])
+    good = {"Ready": "True", "Stalled": "False", "Degraded": "False", "WithinQuota": "True"}.get(each["type"])
     colour = "" if good is None else WAITING if each["status"] == "Unknown" else GOOD if each["status"] == good else BAD
     return (
         each["type"],

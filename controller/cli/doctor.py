@@ -31,8 +31,7 @@ from controller.errors import EngineError, WishInvalid
 from controller.model import Container, Phase
 from controller.settings import Settings
 from controller.sites import read_wish
-from controller.sizes import show_size
-from controller.status import bytes_size
+from controller.sizes import bytes_size, show_size
 
 LITTLE_DISK = 5 * 1024**3
 DOCKER_SOCKET = "unix:///var/run/docker.sock"

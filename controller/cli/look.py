@@ -17,8 +17,21 @@ from controller.cli.flags import output_flag
 from controller.cli.output import Row, console, is_wide, linger, on_terminal, print_data, print_table, table
 from controller.cli.texts import problem_lines
 from controller.cli.users import Users, chosen, spelled, users_argument
-from controller.cli.words import BAD, GOOD, QUIET, WAITING, Cell, age, condition, ready, share, trouble, when
-from controller.status import bytes_size
+from controller.cli.words import (
+    BAD,
+    GOOD,
+    QUIET,
+    WAITING,
+    Cell,
+    age,
+    condition,
+    over_quota,
+    ready,
+    share,
+    trouble,
+    when,
+)
+from controller.sizes import bytes_size
 
 FOLLOW_SECONDS = 1.0
 STALE = "The engine cannot be reached; this is how it was when it last answered."
@@ -165,7 +178,7 @@ def _policy_rows(policy: Json) -> list[Row]:
 # ---------------------------------------------------------------- the table of users
 
 NARROW = ("ID", "DESIRED", "STATUS", "READY", "CPU", "MEMORY", "AGE", "TROUBLE")
-BROAD = (*NARROW[:4], "CPU", "MEMORY", "MEM", "AGE", "UP", "PROFILE", "SESSION", "PAGE", "TROUBLE")
+BROAD = (*NARROW[:4], "CPU", "MEMORY", "MEM", "DISK", "AGE", "UP", "PROFILE", "SESSION", "PAGE", "TROUBLE")
 
 
 def _heads() -> tuple[str, ...]:
@@ -190,6 +203,7 @@ def _cells(user: Json, now: datetime) -> dict[str, Cell]:
         "CPU": f"{usage['cpu_percent']:.1f}%" if usage else "-",
         "MEMORY": f"{bytes_size(usage['memory'])} / {bytes_size(usage['memory_limit'])}" if usage else "-",
         "MEM": share(usage["memory"], usage["memory_limit"]) if usage else "-",
+        "DISK": _disk(user),
         "AGE": age(container.get("created_at"), now),
         "UP": age(container.get("started_at"), now) if runs else "-",
         "PROFILE": desired.get("profile") or "-",
@@ -197,6 +211,11 @@ def _cells(user: Json, now: datetime) -> dict[str, Cell]:
         "PAGE": f"{user['addresses']['host']}:{user['addresses']['http_port']}" if container else "-",
         "TROUBLE": trouble(user),
     }
+
+
+def _disk(user: Json) -> Cell:
+    disk = user["observed"].get("disk")
+    return (bytes_size(disk["size"]), WAITING if over_quota(user) else "") if disk else "-"
 
 
 def _redraw(api: Api, users: Users) -> None:

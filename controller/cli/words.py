@@ -63,9 +63,14 @@ def trouble(user: Json) -> Cell:
         return (wrong["reason"], BAD)
     if user.get("paused"):
         return ("Paused", WAITING)
-    if stands["status"] == "True" or rests(user):
-        return ""
-    return (stands["reason"], WAITING)
+    if stands["status"] != "True" and not rests(user):
+        return (stands["reason"], WAITING)
+    return ("DiskQuotaExceeded", WAITING) if over_quota(user) else ""
+
+
+def over_quota(user: Json) -> bool:
+    """A controller from before there was a quota does not tell."""
+    return bool((user["observed"].get("disk") or {}).get("over_since"))
 
 
 def rests(user: Json) -> bool:

@@ -104,6 +104,7 @@ async def test_get_shows_conditions_and_why(world: ApiWorld) -> None:
             "SessionReady": "True",
             "Busy": "False",
             "Enclosed": "True",
+            "WithinQuota": "Unknown",
         }
 
     await eventually(ready)

@@ -25,6 +25,7 @@ from controller.model import (
     UserView,
     Wish,
 )
+from controller.sizes import bytes_size
 from tests.api_world import SITE
 from tests.worlds import NOW, a_container
 
@@ -311,7 +312,7 @@ wishes = st.one_of(
 
 @given(wishes, views)
 def test_the_words_agree_with_one_another(wish: Wish | None, view: UserView) -> None:
-    ready, reconciling, stalled, degraded, web, session, busy, _ = status.conditions(wish, view, NOW)
+    ready, reconciling, stalled, degraded, web, session, busy, *_ = status.conditions(wish, view, NOW)
     assert (ready.reason == "EngineUnreachable") == (not view.engine.reachable)
     if ready.status is Truth.TRUE:
         assert wish is not None
@@ -411,7 +412,7 @@ def test_a_row_of_the_list_has_local_time() -> None:
 )
 def test_sizes_are_written_as_the_docker_cli_does(size: float, text: str) -> None:
     """Expected values: `units.BytesSize` of docker/go-units, which is `%.4g` in steps of 1024."""
-    assert status.bytes_size(size) == text
+    assert bytes_size(size) == text
 
 
 def test_nothing_limits_the_memory() -> None:
