@@ -240,6 +240,20 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class DiskUse:
+    """What a user's folder takes on the disk, against the quota of the user's profile."""
+
+    size: int
+    complete: bool
+    """All was counted; else there is at least so much."""
+    measured_at: datetime
+    quota: int | None
+    """`None`: there is none."""
+    over_since: datetime | None
+    """When it was found to be over its quota, from which it has not come down since; `None`: it is not."""
+
+
+@dataclass(frozen=True, slots=True)
 class EngineView:
     """What we know of the engine, and how old that knowledge is."""
 
@@ -296,6 +310,8 @@ class UserView:
     """Since when both services answered without a break; `None` while they do not."""
     usage: Usage | None = None
     progress: Progress = Progress()
+    disk: DiskUse | None = None
+    """`None` until the user's folder was measured."""
 
 
 # ---------------------------------------------------------------- decided
@@ -442,7 +458,8 @@ class Truth(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One of `Ready`, `Reconciling`, `Stalled`, `Degraded`, `WebReady`, `SessionReady`, `Busy`, `Enclosed`."""
+    """One of `Ready`, `Reconciling`, `Stalled`, `Degraded`, `WebReady`, `SessionReady`, `Busy`, `Enclosed` and
+    `WithinQuota`."""
 
     type: str
     status: Truth

@@ -13,7 +13,7 @@ from pydantic import ConfigDict, Field, WithJsonSchema, with_config
 from typing_extensions import TypeAliasType, TypedDict  # pydantic's: those of Python 3.11 tell it too little
 
 from controller.errors import Problem
-from controller.model import Activity, Condition, Phase, Progress, RunState, SessionHealth, Usage
+from controller.model import Activity, Condition, DiskUse, Phase, Progress, RunState, SessionHealth, Usage
 from controller.outlook import Step
 from controller.spec import MAX_USER_ID
 from controller.store import Asked, Commit, Pending
@@ -352,6 +352,7 @@ class Observed(Staleness):
     session: SessionHealth | None
     """What the session tells of itself."""
     usage: Usage | None
+    disk: DiskUse | None
 
 
 @described
