@@ -6,7 +6,6 @@ it is made from inside the session, so that no link planted there can lead us an
 
 from __future__ import annotations
 
-import contextlib
 import os
 import stat
 from pathlib import Path
@@ -23,9 +22,7 @@ def prepare(folder: Path, run_as: str) -> None:
     uid, gid = (int(part) for part in run_as.split(":"))
     unfinished = folder.with_name(f".{folder.name}.new")
     try:
-        with contextlib.suppress(FileNotFoundError):
-            if not stat.S_ISDIR(folder.lstat().st_mode):
-                raise DataFolderUnusable(f"{folder} is not a folder, so it cannot hold a user's data.")
+        if there(folder):
             return
         folder.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         unfinished.mkdir(mode=0o700, exist_ok=True)  # it is there if we were killed before we came to the end
@@ -34,3 +31,20 @@ def prepare(folder: Path, run_as: str) -> None:
         unfinished.rename(folder)  # it appears when it is its owner's, for it is not touched from then on
     except OSError as error:
         raise DataFolderUnusable(f"The data folder {folder} cannot be made: {error.strerror}.") from error
+
+
+def there(folder: Path) -> bool:
+    """Whether it is there. To be asked before each start, too: the engine would follow a link in its place.
+
+    Raises:
+        DataFolderUnusable: something that is not a folder has its name.
+    """
+    try:
+        mode = folder.lstat().st_mode
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise DataFolderUnusable(f"The data folder {folder} cannot be looked at: {error.strerror}.") from error
+    if not stat.S_ISDIR(mode):
+        raise DataFolderUnusable(f"{folder} is not a folder, so it cannot hold a user's data.")
+    return True

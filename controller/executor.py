@@ -11,7 +11,7 @@ from typing import assert_never
 from controller import datafolder
 from controller.access import Access
 from controller.engine import Engine
-from controller.model import Action, Create, Remove, Rename, Restart, Start, Stop, Unpause, Update
+from controller.model import Action, Create, Remove, Rename, Restart, Start, Stop, Target, Unpause, Update
 
 
 class Executor:
@@ -19,8 +19,10 @@ class Executor:
         self._engine = engine
         self._access = access
 
-    async def execute(self, action: Action) -> None:
+    async def execute(self, action: Action, want: Target | None) -> None:
         """Raises: any EngineError, as the engine's method says."""
+        if want is not None and isinstance(action, Start | Restart):
+            await asyncio.to_thread(datafolder.there, Path(want.spec.data_folder))
         match action:
             case Create(spec):
                 await asyncio.to_thread(datafolder.prepare, Path(spec.data_folder), spec.run_as)

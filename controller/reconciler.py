@@ -271,7 +271,7 @@ class Reconciler:
         pairs = {"user": user_id, **_facts(action, want)}
         started = time.monotonic()
         try:
-            await self._executor.execute(action)
+            await self._executor.execute(action, want)
         except NoSuchContainer:
             return  # gone between the look and the act: look again
         except EngineError as error:

@@ -39,6 +39,8 @@ def test_what_is_no_folder_is_refused(tmp_path: Path, kind: str) -> None:
         folder.symlink_to(tmp_path)
     with pytest.raises(DataFolderUnusable, match="not a folder"):
         datafolder.prepare(folder, OURS)
+    with pytest.raises(DataFolderUnusable, match="not a folder"):
+        datafolder.there(folder)
 
 
 def test_one_that_could_not_be_given_to_its_owner_is_not_there_and_made_the_next_time(
