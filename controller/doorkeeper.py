@@ -91,6 +91,7 @@ class Rates:
         return min(self._burst, left + (now - then) * self._rate)
 
 
+SOMEBODY_HERE = Caller()
 NO_ENDPOINT = Need(None)
 """The answer tells only what anybody can read in the source: that there is no such thing."""
 
@@ -117,7 +118,7 @@ class Doorkeeper:
         """Raises Refusal: this call does not get further."""
         address = address_of(request.remote or "")
         user = "" if request.remote else _user(request)
-        request[CALLER] = Caller(address, user=user)
+        request[CALLER] = Caller(address, user=user) if address or user else SOMEBODY_HERE
         if address:
             note(request, **{"from": address})
         _check_address(self._door, address)

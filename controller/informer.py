@@ -66,7 +66,6 @@ class Informer:
         self._view = EngineView()
         self._clock_ahead = timedelta(0)
         """How far the engine's clock is ahead of ours."""
-        self._last_seen: datetime | None = None
         self._there = asyncio.Event()
         self._away = asyncio.Event()
         self._away.set()
@@ -84,7 +83,7 @@ class Informer:
 
     @property
     def engine(self) -> EngineView:
-        return replace(self._view, last_seen=self._last_seen)
+        return self._view
 
     def view(self, user_id: int) -> UserView:
         return self._users.get(user_id) or UserView(user_id, self._view)
@@ -201,7 +200,7 @@ class Informer:
         if self._view.reachable or self._view.error != str(error):
             log.warning("engine lost", extra={"pairs": {"reason": str(error)}})
             self._record(Event("engine", "Lost", str(error)))
-            self._set_engine(replace(self._view, reachable=False, last_seen=self._last_seen, error=str(error)))
+            self._set_engine(replace(self._view, reachable=False, error=str(error)))
 
     # ------------------------------------------------------------ the link to the engine, probes, measurements
 
@@ -350,12 +349,12 @@ class Informer:
         self._set_engine(replace(self._view, open=why_not))
 
     def _reached(self, version: str | None = None) -> None:
-        self._last_seen = datetime.now(UTC)
+        self._view = replace(self._view, last_seen=datetime.now(UTC))
         version = self._view.version if version is None else version
         if not self._view.reachable or version != self._view.version:
             log.info("engine reached", extra={"pairs": {"version": version}})
             self._record(Event("engine", "Reached", f"the engine answers, version {version or 'not told yet'}"))
-            self._set_engine(replace(self._view, reachable=True, version=version, last_seen=self._last_seen, error=""))
+            self._set_engine(replace(self._view, reachable=True, version=version, error=""))
 
     def _set_engine(self, view: EngineView) -> None:
         self._view = view
