@@ -101,8 +101,8 @@ class DockerEngine:
         self._cgroups = CgroupReader()
         self._host_cpus = 0.0
         self._unlimited: tuple[str, ...] = ()
-        self._strays: dict[int, tuple[str, ...]] = {}
-        """Ids of containers of ours that have not their user's name, as of the last survey."""
+        self._known: dict[int, tuple[str, ...]] = {}
+        """Ids of each user's containers as last seen, whatever they are called and however old the engine's next list."""
         self._looks = _Lane("look", LOOKS_AT_ONCE, host, LOOK_TIMEOUT)
         self._changes = _Lane("change", threads_for_changes, host, CHANGE_TIMEOUT)
         self._streams = Threads("engine-events", 2)
@@ -115,14 +115,10 @@ class DockerEngine:
     async def survey(self) -> dict[int, tuple[Container, ...]]:
         found = await self._inspect_all(await self._look(self._ids))
         by_user: dict[int, tuple[Container, ...]] = {}
-        strays: dict[int, tuple[str, ...]] = {}
         for container in found:
-            user_id = container.user_id
-            if container.ours and user_id is not None:
-                by_user[user_id] = (*by_user.get(user_id, ()), container)
-                if container.name != container_name(self._prefix, user_id):
-                    strays[user_id] = (*strays.get(user_id, ()), container.id)
-        self._strays = strays
+            if container.ours and container.user_id is not None:
+                by_user[container.user_id] = (*by_user.get(container.user_id, ()), container)
+        self._known |= {user_id: tuple(c.id for c in containers) for user_id, containers in by_user.items()}
         return by_user
 
     async def find(self, user_id: int) -> tuple[Container, ...]:
@@ -182,16 +178,17 @@ class DockerEngine:
         return EngineInfo(said["ServerVersion"], _time(said["SystemTime"]) or datetime.now(UTC), self._unlimited)
 
     def _find(self, client: docker.APIClient, user_id: int) -> tuple[Container, ...]:
-        """By name, and by the ids of others that are this user's; only where that finds none of ours, by label."""
-        seen = self._inspect(client, [container_name(self._prefix, user_id), *self._strays.get(user_id, ())])
-        named = {c.id: c for c in seen}.values()  # a stray may have got its name back
-        if not any(c.ours and c.user_id == user_id for c in named):
-            labelled = self._inspect(client, self._ids(client, f"{LABEL_USER}={user_id}"))
-            ours = tuple(c for c in labelled if c.ours)
-            if ours:
-                return ours
+        """By name, and by the ids under which it was last seen; only where that finds none of ours, by label."""
+        named = self._inspect(client, [container_name(self._prefix, user_id)])
+        others = [each for each in self._known.get(user_id, ()) if each not in {c.id for c in named}]
+        seen = [*named, *self._inspect(client, others)]
+        ours = [c for c in seen if c.ours and c.user_id == user_id]
+        if not ours:
+            seen = [c for c in self._inspect(client, self._ids(client, f"{LABEL_USER}={user_id}")) if c.ours] or seen
+            ours = [c for c in seen if c.ours and c.user_id == user_id]
+        self._known[user_id] = tuple(c.id for c in ours)
         # A hand may have given another user's container this name: then that user's it stays.
-        return tuple(c if c.user_id == user_id else replace(c, ours=False) for c in named)
+        return tuple(c if c.user_id == user_id else replace(c, ours=False) for c in seen)
 
     def _inspect(self, client: docker.APIClient, ids: Sequence[str]) -> list[Container]:
         found = []

@@ -151,6 +151,20 @@ async def test_another_users_container_under_this_users_name_is_not_this_users(
     assert (found.name, found.ours) == ("u7", False)
 
 
+async def test_a_list_that_is_behind_hides_no_renamed_container_that_was_seen_before(
+    engine: DockerEngine, socket: Socket
+) -> None:
+    """Its user would get a second one, and the first, with the session in it, be taken away as one too many."""
+    socket.holds(**{"mcm.user-id": "7"})
+    socket.said["containers/c1/json"][1]["Name"] = "/mine"
+    assert [c.id for c in await engine.find(7)] == ["c1"]
+    socket.said["containers/json"] = (200, [])
+    for _ in range(2):
+        assert [(c.id, c.name, c.ours) for c in await engine.find(7)] == [("c1", "mine", True)]
+    del socket.said["containers/c1/json"]
+    assert await engine.find(7) == ()
+
+
 async def test_a_removal_that_is_under_way_already_is_no_failure(engine: DockerEngine, socket: Socket) -> None:
     socket.said["containers/c1"] = (409, {"message": "removal of container c1 is already in progress"})
     await engine.remove("c1")
