@@ -104,4 +104,4 @@ class DiskWatch:
         over = use.over_since is not None
         pairs = {"user": user_id, "size": use.size, "quota": use.quota}
         log.info("disk quota exceeded" if over else "disk quota kept again", extra={"pairs": pairs})
-        self._record(Event("session", "DiskQuotaExceeded" if over else "DiskQuotaKept", told(use), user_id))
+        self._record(Event("session", "OverQuota" if over else "WithinQuota", told(use), user_id))

@@ -44,10 +44,10 @@ class ServiceManager:
     async def keep_telling(self, standing: Callable[[], str], stuck: Callable[[], str]) -> None:
         """Until cancelled: how it stands and, unless it is stuck, that it lives."""
         while self._address:
+            await asyncio.sleep(min(self._watched / 3, STATUS_SECONDS) if self._watched else STATUS_SECONDS)
             why = stuck()
             if why:
                 log.error("stuck: the watchdog is not fed", extra={"pairs": {"reason": why}})
                 self.tell(STATUS=why)
             else:
                 self.tell(STATUS=standing(), WATCHDOG="1")
-            await asyncio.sleep(min(self._watched / 3, STATUS_SECONDS) if self._watched else STATUS_SECONDS)

@@ -26,9 +26,15 @@ StartLimitIntervalSec=60
 StartLimitBurst=5
 
 [Service]
+Type=notify
 {user}\
 WorkingDirectory={folder}
 ExecStart={command}
+# Until the API listens; a branch of git may have to be fetched first.
+TimeoutStartSec=300
+# A controller whose loop no longer turns is ended, tells in the log where it was, and is started anew.
+WatchdogSec=60
+TimeoutAbortSec=10
 Restart=on-failure
 RestartSec=2
 RestartPreventExitStatus=2
@@ -36,6 +42,7 @@ RestartPreventExitStatus=2
 KillMode=mixed
 TimeoutStopSec=20
 LimitNOFILE=65536
+LimitCORE=0
 NoNewPrivileges=yes
 {hardening}
 [Install]
@@ -43,14 +50,26 @@ WantedBy={target}
 """
 
 HARDENING = """\
-# For the rules that keep sessions in their network; whoever may use Docker can do more than that.
+# Whoever may use Docker is root if he wants to be: what follows keeps faults in, not somebody who has taken over.
+# NET_ADMIN is for the rules that keep sessions in their network, the others for users' folders where root runs this.
 AmbientCapabilities=CAP_NET_ADMIN
-ProtectSystem=yes
-ProtectKernelTunables=yes
+CapabilityBoundingSet=CAP_NET_ADMIN CAP_NET_RAW CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER CAP_SYS_PTRACE
+ProtectSystem=full
+ProtectClock=yes
+ProtectHostname=yes
+ProtectKernelLogs=yes
 ProtectKernelModules=yes
+ProtectKernelTunables=yes
 ProtectControlGroups=yes
+PrivateDevices=yes
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
+RestrictNamespaces=yes
+RestrictRealtime=yes
 RestrictSUIDSGID=yes
 LockPersonality=yes
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
+SystemCallErrorNumber=EPERM
 """
 
 NO_SYSTEMD = (

@@ -116,4 +116,4 @@ async def test_passing_the_quota_is_a_condition_and_told_once_both_ways(world: A
         told_of = (await user())["observed"]["disk"]
         assert MIB // 2 <= told_of["size"] < MIB
         assert (told_of["quota"], told_of["complete"], told_of["over_since"]) == (MIB, True, None)
-    assert [(each.reason, each.user_id) for each in events] == [("DiskQuotaExceeded", 7), ("DiskQuotaKept", 7)]
+    assert [(each.reason, each.user_id) for each in events] == [("OverQuota", 7), ("WithinQuota", 7)]
