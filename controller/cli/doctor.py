@@ -22,6 +22,7 @@ from psutil import virtual_memory
 from controller.cli.api import api_here
 from controller.cli.failures import Refused
 from controller.cli.flags import config_flag, load_settings, output_flag
+from controller.cli.hard_quota import hard_quota_of
 from controller.cli.output import Row, print_data, print_table
 from controller.cli.users import spelled
 from controller.cli.words import BAD, GOOD, WAITING, number
@@ -91,6 +92,8 @@ def _findings(settings: Settings) -> Iterator[Finding]:
     yield _folder("state folder", settings.state_dir)
     yield _folder("user data", settings.data_root)
     yield from _disk(settings)
+    quota = hard_quota_of(_existing(settings.data_root))
+    yield Finding("hard quota", "ok" if quota.ready else "note", quota.found, quota.mend)
     engine, ours = asyncio.run(_engine(settings))
     yield from engine
     if ours is not None:  # whose ports they are cannot be told without the engine
