@@ -2,7 +2,7 @@
 # ARGS is handed on: make test ARGS="-k planner", make bench ARGS="--only session", make lock ARGS=--upgrade
 
 .DEFAULT_GOAL := help
-.PHONY: help run test race model check bench image image-full schema lock clean
+.PHONY: help run test race model check audit bench image image-full schema lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +23,10 @@ check: ## style, types, layers, lock files: what can be judged without running
 	@scripts/setup dev
 	@scripts/check
 
+audit: ## write what we are made of to sbom/ (CycloneDX) and ask PyPI and npm what of it is known to be vulnerable
+	@scripts/setup dev
+	@scripts/audit $(ARGS)
+
 bench: ## set up the same, then measure session, desired state and controller against floors of the same run
 	@scripts/setup bench $(ARGS)
 
@@ -42,5 +46,5 @@ lock: ## choose versions of all packages anew and write the lock files (ARGS=--u
 
 clean: ## remove .venv, caches and the built page; never sessions, images or data
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
-	rm -rf matlab/page/dist matlab/page/node_modules
+	rm -rf matlab/page/dist matlab/page/node_modules sbom
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
