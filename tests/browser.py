@@ -18,11 +18,11 @@ expect.set_options(timeout=30_000)  # ms: a busy machine takes its time
 
 
 @contextlib.asynccontextmanager
-async def a_browser() -> AsyncIterator[Browser]:
+async def a_browser(*arguments: str) -> AsyncIterator[Browser]:
     if CHROMIUM is None:
         assert not os.environ.get("CI"), "CI must have a browser"
         pytest.skip("no Chromium on this machine (`apt-get install chromium`)")
     async with async_playwright() as browsers:
-        browser = await browsers.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        browser = await browsers.chromium.launch(executable_path=CHROMIUM, args=[*ARGUMENTS, *arguments])
         yield browser
         await browser.close()

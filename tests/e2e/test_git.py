@@ -33,7 +33,7 @@ def follow(rig: Rig, forge: Forge, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.write_text(settings.read_text() + branch)
     environment = rig.environment()
     del environment["MCM_DESIRED_STATE"]
-    monkeypatch.setattr(rig, "environment", lambda: environment)
+    monkeypatch.setattr(rig, "environment", lambda **changes: environment | changes)
 
 
 def runs(lab: Lab) -> set[str]:
