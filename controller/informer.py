@@ -64,8 +64,8 @@ class Informer:
         self._times = times
         self._record = record
         self._view = EngineView()
-        self._clock_ahead = timedelta(0)
-        """How far the engine's clock is ahead of ours."""
+        self._engine_clock = datetime.now(UTC), time.monotonic()
+        """What it showed when we last asked, and when that was, by a clock that nobody sets."""
         self._there = asyncio.Event()
         self._away = asyncio.Event()
         self._away.set()
@@ -99,7 +99,8 @@ class Informer:
 
     def now(self) -> datetime:
         """The engine's clock, as far as we can tell without asking."""
-        return datetime.now(UTC) + self._clock_ahead
+        shown, asked_at = self._engine_clock
+        return shown + timedelta(seconds=time.monotonic() - asked_at)
 
     def ready_for(self, user_id: int) -> timedelta:
         """How long both services have answered without a break."""
@@ -220,7 +221,7 @@ class Informer:
             EngineUnavailable: it does not answer.
         """
         info = await self._engine.info()
-        self._clock_ahead = info.now - datetime.now(UTC)
+        self._engine_clock = info.now, time.monotonic()
         self._enclosed(await self._enclose())
         self._reached(info.version)
 

@@ -344,6 +344,23 @@ async def test_a_clock_that_is_set_back_makes_no_old_knowledge_new(
     assert seen.container.phase is Phase.EXITED
 
 
+async def test_a_clock_that_is_set_ahead_restarts_nobody_before_the_time(
+    plant: Plant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Tomorrow(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Self:
+            return super().now(tz) + timedelta(days=1)
+
+    plant.store.want(u7=Wish(restart_at=await plant.informer.engine_now() + timedelta(hours=1)))
+    await plant.runs(7)
+    await plant.rests()
+    monkeypatch.setattr(informer, "datetime", Tomorrow)
+    plant.queue.add(7)
+    await plant.rests()
+    assert [call for call, _ in plant.engine.calls] == ["create", "start"]
+
+
 async def test_an_old_look_that_comes_in_late_does_not_replace_a_newer_one(plant: Plant) -> None:
     asked_at = time.monotonic()
     plant.store.want(u7=Wish())

@@ -27,6 +27,8 @@ BEGIN = datetime(2026, 11, 22, 12, tzinfo=UTC)
 class VirtualLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         self._now = 0.0
+        self.ahead = timedelta(0)
+        """Of the controller's clock on the wall, which somebody has set."""
         super().__init__(_Leaping(self))
 
     def time(self) -> float:
@@ -74,15 +76,21 @@ class _Leaping(selectors.DefaultSelector):
 def virtual_time(seed: int = 0) -> Iterator[asyncio.Runner]:
     """A runner on such a loop; its clock is what the loop's modules read meanwhile, their chance comes from `seed`."""
     with asyncio.Runner(loop_factory=VirtualLoop) as runner, contextlib.ExitStack() as patches:
-        loop = runner.get_loop()
+        loop = _virtual(runner.get_loop())
 
         class Virtual(datetime):
             @classmethod
             def now(cls, tz: tzinfo | None = None) -> Self:
                 return BEGIN + timedelta(seconds=loop.time())  # type: ignore[return-value]
 
-        for module in (informer, account, disk, journal, fake_engine):
-            patches.enter_context(mock.patch.object(module, "datetime", Virtual))
+        class OnOurWall(Virtual):
+            @classmethod
+            def now(cls, tz: tzinfo | None = None) -> Self:
+                return super().now(tz) + loop.ahead  # type: ignore[return-value]
+
+        patches.enter_context(mock.patch.object(fake_engine, "datetime", Virtual))
+        for module in (informer, account, disk, journal):
+            patches.enter_context(mock.patch.object(module, "datetime", OnOurWall))
         for module in (informer, reconciler):
             patches.enter_context(mock.patch.object(module, "time", SimpleNamespace(monotonic=loop.time)))
         chance = random.Random(seed)
@@ -90,6 +98,16 @@ def virtual_time(seed: int = 0) -> Iterator[asyncio.Runner]:
         yield runner
 
 
+def set_the_clock(ahead: timedelta) -> None:
+    """The controller's, and not the engine's."""
+    _virtual(asyncio.get_running_loop()).ahead = ahead
+
+
 def now() -> datetime:
-    """The clock on the wall, within the loop."""
+    """The engine's clock, within the loop."""
     return BEGIN + timedelta(seconds=asyncio.get_running_loop().time())
+
+
+def _virtual(loop: asyncio.AbstractEventLoop) -> VirtualLoop:
+    assert isinstance(loop, VirtualLoop)
+    return loop

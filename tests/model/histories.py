@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from controller.model import RunState, Wish
-from tests.model.clock import now, virtual_time
+from tests.model.clock import now, set_the_clock, virtual_time
 from tests.model.nemesis import (
     LOOKS,
     OF_CHANGES,
@@ -96,6 +96,18 @@ async def restart_later(world: World) -> None:
     await world.settles()
 
 
+async def clock_ahead(world: World) -> None:
+    """Somebody sets the clock by a day, and then an event has this user looked at, long before the restart is due."""
+    await world.ask(1, Wish(restart_at=now() + timedelta(hours=1)))
+    await world.settles()
+    set_the_clock(timedelta(days=1))
+    world.engine.set_limits("matlab-user-1", 0.1, GIB)
+    await world.settles()
+    set_the_clock(timedelta(days=-1))
+    world.engine.set_limits("matlab-user-1", 0.2, GIB)
+    await world.settles()
+
+
 async def kill(world: World) -> None:
     await create(world)
     world.engine.kill("matlab-user-1")
@@ -169,7 +181,7 @@ AT_ONCE: tuple[Callable[[World], Awaitable[None]], ...] = (create_and_stop_at_on
 """Those that do not wait for rest between their steps."""
 HISTORIES = (
     *(create, create_and_stop, stop_and_start, destroy, *AT_ONCE),
-    *(memory_by_edit, image_by_edit, restart, restart_later),
+    *(memory_by_edit, image_by_edit, restart, restart_later, clock_ahead),
     *(kill, vanish, pause_by_hand, rename_by_hand, limits_by_hand, foreigner),
     *(three_at_once, the_brake, left_alone),
 )

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import os
 from collections.abc import Coroutine
+from datetime import timedelta
 from typing import Any
 
 from hypothesis import HealthCheck, settings
@@ -18,7 +19,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from controller.model import Phase, RunState, Wish
-from tests.model.clock import now, virtual_time
+from tests.model.clock import now, set_the_clock, virtual_time
 from tests.model.nemesis import OF_CHANGES, OF_EVENTS, OF_WRITES, SLOW, Kind
 from tests.model.world import LONG_T, T, World, a_folder
 from tests.worlds import GIB
@@ -168,6 +169,13 @@ class Model(RuleBasedStateMachine):
     def deaf(self) -> None:
         """The stream of events stays open, and nothing comes from it any more."""
         self.play(self.done("deaf"))
+
+    @rule(days=st.sampled_from([-1, 0, 1]))
+    def the_clock_is_set(self, days: int) -> None:
+        self.play(self.set(timedelta(days=days)))
+
+    async def set(self, ahead: timedelta) -> None:
+        set_the_clock(ahead)
 
     @rule()
     def kill_the_controller(self) -> None:
