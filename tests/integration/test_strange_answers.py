@@ -141,6 +141,14 @@ async def test_a_label_alone_makes_no_container_ours(engine: DockerEngine, socke
     assert await engine.find(7) == ()
 
 
+async def test_another_controllers_container_is_not_ours_whatever_the_engine_lists(
+    engine: DockerEngine, socket: Socket
+) -> None:
+    socket.holds(**{"mcm.instance": "other", "mcm.user-id": "7"})
+    assert await engine.survey() == {}
+    assert await engine.find(7) == ()
+
+
 async def test_another_users_container_under_this_users_name_is_not_this_users(
     engine: DockerEngine, socket: Socket
 ) -> None:

@@ -86,7 +86,7 @@ def virtual_time(seed: int = 0) -> Iterator[asyncio.Runner]:
         class OnOurWall(Virtual):
             @classmethod
             def now(cls, tz: tzinfo | None = None) -> Self:
-                return super().now(tz) + loop.ahead  # type: ignore[return-value]
+                return super().now(tz) + loop.ahead
 
         patches.enter_context(mock.patch.object(fake_engine, "datetime", Virtual))
         for module in (informer, account, disk, journal):
