@@ -174,7 +174,7 @@ class NameConflict(EngineError):
 
     code = "name_conflict"
     hint = "Rename or remove that container by hand; the controller never touches what it did not make."
-    retry_ceiling = 30.0
+    retry_ceiling = 10.0
 
 
 class DataFolderUnusable(EngineError):

@@ -33,6 +33,8 @@ def configure(level: str, form: Literal["text", "json"]) -> None:
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("controller").setLevel(level.upper())
     logging.getLogger("aiohttp.access").disabled = True  # the API logs its requests itself, as pairs
+    # a head that an engine cut short, with a traceback: what came of it is told by the call that got it
+    logging.getLogger("urllib3.connection").setLevel(logging.ERROR)
 
 
 def printable(text: str) -> str:

@@ -109,6 +109,11 @@ def test_other_packages_are_heard_from_warnings_on_and_named_and_the_access_log_
     assert text.count("\n") == 1
 
 
+def test_an_answer_that_an_engine_cut_short_makes_no_traceback() -> None:
+    """Found by `make faults`: the client library logs one beside the error that it raises."""
+    assert written("text", "logging.getLogger('urllib3.connection').warning('Failed', exc_info=OSError())") == ""
+
+
 @pytest.mark.parametrize(("no_color", "coloured"), [(None, True), ("1", False)])
 def test_colours_are_for_terminals_that_want_them(no_color: str | None, coloured: bool) -> None:
     ours, theirs = pty.openpty()

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from controller.errors import EngineError, NameConflict, PortTaken
 from controller.model import Container, Phase, Plan, Retry, RunState, Target
 from controller.planner import LONGEST_WAIT, after_crash, after_failure, plan
 from tests.worlds import GIB, NOW, a_container, a_spec, a_target
@@ -232,6 +233,13 @@ def test_the_first_deaths_are_answered_at_once_and_a_loop_is_not() -> None:
 
 def test_no_number_of_failures_overflows() -> None:
     assert _wait(after_failure(Retry(failures=10_000), NOW, chance=0, ceiling=10_000), NOW) == LONGEST_WAIT
+
+
+@pytest.mark.parametrize("ended_elsewhere", [NameConflict, PortTaken])
+def test_what_ends_without_us_is_noticed_within_the_promised_30_seconds(ended_elsewhere: type[EngineError]) -> None:
+    """Found by `make faults`: a name that became free was waited for up to 30 s, and then the session had to start."""
+    retry = after_failure(Retry(failures=10_000), NOW, chance=0, ceiling=ended_elsewhere.retry_ceiling)
+    assert _wait(retry, NOW) <= timedelta(seconds=10)
 
 
 def _wait(retry: Retry, now: datetime) -> timedelta:
