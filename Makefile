@@ -2,7 +2,7 @@
 # ARGS is handed on: make test ARGS="-k planner", make bench ARGS="--only session", make lock ARGS=--upgrade
 
 .DEFAULT_GOAL := help
-.PHONY: help run test race model check audit bench image image-full schema lock clean
+.PHONY: help run test race model mutants check audit bench image image-full schema lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,6 +18,10 @@ race: ## API, editor and git write one desired state thousands of times, the con
 
 model: ## the loop on an engine in memory: every fault at every point of short histories, then MODEL=300 random ones: some minutes
 	@MODEL=$${MODEL:-300} scripts/setup test -rP tests/model $(ARGS)
+
+mutants: ## plant each known bug in a copy of the tree, and show which test finds it: some minutes
+	@scripts/setup dev
+	@.venv/bin/python -m tests.mutants.hunt $(ARGS)
 
 check: ## style, types, layers, lock files: what can be judged without running
 	@scripts/setup dev

@@ -170,6 +170,7 @@ async def left_alone(world: World) -> None:
     """A paused user's container that dies stays dead until the pause is over."""
     await create(world)
     await world.ask(1, Wish(paused=True))
+    await asyncio.sleep(1)
     world.engine.kill("matlab-user-1")
     await asyncio.sleep(5)
     world.check()

@@ -110,6 +110,14 @@ class Model(RuleBasedStateMachine):
         if self.world.judge.wanted and head.startswith("version"):
             self.play(self.world.save_text(f"{head}users: {{}}\n...\n"))
 
+    @rule()
+    def approve(self) -> None:
+        self.play(self.world.approve())
+
+    @rule()
+    def reject(self) -> None:
+        self.play(self.world.reject())
+
     # ------------------------------------------------------------ what hands do at the host
 
     @rule(user_id=users, deed=st.sampled_from(["kill", "pause", "vanish", "set_name", "set_limits", "stop"]))
@@ -164,6 +172,20 @@ class Model(RuleBasedStateMachine):
         self.world.engine.away = True
         await asyncio.sleep(seconds)
         self.world.engine.away = False
+
+    @rule(seconds=st.sampled_from([1, 12]), port=st.none() | st.sampled_from([30001, 31002]))
+    def image_or_port_is_away(self, seconds: float, port: int | None) -> None:
+        self.hits = {user_id: hits + 2 for user_id, hits in self.hits.items()}
+        self.play(self.missed(seconds, port))
+
+    async def missed(self, seconds: float, port: int | None) -> None:
+        if port is None:
+            self.world.engine.images.remove("matlab-session:other")
+        else:
+            self.world.engine.taken_ports.add(port)
+        await asyncio.sleep(seconds)
+        self.world.engine.images.add("matlab-session:other")
+        self.world.engine.taken_ports.clear()
 
     @rule()
     def deaf(self) -> None:

@@ -21,9 +21,9 @@ from pathlib import Path
 from unittest import mock
 
 from controller import brake, spec
-from controller.errors import NotPersisted
+from controller.errors import NotPending, NotPersisted
 from controller.informer import Informer, Ports, ProbeTimes
-from controller.model import Container, Phase, Probe, Wish
+from controller.model import Container, Phase, Probe, RunState, Wish
 from controller.probes import Prober
 from controller.reconciler import Pace, Reconciler
 from controller.store import journal
@@ -206,6 +206,31 @@ class World:
         self.file.write_text(text)
         await (await self.alive()).looks()
 
+    async def approve(self) -> None:
+        """Somebody lets what waits come into force, who was told whose sessions it ends."""
+        life = await self.alive()
+        pending = life.store.pending
+        if pending is None:
+            return
+        before = dict(self.judge.wanted)
+        for user_id in before:
+            self.judge.asked(user_id, None)
+        answer = await life.answered(life.store.approve(pending.id, "somebody"))
+        for user_id, wish in before.items():
+            if answer is Answer.NO:
+                self.judge.refused(user_id, None)
+            elif answer is Answer.YES:
+                after = life.store.current.users.get(user_id)
+                told = {*pending.removes, *pending.stops, *pending.remakes}
+                if after != wish and wish.state is not RunState.STOPPED and user_id not in told:
+                    self.judge.broken(12, f"user {user_id}: {wish} became {after}, and nobody was told: {pending}")
+                self.judge.known(user_id, after)
+
+    async def reject(self) -> None:
+        life = await self.alive()
+        if life.store.pending is not None:
+            await life.answered(life.store.reject(life.store.pending.id, "somebody"))
+
     # ------------------------------------------------------------ those who act at the host
 
     def add_foreigner(self, name: str) -> None:
@@ -320,7 +345,7 @@ class Life:
         async def called() -> Answer:
             try:
                 await call
-            except NotPersisted:
+            except (NotPersisted, NotPending):
                 return Answer.NONE if self.dead else Answer.NO
             return Answer.NONE if self.dead else Answer.YES
 

@@ -1,0 +1,114 @@
+"""`make mutants`: plants each bug in a copy of the tree and tells which test finds it.
+
+Only tests that need no engine are run, those that find most first. A bug that stops the tests from being collected
+counts as not found: any linter would see it. Names as arguments choose some: make mutants ARGS="no-resync act-by-name".
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tests.mutants import ROOT, Mutant, mutants
+
+WITHOUT_A_LOOP = ("planner", "workqueue", "datafolder", "audit", "brake", "status")
+SUITES = (
+    [*(f"tests/unit/test_{name}.py" for name in WITHOUT_A_LOOP), "tests/integration/test_strange_answers.py"],
+    ["tests/model"],
+    ["tests/unit/test_store.py", "tests/unit/test_store_brake.py", "tests/unit/test_store_edits.py"],
+    ["tests/integration/test_loop.py", "tests/unit/test_api_contract.py"],
+    ["tests/unit", "tests/property"],
+)
+LONGEST = 600.0
+"""Seconds for one suite: a bug that makes the tests hang is found as well."""
+
+
+def main(names: list[str]) -> int:
+    chosen = [each for each in mutants() if not names or each.name in names]
+    unknown = set(names) - {each.name for each in chosen}
+    if unknown:
+        print(f"There is no such patch: {', '.join(sorted(unknown))}.")
+        return 2
+    with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
+        tree = Path(folder)
+        copy(tree)
+        for suite in SUITES[:-1]:
+            found, why = hunted(tree, suite)
+            if found or why:
+                print(f"Without any bug the tests do not pass: {found or why}")
+                return 2
+        width = max(len(each.name) for each in chosen)
+        alive = [each.name for each in chosen if not caught(each, tree, width)]
+    print(f"\n{len(chosen) - len(alive)} of {len(chosen)} planted bugs were found.")
+    if alive:
+        print(f"Not found: {', '.join(alive)}. The promise is not tested, or the patch needs to be made anew.")
+    return 1 if alive else 0
+
+
+def copy(tree: Path) -> None:
+    """All that git knows or would take, as it is now."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    names = subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout.decode().split("\0")
+    for name in filter(None, names):
+        if (ROOT / name).is_file():
+            (tree / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, tree / name)
+
+
+def caught(mutant: Mutant, tree: Path, width: int) -> bool:
+    """Plant it, hunt it, take it out again, and print a line about it."""
+    began = time.monotonic()
+    why = mutant.apply(tree)
+    if why:
+        print(f"{mutant.name:{width}}  the patch does not apply any more: {why}", flush=True)
+        return False
+    found = ""
+    try:
+        for suite in SUITES:
+            found, why = hunted(tree, suite)
+            if found or why:
+                break
+    finally:
+        mutant.apply(tree, "--reverse")
+    told = f"found by {found}" if found else f"NOT FOUND: {why or mutant.what}"
+    seconds = time.monotonic() - began
+    print(f"{mutant.name:{width}}  promise {mutant.promise:2}  {seconds:5.1f} s  {told}", flush=True)
+    return bool(found)
+
+
+def hunted(tree: Path, suite: list[str]) -> tuple[str, str]:
+    """The first test of a suite that fails, and why the suite could not be run; each may be empty."""
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-x",
+        "-q",
+        "--tb=no",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "tests.mutants.quick",
+    ]
+    env = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(tree)}
+    env.pop("MODEL", None)
+    try:
+        done = subprocess.run(
+            [*command, *suite], cwd=tree, env=env, capture_output=True, text=True, check=False, timeout=LONGEST
+        )
+    except subprocess.TimeoutExpired:
+        return f"{suite[0]}, which did not come to its end", ""
+    failed = re.search(r"^FAILED (.+?)(?: - |$)", done.stdout, re.MULTILINE)
+    if failed:
+        return failed[1], ""
+    return "", "" if done.returncode == 0 else (done.stdout + done.stderr)[-500:]
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
