@@ -102,7 +102,7 @@ class DockerEngine:
         self._host_cpus = 0.0
         self._unlimited: tuple[str, ...] = ()
         self._known: dict[int, tuple[str, ...]] = {}
-        """Ids of each user's containers as last seen, whatever they are called and however old the engine's next list."""
+        """Ids of each user's containers as last seen: whatever they are called, and however old the next list is."""
         self._looks = _Lane("look", LOOKS_AT_ONCE, host, LOOK_TIMEOUT)
         self._changes = _Lane("change", threads_for_changes, host, CHANGE_TIMEOUT)
         self._streams = Threads("engine-events", 2)
