@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -77,22 +78,34 @@ class DiskWatch:
             self._ended.pop(left)
             self._found.pop(left, None)
         waiting = {
-            n: self._ended.get(n, 0.0) for n in known if n not in self._ended or now - self._ended[n] >= self._every
+            n: ended
+            for n in known
+            if (ended := self._ended.get(n, -math.inf)) + self._every <= now or self._came_back(n)
         }
         return min(waiting, key=lambda n: (waiting[n], n), default=None)
 
+    def _came_back(self, user_id: int) -> bool:
+        """The user was removed and made again since, so that nobody knows any more what was measured."""
+        return user_id in self._found and self._informer.view(user_id).disk is None
+
     async def _measure(self, user_id: int, threads: Threads) -> None:
         census = Census(Path(data_folder(self._data_root, user_id)))
-        worked, done = 0.0, False
-        while not done:
+        worked = 0.0
+        while True:
             began = time.monotonic()
             done = await threads.run(partial(census.work, SLICE))
             took = time.monotonic() - began
             worked += took
-            if not done and worked >= GIVE_UP:
+            if done:
+                break
+            if worked >= GIVE_UP:
                 await threads.run(census.give_up)
-                done = True
-            await asyncio.sleep(min(took * (1 / SHARE - 1), LONGEST_REST))
+                break
+            await _rest(took)
+        self._judge(user_id, census)
+        await _rest(took)
+
+    def _judge(self, user_id: int, census: Census) -> None:
         before = self._found.get(user_id)
         use = judged(census.size, census.complete, self._quota_of(user_id), before, datetime.now(UTC))
         self._found[user_id] = use
@@ -105,3 +118,7 @@ class DiskWatch:
         pairs = {"user": user_id, "size": use.size, "quota": use.quota}
         log.info("disk quota exceeded" if over else "disk quota kept again", extra={"pairs": pairs})
         self._record(Event("session", "OverQuota" if over else "WithinQuota", told(use), user_id))
+
+
+async def _rest(worked: float) -> None:
+    await asyncio.sleep(min(worked * (1 / SHARE - 1), LONGEST_REST))

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from controller import disk_watch
 from controller.disk_watch import DiskWatch
 from controller.model import DesiredState, DiskUse, Event, Wish
 from controller.quota import judged, quota_of, told
@@ -117,3 +118,30 @@ async def test_passing_the_quota_is_a_condition_and_told_once_both_ways(world: A
         assert MIB // 2 <= told_of["size"] < MIB
         assert (told_of["quota"], told_of["complete"], told_of["over_since"]) == (MIB, True, None)
     assert [(each.reason, each.user_id) for each in events] == [("OverQuota", 7), ("WithinQuota", 7)]
+
+
+async def test_a_folder_with_too_much_in_it_holds_at_least_what_was_counted(
+    world: ApiWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "user_7/folder").mkdir(parents=True)
+    monkeypatch.setattr(disk_watch, "SLICE", 0)
+    monkeypatch.setattr(disk_watch, "GIVE_UP", 0)
+    await world.create(7)
+    async with watching(DiskWatch(world.informer, str(tmp_path), lambda _: MIB, lambda _: None, 0.01)):
+        await eventually(lambda: world.informer.view(7).disk)
+    _, user = await world.call("GET", "/v1/users/7")
+    [found] = [each for each in user["conditions"] if each["type"] == "WithinQuota"]
+    assert (found["status"], found["reason"]) == ("Unknown", "NotCounted")
+    assert found["message"].startswith("The user's folder holds at least ")
+    assert user["observed"]["disk"]["complete"] is False
+
+
+async def test_who_is_removed_and_made_again_is_measured_at_once(
+    world: ApiWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(disk_watch, "LOOK_EVERY", 0.01)
+    async with watching(DiskWatch(world.informer, str(tmp_path), lambda _: MIB, lambda _: None, 3600)):
+        for _ in range(3):
+            assert (await world.create(7))[0] == 201
+            await eventually(lambda: world.informer.view(7).disk)
+            assert (await world.call("POST", "/destroy/matlab-user-7"))[0] == 200
