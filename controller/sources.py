@@ -7,6 +7,7 @@ is to be set stands in `settings.py`; what is wrong with a value is told here, w
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -136,5 +137,6 @@ def _in_file(file: Path | None, lines: Lines, path: tuple[str, ...]) -> str:
 
 
 def _quote(value: object) -> str:
-    text = f"'{value}'" if isinstance(value, str) else repr(value)
+    """Without a password: an address that cannot be taken may well have one that can."""
+    text = re.sub("://.*@", "://***@", f"'{value}'" if isinstance(value, str) else repr(value), flags=re.DOTALL)
     return text if len(text) <= 60 else f"{text[:57]}..."

@@ -22,7 +22,7 @@ import pytest
 from aiohttp import web
 
 SSHD = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
-NAME, TOKEN = "lab", "t0ken/with:signs"
+NAME, TOKEN, WRONG = "lab", "t0ken/with:signs", "wr0ng-and-as-long-as-that"
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -123,7 +123,7 @@ async def by_https(repository: Path, folder: Path) -> AsyncIterator[Remote]:
                 f"https://{NAME}:{token}@{place}",
                 trusts,
                 wire,
-                (f"https://{NAME}:wr0ng@{place}", trusts, f"Authentication failed for 'https://{place}/'"),
+                (f"https://{NAME}:{WRONG}@{place}", trusts, f"Authentication failed for 'https://{place}/'"),
                 ({}, "certificate"),
             )
     finally:

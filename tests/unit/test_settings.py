@@ -136,6 +136,7 @@ def test_a_shown_size_is_read_back_as_itself() -> None:
         ("profiles:\n  big:\n    cpu: 9\n", " line 3: profiles.big.cpu is not a setting; did you mean cpus?"),
         ("profiles:\n  big:\n    env:\n      A: 1\n", " line 4: profiles.big.env.A cannot be 1: it must be a mapping"),
         ("profiles:\n  'a b': {}\n", " line 2: profiles.a b cannot be 'a b'"),
+        ("desired_state:\n  git: {url: 'https://a:s3cret @host/x'}\n", ".git.url cannot be 'https://***@host/x': it"),
         ("profiles: {}\n", " line 1: profiles cannot be {}: it must be a mapping of at least one name"),
         ("profiles:\n  p: {}\n", "default: default_profile 'standard' is not one of the profiles (p)"),
         ("- a\n", " line 1: a mapping of settings"),
