@@ -636,7 +636,7 @@ class AuditRecord(TypedDict):
     id: int
     at: datetime
     who: str
-    """`controller`, or the writer: an API call with its token or user, `file`, a commit with its author, a user here."""
+    """`controller`, or the writer: an API call with its token or user, `file`, a commit with its author, a user."""
     where: str
     """An address, `this machine`, or `git`."""
     kind: str

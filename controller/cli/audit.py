@@ -31,7 +31,8 @@ def audit_command(api: Api, user: int | None, follow: bool, limit: int, output: 
 
     Of a change of the desired state: the generations before and after, who wrote it (an API call with its token or
     user, `file`, a commit with its author), and what became what. Of a call of the engine: for which generation, and
-    why. Of a token: which one, and who on this machine made or revoked it. With --follow, `-o json` is one object a line.
+    why. Of a token: which one, and who on this machine made or revoked it. With --follow, `-o json` is one object a
+    line.
 
     \b
     Examples:
