@@ -515,7 +515,7 @@ GROUPS: Mapping[str, tuple[Endpoint, ...]] = {
             (Answer(200, "The first ones after `after`, or without it the last ones.", shapes.Audit),),
             WRONG_PAGE,
             query=_page("records"),
-            about="Every change of the desired state or of who may call, every call of the engine that changes something.",
+            about="Every change of the desired state or of who may call, and every changing call of the engine.",
         ),
         Endpoint(
             "refresh",
