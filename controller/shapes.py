@@ -19,8 +19,7 @@ from controller.spec import MAX_USER_ID
 from controller.store import Asked, Commit, Pending
 
 described = with_config(ConfigDict(use_attribute_docstrings=True))
-closed = with_config(ConfigDict(use_attribute_docstrings=True, extra="forbid"))
-"""It names all that it may have."""
+closed = with_config(ConfigDict(use_attribute_docstrings=True, extra="forbid"))  # it names all that it may have
 
 UserId = TypeAliasType("UserId", Annotated[int, Field(ge=1, examples=[1])])
 UserNumber = TypeAliasType("UserNumber", Annotated[str, Field(description="A user id.")])
