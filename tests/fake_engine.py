@@ -68,6 +68,15 @@ class FakeEngine:
         """A container that somebody else made."""
         return self._add(name, None, None, image="other")
 
+    def forge(self, name: str, of: str) -> str:
+        """A copy by somebody's hand, our labels and all."""
+        seen, ports = self._named(of).seen, self._named(of).ports
+        container_id = f"{next(self._numbers):064x}"
+        twin = replace(seen, id=container_id, name=name, phase=Phase.CREATED, created_at=self._tick(), started_at=None)
+        self._boxes[container_id] = Box(replace(twin, pid=0), ports, ["made"])
+        self._tell("create", self._boxes[container_id])
+        return container_id
+
     def kill(self, name: str, exit_code: int = 137) -> None:
         self._change(self._named(name), phase=Phase.EXITED, exit_code=exit_code, pid=0)
         self._tell("die", self._named(name))

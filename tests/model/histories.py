@@ -180,11 +180,28 @@ async def left_alone(world: World) -> None:
 
 AT_ONCE: tuple[Callable[[World], Awaitable[None]], ...] = (create_and_stop_at_once, destroy_and_create_at_once)
 """Those that do not wait for rest between their steps."""
+
+
+async def a_twin(world: World) -> None:
+    """A copy of a user's container, our labels and all: it goes, and the session goes on."""
+    await create(world)
+    world.engine.forge("twin", of="matlab-user-1")
+    await world.settles()
+
+
+async def lost_state(world: World) -> None:
+    """Nobody remembers who asked for the session that runs."""
+    await create(world)
+    await world.lose_the_state()
+    await asyncio.sleep(5)
+    await world.settles()
+
+
 HISTORIES = (
     *(create, create_and_stop, stop_and_start, destroy, *AT_ONCE),
     *(memory_by_edit, image_by_edit, restart, restart_later, clock_ahead),
     *(kill, vanish, pause_by_hand, rename_by_hand, limits_by_hand, foreigner),
-    *(three_at_once, the_brake, left_alone),
+    *(three_at_once, the_brake, left_alone, a_twin, lost_state),
 )
 
 
@@ -230,8 +247,17 @@ def play(history: Callable[[World], Awaitable[None]], fault: Fault | None = None
         return runner.run(played())
 
 
-def faults(clean: Outcome) -> Iterator[Fault]:
-    """Everything that could go wrong once in a history that passed these points."""
+def faults(history: Callable[[World], Awaitable[None]], clean: Outcome) -> Iterator[Fault]:
+    """Everything that can go wrong once in a history that passed these points.
+
+    With all memory lost the first survey is all that there is: who is not in it is not known to have a session.
+    """
+    for fault in _faults(clean):
+        if history is not lost_state or fault.kind not in (Kind.STALE, Kind.OLD_NEWS):
+            yield fault
+
+
+def _faults(clean: Outcome) -> Iterator[Fault]:
     for at, name in enumerate(clean.passed["call"]):
         for kind in OF_LOOKS if name in LOOKS else OF_CHANGES:
             yield Fault("call", at, kind)

@@ -119,7 +119,7 @@ class Judge:
                     None in self.open(user_id)
                     or (call == "stop" and len(running) < len(self.open(user_id)))
                     or any(self._outgrown(target.spec, box) for target in running)
-                    or len(self._of(user_id)) > 1
+                    or self._is_one_too_many(box)
                     or (call == "remove" and box.phase not in ALIVE and bool(box.outdated or box.loose))
                     or box.phase is Phase.DEAD
                 )
@@ -130,6 +130,11 @@ class Judge:
                 return True
             case _:
                 return bool(running)
+
+    def _is_one_too_many(self, box: Container) -> bool:
+        """Another one has the user's name, or nobody has it; whose it is, stays."""
+        name = f"{self._site.container_prefix}{box.user_id}"
+        return len(self._of(box.user_id or 0)) > 1 and box.name != name
 
     def _wants_running(self, user_id: int) -> list[Target]:
         targets = [self.target(user_id, wish) for wish in self.open(user_id)]

@@ -81,6 +81,8 @@ class Trouble:
     faults: dict[tuple[str, int], Fault] = field(default_factory=dict)
     passed: dict[str, list[str]] = field(default_factory=lambda: {"call": [], "list": [], "write": [], "event": []})
     struck: list[str] = field(default_factory=list)
+    over_at: float = 0.0
+    """When the last one of these was over, by the loop's clock."""
     _pasts: list[tuple[Container, ...]] = field(default_factory=list)
 
     def at(self, channel: str, name: str) -> Fault | None:
@@ -91,6 +93,7 @@ class Trouble:
             fault = None  # a question leaves nothing behind, and cannot be refused
         if fault is not None:
             self.struck.append(f"{name}: {fault}")
+            self.over_at = asyncio.get_running_loop().time() + (SLOW if fault.kind is Kind.SLOW else 0)
         return fault
 
     def spoil(self, channel: str, after: int, kind: Kind, age: int = 0) -> None:

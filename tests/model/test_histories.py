@@ -26,7 +26,7 @@ def clean(history: History) -> Outcome:
 
 @pytest.mark.parametrize("history", HISTORIES, ids=lambda history: history.__name__)
 def test_one_fault_changes_neither_the_end_nor_the_work(history: History) -> None:
-    todo = list(faults(clean(history)))[HISTORIES.index(history) % EVERY :: EVERY]
+    todo = list(faults(history, clean(history)))[HISTORIES.index(history) % EVERY :: EVERY]
     for fault in todo:
         name = clean(history).passed[fault.channel][fault.at]
         try:
@@ -38,6 +38,6 @@ def test_one_fault_changes_neither_the_end_nor_the_work(history: History) -> Non
 
 
 def test_there_are_more_than_two_thousand_points() -> None:
-    found = {history.__name__: len(list(faults(clean(history)))) for history in HISTORIES}
+    found = {history.__name__: len(list(faults(history, clean(history)))) for history in HISTORIES}
     print(f"{sum(found.values())} faults at as many points: {found}")
     assert sum(found.values()) > 2000

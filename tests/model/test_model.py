@@ -20,7 +20,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from controller.model import Phase, RunState, Wish
 from tests.model.clock import now, set_the_clock, virtual_time
-from tests.model.nemesis import OF_CHANGES, OF_EVENTS, OF_WRITES, SLOW, Kind
+from tests.model.nemesis import OF_CHANGES, OF_EVENTS, OF_WRITES, Kind
 from tests.model.world import LONG_T, T, World, a_folder
 from tests.worlds import GIB
 
@@ -70,8 +70,6 @@ class Model(RuleBasedStateMachine):
         trouble = self.world.trouble
         trouble.faults.clear()
         unlucky = len(trouble.struck) - self.struck + max(self.hits.values()) > HITS
-        if any(str(Kind.SLOW) in each for each in trouble.struck[self.struck :]):
-            await asyncio.sleep(SLOW)
         await self.world.settles(LONG_T if unlucky else T)
         await self.world.rests()
         self.struck = len(trouble.struck)
@@ -120,7 +118,7 @@ class Model(RuleBasedStateMachine):
 
     # ------------------------------------------------------------ what hands do at the host
 
-    @rule(user_id=users, deed=st.sampled_from(["kill", "pause", "vanish", "set_name", "set_limits", "stop"]))
+    @rule(user_id=users, deed=st.sampled_from(["kill", "pause", "vanish", "set_name", "set_limits", "stop", "forge"]))
     def hand(self, user_id: int, deed: str) -> None:
         box = self.world.engine.box(f"matlab-user-{user_id}")
         if box is None or not box.ours or self.hits[user_id] >= HITS:
@@ -136,6 +134,8 @@ class Model(RuleBasedStateMachine):
                 self.play(self.done(deed, box.name))
             case "set_name" if self.world.engine.box(f"mine-{user_id}") is None:
                 self.play(self.done(deed, box.name, f"mine-{user_id}"))
+            case "forge" if self.world.engine.box(f"twin-{user_id}") is None:
+                self.play(self.done(deed, f"twin-{user_id}", box.name))
             case "set_limits":
                 self.play(self.done(deed, box.name, 0.5, GIB))
 

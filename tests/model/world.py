@@ -147,6 +147,15 @@ class World:
         await self.bury(life)
         await self.alive()
 
+    async def lose_the_state(self) -> None:
+        """History and file are gone; whoever has a session then is to be left alone until somebody says otherwise."""
+        await self.bury(await self.alive())
+        for file in self._state.iterdir():
+            file.unlink()
+        for user_id, wish in tuple(self.judge.wanted.items()):
+            self.judge.known(user_id, Wish(session_id=wish.session_id, paused=True))
+        await asyncio.sleep(STARTS_AGAIN_AFTER)
+
     async def end(self) -> None:
         if self.life is not None:
             await self.life.end()
@@ -154,7 +163,7 @@ class World:
 
     def _take_stock(self, life: Life) -> None:
         """What the store says is in force must be what was acknowledged, or asked for and never answered."""
-        if life.settled_with:
+        if life.settled_with or not life.store.founded:
             return
         life.settled_with = True
         for user_id in sorted(self.judge.wanted.keys() | life.store.current.users.keys() | self.judge.unanswered()):
@@ -268,7 +277,7 @@ class World:
                 self._treasure |= {str(path): _described(path) for path in (folder, note, link)}
 
     async def settles(self, seconds: float = T) -> float:
-        """Observed becomes what was asked for, with nobody at work; after how many seconds.
+        """Observed becomes what was asked for, with nobody at work; how many seconds after the last fault.
 
         Raises:
             AssertionError: it does not, or something else was broken on the way.
@@ -277,7 +286,7 @@ class World:
         while True:
             life = await self.alive()
             self.check()
-            took = asyncio.get_running_loop().time() - began
+            took = asyncio.get_running_loop().time() - max(began, self.trouble.over_at)
             amiss = self.judge.amiss()
             activity = life.reconciler.activity()
             if not amiss and activity.queued + activity.working == 0 and life.informer.engine.reachable:
