@@ -11,7 +11,8 @@ from functools import cache
 
 import pytest
 
-from tests.model.histories import AT_ONCE, HISTORIES, Outcome, faults, play, worse
+from tests.model.histories import AT_ONCE, HISTORIES, Outcome, faults, lost_state, play, worse
+from tests.model.nemesis import Kind
 from tests.model.world import World
 
 EVERY = 1 if os.environ.get("MODEL") else 61
@@ -41,3 +42,10 @@ def test_there_are_more_than_two_thousand_points() -> None:
     found = {history.__name__: len(list(faults(history, clean(history)))) for history in HISTORIES}
     print(f"{sum(found.values())} faults at as many points: {found}")
     assert sum(found.values()) > 2000
+
+
+def test_a_full_disk_ends_no_session_that_nobody_remembers() -> None:
+    """Who ran when all memory was lost has to be recorded before anybody may be taken for unwanted."""
+    for fault in faults(lost_state, clean(lost_state)):
+        if fault.kind is Kind.NOT_WRITTEN:
+            assert worse(clean(lost_state), play(lost_state, fault), at_rest=True) == []
