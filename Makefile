@@ -2,7 +2,7 @@
 # ARGS is handed on: make test ARGS="-k planner", make bench ARGS="--only session", make lock ARGS=--upgrade
 
 .DEFAULT_GOAL := help
-.PHONY: help run test race model mutants check audit bench image image-full schema lock clean
+.PHONY: help run test race model mutants faults soak check audit bench image image-full schema lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,6 +22,12 @@ model: ## the loop on an engine in memory: every fault at every point of short h
 mutants: ## plant each known bug in a copy of the tree, and show which test finds it: some minutes
 	@scripts/setup dev
 	@.venv/bin/python -m tests.mutants.hunt $(ARGS)
+
+faults: ## the controller on a Docker engine of its own that is killed, hangs and lies, as root; FAULTS=5: five times as many crash points
+	@FAULTS=$${FAULTS:-1} scripts/alone .venv/bin/python -m pytest -rs -s tests/faults $(ARGS)
+
+soak: ## the same for HOURS=1, and whether memory, descriptors, threads and disk stay flat: slopes, and a plot in soak.svg
+	@scripts/alone .venv/bin/python -m bench.soak --hours $(or $(HOURS),1) $(ARGS)
 
 check: ## style, types, layers, lock files: what can be judged without running
 	@scripts/setup dev

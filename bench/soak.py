@@ -1,0 +1,124 @@
+"""`make soak HOURS=…`: a controller under churn, edits and faults for hours, and whether what it uses stays flat."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import random
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import docker
+import psutil
+
+from bench.plot import plot
+from tests.faults.engine import OwnEngine
+from tests.faults.proxy import Answer, CutReply, Events, Fault, Gone, Late, LoseReply
+from tests.faults.scorecard import Scorecard
+from tests.faults.world import World, a_world
+
+FAULTS: dict[str, Fault] = {
+    "hangs up": Gone(),
+    "loses replies": LoseReply(),
+    "cuts replies": CutReply(),
+    "is late": Late(2),
+    "says 500": Answer(500, b'{"message": "server error"}'),
+    "says 503": Answer(503, b'{"message": "starting up"}'),
+}
+ANY = r"^(GET|POST|DELETE) /(containers|networks|info|version)"
+WARM_UP = 0.2
+"""Share of the time that is left out of the slopes: caches fill, pools open."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What the controller's process used at a time."""
+
+    seconds: float
+    memory: float
+    """MiB, resident."""
+    descriptors: float
+    threads: float
+    disk: float
+    """KiB, of the state folder: history, events and audit."""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="soak", description=__doc__)
+    parser.add_argument("--hours", type=float, default=1.0)
+    parser.add_argument("--svg", type=Path, default=Path("soak.svg"), help="where the plot goes (default soak.svg)")
+    asked = parser.parse_args()
+    samples, rounds = asyncio.run(soak(asked.hours * 3600))
+    print(f"\n{rounds} rounds of churn and faults, all of them converged; {len(samples)} samples")
+    steady = [each for each in samples if each.seconds >= WARM_UP * samples[-1].seconds]
+    for name, unit in UNITS.items():
+        values = [float(getattr(each, name)) for each in steady]
+        rate = 3600 * slope([each.seconds for each in steady], values)
+        print(f"{name:12} {values[0]:10.1f} → {values[-1]:10.1f} {unit:4} {rate:+10.2f} an hour")
+    series = {f"{name} ({unit})": [float(getattr(each, name)) for each in samples] for name, unit in UNITS.items()}
+    asked.svg.write_text(plot([each.seconds / 60 for each in samples], series, "minutes"))
+    print(f"plot: {asked.svg}")
+    return 0
+
+
+UNITS = {"memory": "MiB", "descriptors": "", "threads": "", "disk": "KiB"}
+
+
+async def soak(seconds: float) -> tuple[list[Sample], int]:
+    """Samples, and how many rounds there were."""
+    seed = random.SystemRandom().randrange(2**32)
+    print(f"seed {seed}")
+    chance = random.Random(seed)
+    with tempfile.TemporaryDirectory(prefix="mcm-soak-") as folder:
+        engine = OwnEngine(Path(folder))
+        await engine.start()
+        with contextlib.closing(docker.from_env()) as usual:
+            engine.take_images(usual)
+        try:
+            async with a_world(engine, Scorecard()) as world:
+                return await _churn(world, seconds, chance)
+        finally:
+            engine.clear()
+            await engine.stop()
+
+
+async def _churn(world: World, seconds: float, chance: random.Random) -> tuple[list[Sample], int]:
+    began = time.monotonic()
+    samples: list[Sample] = []
+    rounds = 0
+    while time.monotonic() - began < seconds:
+        rounds += 1
+        kind = chance.choice([*FAULTS, *Events])
+        if isinstance(kind, Events):
+            world.proxy.events = kind
+        else:
+            world.proxy.fault(FAULTS[kind], ANY, times=1)
+        await world.deeds()
+        took = await world.held("soak", str(kind), 1)
+        world.proxy.lift()
+        world.proxy.break_streams()
+        samples.append(_sample(world, time.monotonic() - began))
+        print(f"{samples[-1].seconds:7.0f} s  {kind!s:20} {took:5.1f} s  {samples[-1].memory:6.1f} MiB", flush=True)
+    return samples, rounds
+
+
+def _sample(world: World, seconds: float) -> Sample:
+    assert world.rig.process is not None
+    process = psutil.Process(world.rig.process.pid)
+    used = sum(file.stat().st_size for file in (world.lab.folder / "state").rglob("*") if file.is_file())
+    return Sample(seconds, process.memory_info().rss / 2**20, process.num_fds(), process.num_threads(), used / 1024)
+
+
+def slope(times: Sequence[float], values: Sequence[float]) -> float:
+    """Of the straight line that fits best, per second."""
+    middle, mean = sum(times) / len(times), sum(values) / len(values)
+    spread = sum((t - middle) ** 2 for t in times)
+    return sum((t - middle) * (v - mean) for t, v in zip(times, values, strict=True)) / spread if spread else 0.0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
