@@ -129,7 +129,7 @@ async def test_another_day_on_the_clock(world: World, shift: str) -> None:
     await world.rig.stop(signal.SIGTERM)
     await world.serve(LD_PRELOAD=str(FAKETIME), FAKETIME=shift, FAKETIME_DONT_FAKE_MONOTONIC="1")
     await world.deeds()
-    await world.held("controller", f"the clock a day {'ahead' if shift[0] == '+' else 'behind'} the engine's", 1)
+    await world.held("controller", f"the clock a day {'ahead of' if shift[0] == '+' else 'behind'} the engine's", 1)
     await world.rig.stop(signal.SIGTERM)
     await world.serve()
     await world.deeds()

@@ -1,4 +1,4 @@
-"""A real dockerd is killed, stopped and started again, with and without live-restore.
+"""A real dockerd is killed, stopped and started again, with and without live-restore; so is its containerd.
 
 Nothing is being started at that moment. What Docker 20.10 makes of a container amid whose start it ends is beyond its
 callers: it holds the port itself, or says that the container's task "already exists", until it is restarted.
@@ -72,3 +72,10 @@ async def test_the_socket_is_gone_for_a_while(world: World) -> None:
     await world.held("engine", "the socket is gone while wishes and containers change", 1)
     await world.ask({2: {"state": "running"}, 4: {"profile": "standard"}})
     await world.settles()
+
+
+async def test_containerd_is_killed(world: World) -> None:
+    world.engine.kill_containerd()
+    await world.deeds()
+    world.everything_may_have_ended()
+    await world.held("engine", "containerd killed", 1)

@@ -39,10 +39,9 @@ profiles:
   standard: {{image: "{STAND_IN}", cpus: 1, memory: 64m, shm: 64m}}
   large: {{image: "{STAND_IN}", cpus: 2, memory: 96m, shm: 64m}}
   roomy: {{image: "{STAND_IN}", cpus: 1, memory: 64m, shm: 128m}}
-  real: {{cpus: 1, memory: 256m, shm: 64m}}
 """
-MEMORY = {"standard": 64 * MIB, "large": 96 * MIB, "roomy": 64 * MIB, "real": 256 * MIB}
-SHM = {"standard": 64 * MIB, "large": 64 * MIB, "roomy": 128 * MIB, "real": 64 * MIB}
+MEMORY = {"standard": 64 * MIB, "large": 96 * MIB, "roomy": 64 * MIB}
+SHM = {"standard": 64 * MIB, "large": 64 * MIB, "roomy": 128 * MIB}
 SETTINGS = {
     "MCM_RESYNC_SECONDS": str(RESYNC),
     "MCM_PROBE_READY_SECONDS": "2",
