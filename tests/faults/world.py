@@ -29,7 +29,7 @@ from tests.faults.scorecard import Scorecard
 from tests.rig import Rig
 from tests.support import MIB, Lab, a_lab, eventually
 
-LENGTH = int(os.environ.get("FAULTS", "1"))
+LENGTH = int(os.environ.get("FAULTS") or "1")
 """How many times longer than usual `make faults` is to search."""
 T = 30.0
 """Seconds within which all is as wanted after the last fault, by the sixth promise."""
