@@ -2,7 +2,7 @@
 # ARGS is handed on: make test ARGS="-k planner", make bench ARGS="--only session", make lock ARGS=--upgrade
 
 .DEFAULT_GOAL := help
-.PHONY: help run test race model mutants faults soak check audit bench image image-full schema lock clean
+.PHONY: help run test race hundred model mutants faults soak check audit bench image image-full schema lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -15,6 +15,9 @@ test: ## set up the same, then run every test, on real containers
 
 race: ## API, editor and git write one desired state thousands of times, the controller killed in between: some minutes
 	@RACE=15 scripts/setup test -rP tests/integration/test_race.py tests/integration/test_git_race.py $(ARGS)
+
+hundred: ## a hundred users in one edit of the file, on real containers: a minute or two
+	@HUNDRED=1 scripts/setup test tests/e2e/test_hundred.py $(ARGS)
 
 model: ## the loop on an engine in memory: every fault at every point of short histories, then MODEL=300 random ones: some minutes
 	@MODEL=$${MODEL:-300} scripts/setup test -rP tests/model $(ARGS)
