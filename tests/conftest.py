@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 
 import docker
@@ -10,6 +11,9 @@ import docker.errors
 import pytest
 
 from tests.support import IMAGE, Lab, a_lab, clear_away_leftovers
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as after `make test &`; what we start would not heed it either
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

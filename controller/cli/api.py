@@ -23,7 +23,6 @@ from urllib.parse import urlencode, urlsplit
 
 import click
 
-from controller.cli import ctrl_c
 from controller.cli.failures import Refused, Unreachable, Wrong
 from controller.cli.flags import Command, config_flag, load_settings, server_flag
 from controller.logs import printable
@@ -112,7 +111,6 @@ def speaks(command: Command) -> Command:
     @config_flag
     @wraps(command)
     def with_api(*args: Any, server: str | None, config: Path | None, **rest: Any) -> Any:
-        ctrl_c.heed()
         return command(*args, api=api_at(server, config), **rest)
 
     return with_api

@@ -20,7 +20,6 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from controller.cli import ctrl_c
 from controller.cli.words import Cell
 from controller.logs import printable
 
@@ -93,11 +92,7 @@ def on_terminal() -> bool:
 
 
 def linger(seconds: float) -> None:
-    """Wait between two looks; ends a command whose reader has gone (`matlabctl list -w | head`), as a write would.
-
-    Raises KeyboardInterrupt also where a Ctrl-C was typed before.
-    """
-    ctrl_c.check()
+    """Wait between two looks; ends a command whose reader has gone (`matlabctl list -w | head`), as a write would."""
     reader = select.poll()
     reader.register(sys.stdout.fileno(), 0)  # no event but hang-up and error, which need no asking for
     if reader.poll(seconds * 1000):

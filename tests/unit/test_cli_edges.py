@@ -145,25 +145,6 @@ async def test_ctrl_c_while_waiting_is_no_traceback(world: ApiWorld, tmp_path: P
     assert process.returncode == 1
 
 
-def test_ctrl_c_in_a_finalizer_is_not_forgotten(tmp_path: Path) -> None:
-    script = """
-import os, signal
-from controller.cli import ctrl_c, output
-class Closing:
-    def __del__(self):
-        os.kill(os.getpid(), signal.SIGINT)
-ctrl_c.heed()
-Closing()
-print("went on", flush=True)
-output.linger(60)
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", script], cwd=tmp_path, env=environment(), capture_output=True, timeout=30, check=False
-    )
-    assert done.stdout == b"went on\n"
-    assert done.returncode == -signal.SIGINT
-
-
 # ---------------------------------------------------------------- other formats
 
 
