@@ -7,17 +7,19 @@ file that Octave sources, so that it is parsed as a whole before any of it runs,
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
 import secrets
 import signal
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from . import limits
 from .frames import Frame, frame_prefix
-from .interpreter import Hearer
+from .interpreter import DEBUGGER_PROMPT, Hearer
 from .octave_debugger import Debugger
 from .terminal import Terminal
 
@@ -35,6 +37,9 @@ GIVEN = {
     "complete": ', completion_matches ("{word}")',
 }
 """Evaluated for a question at the prompt, where the user's variables are: Octave's code of further arguments."""
+LINE_SOON, LINE_LATE = 0.05, 0.3
+"""Seconds from a Ctrl-C to the line that makes Octave look for it: where it waits for one, and where it may without
+telling."""
 
 
 class Octave:
@@ -46,6 +51,7 @@ class Octave:
     def __init__(self, terminal: Terminal, heard: _Heard) -> None:
         self._terminal = terminal
         self._heard = heard
+        self._line: asyncio.TimerHandle | None = None
 
     @classmethod
     async def start(cls, folder: Path, hear: Hearer, *, safe_mode: bool) -> Octave:
@@ -72,12 +78,20 @@ class Octave:
         self._carry_out(f'__session_ask__ ({number}, "__session_{question}__"{given})')
 
     def type(self, line: str) -> None:
+        self._heard.waits = False
         self._terminal.type(line)
 
     def interrupt(self) -> None:
-        """For Octave and for what it runs: the signal to Octave alone does not stop `system("sleep 60")`."""
+        """For Octave and for what it runs: the signal to Octave alone does not stop `system("sleep 60")`.
+
+        Where Octave waits for input it looks for a Ctrl-C only after a line. One that comes just before it waits, it
+        forgets, and would take the line for the answer: so both come again once it is sure to wait.
+        """
+        again = self._heard.interrupting is not None
+        self._heard.interrupting = self._type_line_soon
         self._terminal.signal(signal.SIGINT)
-        self.type("")  # where Octave waits for input it looks for a Ctrl-C only after a line
+        if self._line is None or not again:
+            self._type_line_in(LINE_SOON if self._heard.waits else LINE_LATE)
 
     def settle(self, number: int) -> None:
         """Uses up the line typed with the Ctrl-C, too."""
@@ -92,7 +106,27 @@ class Octave:
         self._terminal.signal(signal.SIGKILL)
 
     async def wait(self) -> int:
-        return await self._terminal.wait()
+        try:
+            return await self._terminal.wait()
+        finally:
+            if self._line is not None:
+                self._line.cancel()
+
+    def _type_line_soon(self) -> None:
+        self._type_line_in(LINE_SOON)
+
+    def _type_line_in(self, seconds: float) -> None:
+        if self._line is not None:
+            self._line.cancel()
+        self._line = asyncio.get_running_loop().call_later(seconds, self._type_line)
+
+    def _type_line(self) -> None:
+        self._line = None
+        if self._heard.interrupting is None:
+            return
+        if self._heard.waits:
+            self._terminal.signal(signal.SIGINT)
+        self.type("")
 
     def _carry_out(self, line: str) -> None:
         self.type(line if self._heard.served else f"__session_serve__ ('{line}')")
@@ -106,15 +140,26 @@ class _Heard:
         self._debugger = Debugger()
         self.served = False
         """In our loop."""
+        self.waits = False
+        """For a line of input; the prompt is none."""
+        self.interrupting: Callable[[], None] | None = None
+        """A Ctrl-C was sent and has led to no prompt yet; to be called when Octave comes to wait."""
 
     def __call__(self, item: str | Frame) -> None:
         if isinstance(item, str):
             if shown := self._debugger.read(item):
                 self._hear(shown)
+                if shown.endswith(DEBUGGER_PROMPT):
+                    self.waits = True
             return
         at_prompt = item.get("frame") == "prompt"
         if at_prompt:
             self.served = item.get("served") is True
+            self.waits, self.interrupting = False, None
+        elif item.get("frame") == "input":
+            self.waits = True
+            if self.interrupting is not None:
+                self.interrupting()
         if rest := self._debugger.rest(over=at_prompt):
             self._hear(rest)
         self._hear(item)

@@ -143,6 +143,17 @@ async def test_what_runs_or_waits_can_be_interrupted(session: Session, code: str
         assert (await peer.eval(f"disp({n})"))["output"] == f"{n}\n"
 
 
+async def test_a_question_is_interrupted_at_whatever_moment_it_is_asked(session: Session) -> None:
+    peer = await session.connect()
+    for n in range(1, 41):
+        call = await peer.send("eval", code="x = input('? ');")
+        await peer.until("busy", lambda p: p["eval_id"] == n)  # noqa: B023
+        await asyncio.sleep(n % 10 / 1000)
+        await peer.call("interrupt")
+        assert (await peer.answer(call))["result"]["status"] == "interrupted"
+    assert (await peer.eval("exist('x')"))["output"] == "ans = 0\n"
+
+
 async def test_a_program_that_the_command_runs_is_interrupted_too(session: Session) -> None:
     peer = await session.connect()
     call = await peer.send("eval", code="system('echo runs; exec sleep 60');")
