@@ -238,7 +238,6 @@ async def test_a_surface_is_turned_stays_so_and_is_exported(page: Page, tmp_path
         return bool(await page.evaluate(f"Math.abs({EYE}.x - {before['x']}) > 0.05"))
 
     await eventually(turned, every=0.1)
-    await page.mouse.up()
     seen = [before]
 
     async def at_rest() -> bool:
@@ -246,6 +245,7 @@ async def test_a_surface_is_turned_stays_so_and_is_exported(page: Page, tmp_path
         return all(each == seen[-1] != before for each in seen[-5:])
 
     await eventually(at_rest, every=0.2)  # it swings a little, and a busy machine turns it late
+    await page.mouse.up()  # which is when it is remembered
     await run(page, "title('Peaks')")
     await expect(page.locator("#plot")).to_contain_text("Peaks")
     assert await page.evaluate(EYE) == pytest.approx(seen[-1], abs=1e-6)
