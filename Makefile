@@ -57,7 +57,7 @@ lock: ## choose versions of all packages anew and write the lock files (ARGS=--u
 	@scripts/setup dev
 	@scripts/lock $(ARGS)
 
-clean: ## remove .venv, caches and the built page; never sessions, images or data
+clean: ## remove .venv, caches and the built pages; never sessions, images or data
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
-	rm -rf matlab/page/dist matlab/page/node_modules sbom
+	rm -rf matlab/page/dist matlab/page/node_modules controller/web/dist controller/web/node_modules sbom
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

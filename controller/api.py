@@ -18,7 +18,7 @@ from typing import Any, Protocol, assert_never
 
 from aiohttp import web
 
-from controller import entries, openapi, refresh, shapes, status, wishes
+from controller import dashboard, entries, openapi, refresh, shapes, status, wishes
 from controller.caller import Scope
 from controller.doorkeeper import CALLER, Doorkeeper, writer
 from controller.endpoints import ENDPOINTS, LOG_LINES, MAX_LOG_LINES
@@ -129,7 +129,9 @@ def build_app(
         **refresh.handlers(store, terms.refresh_secret),
         **openapi.handlers(site, terms.max_users, terms.version, doorkeeper.locked),
     }
+    handlers["service"] = dashboard.for_browsers(handlers["service"])
     app.add_routes(web.route(each.method, each.path, handlers[each.name]) for each in ENDPOINTS)
+    app.add_routes(dashboard.routes())
     return app
 
 

@@ -264,7 +264,7 @@ GROUPS: Mapping[str, tuple[Endpoint, ...]] = {
             "GET",
             "/",
             "This service and its endpoints",
-            (Answer(200, "Always.", shapes.ServiceDocument),),
+            (Answer(200, "Always, but to browsers: those are sent to the dashboard.", shapes.ServiceDocument),),
         ),
     ),
     "Users": (

@@ -1,4 +1,4 @@
-"""The Docker engine, the page, the images, and then what all this was for: the controller, or the tests.
+"""The Docker engine, the pages, the images, and then what all this was for: the controller, or the tests.
 
 Run by setup_venv.py with the Python of .venv. Everything goes through the engine's API, so no `docker` command is
 needed. An engine that answers is used as it is; nothing of it but our own image is changed.
@@ -23,7 +23,7 @@ from docker.context import ContextAPI
 from docker.errors import APIError, DockerException, ImageNotFound
 from docker.utils.build import create_archive, exclude_paths
 from requests.exceptions import RequestException
-from setup_page import hash_of, page_is_built, provide_page
+from setup_page import SESSION_PAGE, hash_of, is_built, provide_pages
 from setup_steps import (
     ROOT,
     SetupFailed,
@@ -80,16 +80,16 @@ def main(goal: str, arguments: list[str]) -> None:
 
 
 def provide(goal: str) -> None:
-    """The engine, the page and the images."""
+    """The engine, the pages and the images."""
     with step(goal, "Docker engine") as now:
         engine = provide_engine(now)
     tag, packages = (FULL_SESSION, PACKAGES) if goal == "image-full" else (SESSION, "")
     built_from = image_label(engine, tag, CONTEXT_HASH)
-    current = page_is_built() and built_from == hash_of(CONTEXT, context_files())
+    current = is_built(SESSION_PAGE) and built_from == hash_of(CONTEXT, context_files())
     with step(goal, "Base image") as now:
         provide_base(engine, now, needed=not current)
-    with step(goal, "Page") as now:
-        provide_page(engine, ":".join(BASE), now)
+    with step(goal, "Pages") as now:
+        provide_pages(engine, ":".join(BASE), now)
     with step(goal, "Session image") as now:
         files = context_files()
         context_hash = hash_of(CONTEXT, files)

@@ -1,4 +1,4 @@
-"""The session's page: built from matlab/page into its folder dist/, which the session image takes in.
+"""The two pages: each built into the folder dist/ beside its sources, the session's for the session image to take in.
 
 On this machine where it has Node and npm, in a container otherwise. What is built from the same sources already is left
 as it is.
@@ -15,61 +15,63 @@ import ssl
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 import docker
 from docker.utils.build import create_archive
 from setup_steps import ROOT, Step, follow_build, run
 
-PAGE = ROOT / "matlab" / "page"
-DIST = PAGE / "dist"
-SOURCES = DIST / "built-from"
-"""What the page was built from: in the folder itself, so that it goes with it."""
+SESSION_PAGE = ROOT / "matlab" / "page"
+DASHBOARD = ROOT / "controller" / "web"
+BUILT_FROM = Path("dist", "built-from")
+"""In a page's folder: what it was built from, so that it goes with it."""
 
 NOT_SOURCES = ("dist", "node_modules")
 LEAST_NODE = 18
 BUNDLES = ("NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
 """Where a host may say which authorities it trusts."""
 
-STAGE = "matlab-session-page:build"
-ADVICE = "the session's page cannot be built; mend what is complained of above."
+DOCKERFILE = ROOT / "scripts" / "page.Dockerfile"
+STAGE = "matlab-page:build"
+ADVICE = "a page cannot be built; mend what is complained of above."
 
 
-def page_is_built() -> bool:
-    return SOURCES.exists() and SOURCES.read_text() == hash_of_sources()
+def is_built(page: Path) -> bool:
+    stamp = page / BUILT_FROM
+    return stamp.exists() and stamp.read_text() == hash_of_sources(page)
 
 
-def provide_page(engine: docker.DockerClient, base: str, now: Step) -> None:
-    """Build the page, unless it is there.
+def provide_pages(engine: docker.DockerClient, base: str, now: Step) -> None:
+    """Build the pages that are not there.
 
     Raises:
-        SetupFailed: the build failed; with the end of its output.
+        SetupFailed: a build failed; with the end of its output.
     """
-    if page_is_built():
+    missing = [page for page in (SESSION_PAGE, DASHBOARD) if not is_built(page)]
+    if not missing:
         now.done("up to date")
         return
-    shutil.rmtree(DIST, ignore_errors=True)
-    if node := host_node():
-        now.doing("fetching its parts with npm")
-        # not `npm ci`: that of npm 11 wants addresses in the lock file, for parts made for other machines
-        run(
-            now,
-            ["npm", "--prefix", PAGE, "install", "--no-save", "--ignore-scripts", "--no-audit", "--no-fund"],
-            ADVICE,
-        )
-        now.doing("building it")
-        run(now, ["npm", "--prefix", PAGE, "run", "build"], ADVICE)
-        where = f"with this machine's Node {node}"
-    else:
-        build_in_container(engine, base, now)
-        where = "in a container, as this machine has no Node and npm"
-    SOURCES.write_text(hash_of_sources())
-    now.done(f"built {where}")
+    node = host_node()
+    for page in missing:
+        shutil.rmtree(page / "dist", ignore_errors=True)
+        if node:
+            build_here(page, now)
+        else:
+            build_in_container(engine, base, page, now)
+        (page / BUILT_FROM).write_text(hash_of_sources(page))
+    if not node:
+        engine.images.remove(STAGE)
+    where = f"with this machine's Node {node}" if node else "in a container, as this machine has no Node and npm"
+    now.done(f"built {' and '.join(told(page) for page in missing)} {where}")
 
 
-def hash_of_sources() -> str:
-    return hash_of(PAGE, sources())
+def told(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+def hash_of_sources(page: Path) -> str:
+    return hash_of(page, sources(page))
 
 
 def hash_of(folder: Path, files: Iterable[str]) -> str:
@@ -82,19 +84,9 @@ def hash_of(folder: Path, files: Iterable[str]) -> str:
     return known.hexdigest()
 
 
-def sources() -> list[str]:
-    found = (path.relative_to(PAGE) for path in _walk(PAGE))
-    return sorted(str(path) for path in found)
-
-
-def _walk(folder: Path) -> Iterator[Path]:
-    for path in folder.iterdir():
-        if folder == PAGE and path.name in NOT_SOURCES:
-            continue
-        if path.is_dir():
-            yield from _walk(path)
-        else:
-            yield path
+def sources(page: Path) -> list[str]:
+    files = (path.relative_to(page) for path in page.rglob("*") if path.is_file())
+    return sorted(str(path) for path in files if path.parts[0] not in NOT_SOURCES)
 
 
 def host_node() -> str | None:
@@ -106,12 +98,25 @@ def host_node() -> str | None:
     return version[1] if version and int(version[2]) >= LEAST_NODE else None
 
 
-def build_in_container(engine: docker.DockerClient, base: str, now: Step) -> None:
+def build_here(page: Path, now: Step) -> None:
+    now.doing(f"fetching the parts of {told(page)} with npm")
+    # not `npm ci`: that of npm 11 wants addresses in the lock file, for parts made for other machines
+    run(
+        now,
+        ["npm", "--prefix", page, "install", "--no-save", "--ignore-scripts", "--no-audit", "--no-fund"],
+        ADVICE,
+    )
+    now.doing(f"building {told(page)}")
+    run(now, ["npm", "--prefix", page, "run", "build"], ADVICE)
+
+
+def build_in_container(engine: docker.DockerClient, base: str, page: Path, now: Step) -> None:
     """Build it in an image that is thrown away afterwards, and take the result out."""
-    now.doing("building it in a container")
+    now.doing(f"building {told(page)} in a container")
     printed: list[str] = []
+    more = [("host-ca.pem", trusted_here()), ("Dockerfile", DOCKERFILE.read_text())]
     with tempfile.TemporaryFile() as context:
-        create_archive(str(PAGE), files=sources(), fileobj=context, extra_files=[("host-ca.pem", trusted_here())])
+        create_archive(str(page), files=sources(page), fileobj=context, extra_files=more)
         reports = engine.api.build(
             fileobj=context,
             custom_context=True,
@@ -129,10 +134,9 @@ def build_in_container(engine: docker.DockerClient, base: str, now: Step) -> Non
     try:
         pieces, _ = container.get_archive("/page/dist")
         with tarfile.open(fileobj=io.BytesIO(b"".join(pieces))) as archive:
-            archive.extractall(PAGE)  # noqa: S202  we have just made it
+            archive.extractall(page)  # noqa: S202  we have just made it
     finally:
         container.remove()
-    engine.images.remove(STAGE)
 
 
 def trusted_here() -> str:

@@ -21,11 +21,11 @@ ROOT = Path(__file__).resolve().parent.parent
 
 STEPS = {
     "dev": ("Python", "Packages"),
-    "image": ("Python", "Packages", "Docker engine", "Base image", "Page", "Session image"),
-    "image-full": ("Python", "Packages", "Docker engine", "Base image", "Page", "Session image"),
-    "run": ("Python", "Packages", "Docker engine", "Base image", "Page", "Session image", "Controller"),
-    "bench": ("Python", "Packages", "Docker engine", "Base image", "Page", "Session image", "Benchmark"),
-    "test": ("Python", "Packages", "Docker engine", "Base image", "Page", "Session image", "Test tools", "Tests"),
+    "image": ("Python", "Packages", "Docker engine", "Base image", "Pages", "Session image"),
+    "image-full": ("Python", "Packages", "Docker engine", "Base image", "Pages", "Session image"),
+    "run": ("Python", "Packages", "Docker engine", "Base image", "Pages", "Session image", "Controller"),
+    "bench": ("Python", "Packages", "Docker engine", "Base image", "Pages", "Session image", "Benchmark"),
+    "test": ("Python", "Packages", "Docker engine", "Base image", "Pages", "Session image", "Test tools", "Tests"),
 }
 """What each goal goes through, in order."""
 

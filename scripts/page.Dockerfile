@@ -1,4 +1,4 @@
-# Builds the page where the host has no Node of its own; scripts/setup_page.py takes /page/dist out of it.
+# Builds a page where the host has no Node of its own; scripts/setup_page.py takes /page/dist out of it.
 ARG BASE=debian:bookworm-slim
 FROM ${BASE}
 # apt-get has been seen to wait for ever for an answer that had come. Nothing of this image is kept but what it builds.

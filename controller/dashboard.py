@@ -1,0 +1,67 @@
+"""The dashboard's files, and the way to them: `GET /` sends a browser there.
+
+The page is built from `controller/web` and knows nothing but the public API, so its files are the same for everybody and
+need no token; what it shows, it asks for with the token that its reader gives it.
+"""
+
+from __future__ import annotations
+
+import mimetypes
+from pathlib import Path
+
+from aiohttp import web
+
+from controller.http import Handler, Refusal
+
+FILES = Path(__file__).parent / "web" / "dist"
+FOLDER = "/dashboard/"
+
+# 'unsafe-inline' for style sheets only: the editor writes its own
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+FOR_EVER = "public, max-age=31536000, immutable"
+"""Of what has a digest of its content in its name."""
+
+
+def routes(files: Path = FILES) -> list[web.RouteDef]:
+    """What is served is what is there when the controller starts: no path is ever made from what a caller sends."""
+    there = {str(path.relative_to(files)): path for path in files.rglob("*") if path.is_file() and path.suffix != ".gz"}
+
+    async def enter(_: web.Request) -> web.StreamResponse:
+        return _sent_to("dashboard/")
+
+    async def file(request: web.Request) -> web.StreamResponse:
+        name = request.match_info["name"] or "index.html"
+        if name not in there:
+            missing = "There is no such file in the dashboard."
+            raise Refusal(404, "not_found", missing if there else "The dashboard was not built: `make run` does that.")
+        cache = FOR_EVER if name.startswith("assets/") else "no-cache"
+        response = web.FileResponse(there[name], headers={**HEADERS, "Cache-Control": cache})
+        response.content_type = mimetypes.guess_type(name)[0] or "application/octet-stream"
+        return response
+
+    return [web.get(FOLDER.rstrip("/"), enter), web.get(FOLDER + "{name:.*}", file)]
+
+
+def for_browsers(document: Handler) -> Handler:
+    """`GET /`: whoever prefers HTML is sent to the dashboard, everybody else gets the document."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        if "text/html" in request.headers.get("Accept", ""):
+            return _sent_to("dashboard/")
+        return await document(request)
+
+    return handle
+
+
+def _sent_to(place: str) -> web.Response:
+    """Told as it lies from here, so that it holds behind a proxy that puts a prefix before all."""
+    return web.Response(status=303, headers={"Location": place, "Vary": "Accept"})

@@ -1,0 +1,3 @@
+export function DesiredView() {
+  return <h1>desired</h1>;
+}

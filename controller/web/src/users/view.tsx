@@ -1,0 +1,3 @@
+export function UsersView() {
+  return <h1>users</h1>;
+}
