@@ -38,9 +38,9 @@ export interface User {
       error: string; image: string; cpus: number; memory: number; session_id: string | null; data_folder: string;
     };
     services: { web: Service; websocket: Service; checked_at: string | null; ready_since: string | null; detail: string };
-    session: null | { state: string; since: string | null };
+    session: null | { state: string; since: string | null; last_activity: string; interpreter: string; restarts: number; safe_mode: boolean };
     usage: Usage | null;
-    disk: null | { bytes: number; quota: number | null; over_since: string | null };
+    disk: null | { size: number; complete: boolean; quota: number | null; over_since: string | null; measured_at: string };
   };
   progress: {
     passes: number; generation: number; settled: boolean; doing: string; last: string; error: string; code: string; hint: string;

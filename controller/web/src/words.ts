@@ -51,3 +51,20 @@ export function moment(iso: string): string {
   const locale = language.value === "zh" ? "zh-CN" : "en-GB";
   return today ? at.toLocaleTimeString(locale) : at.toLocaleString(locale, { dateStyle: "medium", timeStyle: "medium" });
 }
+
+/** A moment to the second, with the date and the time zone: for titles. */
+export function exact(iso: string): string {
+  const locale = language.value === "zh" ? "zh-CN" : "en-GB";
+  return new Date(iso).toLocaleString(locale, { dateStyle: "full", timeStyle: "long" });
+}
+
+/** Whole numbers as people write them: `1-3, 7`. */
+export function ranges(ids: readonly number[]): string {
+  const runs: [number, number][] = [];
+  for (const id of [...ids].sort((one, other) => one - other)) {
+    const run = runs.at(-1);
+    if (run && id <= run[1] + 1) run[1] = id;
+    else runs.push([id, id]);
+  }
+  return runs.map(([first, last]) => (first === last ? `${first}` : `${first}-${last}`)).join(", ");
+}
