@@ -19,6 +19,9 @@ export function giveToken(token: string): void {
   locked.value = false;
 }
 
+/** Whether a token was given, and is not taken (any more). */
+export const refusedToken = () => locked.value && sessionStorage.getItem(TOKEN) !== null;
+
 export function headers(more: Record<string, string> = {}): Record<string, string> {
   const token = sessionStorage.getItem(TOKEN);
   return token ? { ...more, Authorization: `Bearer ${token}` } : more;

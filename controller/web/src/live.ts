@@ -18,6 +18,8 @@ export const users = signal<ReadonlyMap<number, User> | null>(null);
 export const samples = signal<readonly Sample[]>([]);
 /** What happened since the page was opened, oldest first; what lies further back is asked for where it is shown. */
 export const happened = signal<readonly Happened[]>([]);
+/** How often more happened, while the page was not looked at, than is replayed: what shows the past has to ask anew. */
+export const gaps = signal(0);
 /** Ticks each second, for ages and countdowns. */
 export const now = signal(Date.now());
 
@@ -106,8 +108,9 @@ function take(kind: string, data: any): void {
       status.value = data;
       break;
     case "users": {
-      const next = new Map(data.all ? [] : users.value);
-      for (const user of data.users as User[]) next.set(user.user_id, user);
+      const had = users.value;
+      const next = new Map(data.all ? [] : had);
+      for (const user of data.users as User[]) next.set(user.user_id, same(had?.get(user.user_id), user));
       for (const id of data.gone as number[]) next.delete(id);
       users.value = new Map([...next].sort(([one], [other]) => one - other));
       break;
@@ -120,5 +123,13 @@ function take(kind: string, data: any): void {
     case "happened":
       happened.value = [...happened.value, data as Happened].slice(-HAPPENED_KEPT);
       break;
+    case "gap":
+      gaps.value += 1;
+      break;
   }
+}
+
+/** The one that we had where nothing in it changed: what shows it need not be drawn anew. */
+function same(had: User | undefined, told: User): User {
+  return had && JSON.stringify(had) === JSON.stringify(told) ? had : told;
 }

@@ -1,5 +1,6 @@
 // A button that opens a list of things to do: the browser's own popover, so that it lies above everything, and Esc or a click
 // elsewhere closes it. Arrow keys go through the list.
+import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useId, useRef } from "preact/hooks";
 import { Icon, type IconName } from "./icon";
@@ -19,6 +20,7 @@ export function Menu({ label, items, class: more = "quiet", disabled, children }
   const id = useId();
   const button = useRef<HTMLButtonElement>(null);
   const list = useRef<HTMLDivElement>(null);
+  const open = useSignal(false); // nothing is in the list before: a table has a hundred of them
 
   const place = () => {
     const by = button.current!.getBoundingClientRect();
@@ -35,10 +37,8 @@ export function Menu({ label, items, class: more = "quiet", disabled, children }
     event.preventDefault();
     all.at(to % all.length)?.focus();
   };
-  const toggled = (event: ToggleEvent) => {
-    const opened = event.newState === "open";
-    button.current!.setAttribute("aria-expanded", String(opened));
-    if (!opened) return;
+  const toggled = (event: Event) => {
+    if (!opens(event)) return;
     place();
     list.current!.querySelector<HTMLButtonElement>("button:not(:disabled)")?.focus();
   };
@@ -51,7 +51,7 @@ export function Menu({ label, items, class: more = "quiet", disabled, children }
         aria-label={label}
         title={label}
         aria-haspopup="menu"
-        aria-expanded="false"
+        aria-expanded={open.value}
         disabled={disabled}
         popovertarget={id}
         onClick={(event) => event.stopPropagation()}
@@ -65,11 +65,12 @@ export function Menu({ label, items, class: more = "quiet", disabled, children }
         class="menu"
         role="menu"
         aria-label={label}
-        onToggle={toggled as (event: Event) => void}
+        onBeforeToggle={(event: Event) => void (open.value = opens(event))}
+        onToggle={toggled}
         onKeyDown={step}
         onClick={(event) => event.stopPropagation()}
       >
-        {items.map((each) => (
+        {open.value && items.map((each) => (
           <button
             key={each.text}
             type="button"
@@ -92,3 +93,5 @@ export function Menu({ label, items, class: more = "quiet", disabled, children }
     </>
   );
 }
+
+const opens = (event: Event) => (event as ToggleEvent).newState === "open";

@@ -1,0 +1,84 @@
+// What a row of the table and a card say of a user alike.
+import { samples } from "../live";
+import { Icon } from "../parts/icon";
+import { course, Spark } from "../parts/spark";
+import { Since } from "../parts/time";
+import { remarks, standing } from "../standing";
+import type { User } from "../types";
+import { bytes } from "../words";
+import { lastUsage } from "./listed";
+import { reasonWords } from "./reasons";
+import { t } from "./words";
+
+/** What is behind the state, and what else somebody should know of. */
+export function Notes({ user }: { user: User }) {
+  const { detail, state, since } = standing(user);
+  return (
+    <>
+      {remarks(user).map((each) => (
+        <span key={each.type} class="remark" title={each.message}><Icon name="warn" />{reasonWords.value[each.reason] ?? each.reason}</span>
+      ))}
+      {user.paused && state !== "paused" && <span class="remark off" title={t.value.paused}><Icon name="pause" />{reasonWords.value.Paused}</span>}
+      {detail && <span class="detail" title={detail}>{detail}</span>}
+      {!detail && <Activity user={user} busy={state === "busy"} since={since} />}
+    </>
+  );
+}
+
+function Activity({ user, busy, since }: { user: User; busy: boolean; since: string | null }) {
+  const session = user.observed.session;
+  if (busy) return <span class="soft">{t.value.busy}{since && <> <Since at={since} /></>}</span>;
+  if (session?.state !== "idle" || !session.since) return null;
+  return <span class="soft">{t.value.idle} <Since at={session.since} /></span>;
+}
+
+export function Uptime({ user }: { user: User }) {
+  const { container, status } = user.observed;
+  return status === "running" && container?.started_at ? <Since at={container.started_at} /> : <span class="soft">{t.value.none}</span>;
+}
+
+interface UsageProps { user: User; which: 0 | 1; width?: number; height?: number }
+
+/** The last minutes, on a scale up to the limit, and the present beside it. */
+export function UsageCell({ user, which, width = 56, height = 18 }: UsageProps) {
+  const now = lastUsage(samples.value, user, which);
+  if (now === null) return <span class="soft">{t.value.none}</span>;
+  const most = mostOf(user, which);
+  return (
+    <span class="usage" title={which ? `${bytes(now)} / ${bytes(most)}` : `${now.toFixed(1)} % / ${Math.round(most)} %`}>
+      <Spark points={course(samples.value, user.user_id, which)} most={most} width={width} height={height} />
+      <span>{which ? bytes(now) : `${now < 10 ? now.toFixed(1) : Math.round(now)} %`}</span>
+    </span>
+  );
+}
+
+/** What a session may use: percent of one core, or bytes. */
+export function mostOf(user: User, which: 0 | 1): number {
+  const { container, usage } = user.observed;
+  if (which) return usage?.memory_limit || container?.memory || user.desired?.resources?.memory || 1;
+  return 100 * (container?.cpus || user.desired?.resources?.cpus || 1);
+}
+
+export function Disk({ user }: { user: User }) {
+  const disk = user.observed.disk;
+  if (!disk) return <span class="soft">{t.value.none}</span>;
+  const text = `${disk.complete ? "" : "≥ "}${bytes(disk.size)}`;
+  if (!disk.quota) return <span>{text}</span>;
+  const share = Math.min(1, disk.size / disk.quota);
+  return (
+    <span class="disk" title={`${text} / ${bytes(disk.quota)}`}>
+      <span>{text}</span>
+      <span class={`gauge ${disk.over_since ? "bad" : share > 0.9 ? "warn" : ""}`}><i style={{ width: `${100 * share}%` }} /></span>
+    </span>
+  );
+}
+
+export function OpenSession({ user }: { user: User }) {
+  const url = user.observed.status === "running" && user.access_url;
+  if (!url) return null;
+  return (
+    <a class="button quiet square" href={url} target="_blank" rel="noopener" aria-label={`${t.value.open} ${user.user_id}`} title={t.value.open}>
+      <Icon name="open" />
+    </a>
+  );
+}
