@@ -1,0 +1,120 @@
+"""The dashboard's files: who is sent to them, how they are served, and that nothing else is."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+from aiohttp import web
+from yarl import URL
+
+from controller import dashboard
+from controller.http import Runner, speak_json
+from tests.api_world import ApiWorld, api_world
+
+SCRIPT = "assets/index-4f2a.js"
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    dist = tmp_path / "web" / "dist"
+    (dist / "assets").mkdir(parents=True)
+    (dist / "index.html").write_text("<!doctype html><title>dashboard</title>")
+    (dist / SCRIPT).write_text("export {};")
+    (dist / (SCRIPT + ".gz")).write_bytes(gzip.compress(b"export {};"))
+    (tmp_path / "secret").write_text("nobody's business")
+    return dist
+
+
+@pytest.fixture
+async def page(files: Path) -> AsyncIterator[aiohttp.ClientSession]:
+    app = web.Application(middlewares=[speak_json])
+    app.add_routes(dashboard.routes(files))
+    async with _served(app) as http:
+        yield http
+
+
+@pytest.fixture
+async def api() -> AsyncIterator[ApiWorld]:
+    async with api_world() as world:
+        yield world
+
+
+class _served:
+    def __init__(self, app: web.Application) -> None:
+        self._runner = Runner(app, shutdown_timeout=1)
+
+    async def __aenter__(self) -> aiohttp.ClientSession:
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        self._http = aiohttp.ClientSession(f"http://127.0.0.1:{self._runner.addresses[0][1]}", auto_decompress=False)
+        return self._http
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._http.close()
+        await self._runner.cleanup()
+
+
+BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+
+
+async def test_a_browser_at_the_root_is_sent_to_the_dashboard_and_a_program_is_not(api: ApiWorld) -> None:
+    async with api.http.get("/", headers=BROWSER, allow_redirects=False) as response:
+        assert (response.status, response.headers["Location"]) == (303, "dashboard/")
+    status, body = await api.call("GET", "/")
+    assert (status, body["service"]) == (200, "MATLAB Container Manager")
+    async with api.http.get("/dashboard", allow_redirects=False) as response:
+        assert (response.status, response.headers["Location"]) == (303, "dashboard/")
+
+
+async def test_the_page_may_load_nothing_from_elsewhere_and_be_framed_by_nobody(page: aiohttp.ClientSession) -> None:
+    async with page.get("/dashboard/") as response:
+        assert (response.status, response.content_type) == (200, "text/html")
+        assert response.headers["Cache-Control"] == "no-cache"
+        policy = response.headers["Content-Security-Policy"]
+        assert "default-src 'none'" in policy
+        assert "script-src 'self';" in policy
+        assert "frame-ancestors 'none'" in policy
+        assert "dashboard" in await response.text()
+
+
+async def test_what_has_its_digest_in_its_name_is_kept_for_ever_and_sent_compressed(
+    page: aiohttp.ClientSession,
+) -> None:
+    async with page.get(f"/dashboard/{SCRIPT}", headers={"Accept-Encoding": "gzip"}) as response:
+        assert (response.status, response.content_type) == (200, "text/javascript")
+        assert "immutable" in response.headers["Cache-Control"]
+        assert response.headers["Content-Encoding"] == "gzip"
+        assert gzip.decompress(await response.read()) == b"export {};"
+    async with page.get(f"/dashboard/{SCRIPT}", headers={"Accept-Encoding": "identity"}) as response:
+        assert await response.read() == b"export {};"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "../../secret",
+        "..%2f..%2fsecret",
+        "%2e%2e/%2e%2e/secret",
+        "//etc/passwd",
+        "assets",
+        "assets/",
+        SCRIPT + ".gz",
+        "x%00",
+    ],
+)
+async def test_nothing_else_is_served(page: aiohttp.ClientSession, path: str) -> None:
+    async with page.get(URL(f"/dashboard/{path}", encoded=True)) as response:
+        assert response.status == 404
+        assert (await response.json())["code"] == "not_found"
+
+
+async def test_a_page_that_was_never_built_says_what_to_do(tmp_path: Path) -> None:
+    app = web.Application(middlewares=[speak_json])
+    app.add_routes(dashboard.routes(tmp_path))
+    async with _served(app) as http, http.get("/dashboard/") as response:
+        assert response.status == 404
+        assert "make run" in (await response.json())["error"]
