@@ -47,15 +47,12 @@ from controller.model import (
 )
 from controller.outlook import Step, outlook
 from controller.planner import after_crash, after_failure, plan
-from controller.spec import MAX_USER_ID
 from controller.store import Store
 from controller.target import Site, resolve
 from controller.workqueue import WorkQueue
 
 log = logging.getLogger(__name__)
 
-WORKERS = MAX_USER_ID
-"""Users worked on side by side: as many as there can be, so that those who wait for a start hold nobody else up."""
 STEPS = 10
 """Actions in one pass; the longest honest way (unpause, stop, remove, create, start) is shorter."""
 UNKNOWN_WAIT = 1.0
@@ -114,9 +111,10 @@ class Reconciler:
         self._paused = self._store.current.paused
         self._store.subscribe(self._wish_changed)
         async with asyncio.TaskGroup() as tasks:
-            for n in range(WORKERS):
-                tasks.create_task(self._work(), name=f"worker {n}")
             tasks.create_task(self._keep_resyncing(), name="resync")
+            while True:  # side by side, so that those who wait for a start hold nobody else up
+                user_id = await self._queue.get()
+                tasks.create_task(self._work(user_id), name=f"user {user_id}")
 
     async def resync(self) -> None:
         """Compare every wish with every container, and look closer wherever they differ.
@@ -193,16 +191,14 @@ class Reconciler:
                 self._informer.lost(error)
             self._came_round = time.monotonic()
 
-    async def _work(self) -> None:
-        while True:
-            user_id = await self._queue.get()
-            try:
-                await self._pass(user_id)
-            except Exception:
-                log.exception("pass failed", extra={"pairs": {"user": user_id}})
-                self._queue.add_after(user_id, self._pace.resync_seconds)
-            finally:
-                self._queue.done(user_id)
+    async def _work(self, user_id: int) -> None:
+        try:
+            await self._pass(user_id)
+        except Exception:
+            log.exception("pass failed", extra={"pairs": {"user": user_id}})
+            self._queue.add_after(user_id, self._pace.resync_seconds)
+        finally:
+            self._queue.done(user_id)
 
     # ------------------------------------------------------------ one user
 
