@@ -127,11 +127,12 @@ def build_app(
         **api.handlers,
         **wishes.handlers(store, loop),
         **refresh.handlers(store, terms.refresh_secret),
+        **dashboard.handlers(),
         **openapi.handlers(site, terms.max_users, terms.version, doorkeeper.locked),
     }
     handlers["service"] = dashboard.for_browsers(handlers["service"])
     app.add_routes(web.route(each.method, each.path, handlers[each.name]) for each in ENDPOINTS)
-    app.add_routes(dashboard.routes())
+    app.add_routes(dashboard.routes(handlers))
     return app
 
 

@@ -1,7 +1,7 @@
 """The dashboard's files, and the way to them: `GET /` sends a browser there.
 
-The page is built from `controller/web` and knows nothing but the public API, so its files are the same for everybody and
-need no token; what it shows, it asks for with the token that its reader gives it.
+The page is built from `controller/web` and knows nothing but the public API, so its files are the same for everybody
+and need no token; what it shows, it asks for with the token that its reader gives it.
 """
 
 from __future__ import annotations
@@ -11,15 +11,14 @@ from pathlib import Path
 
 from aiohttp import web
 
-from controller.http import Handler, Refusal
+from controller.http import Handler, Handlers, Refusal
 
 FILES = Path(__file__).parent / "web" / "dist"
-FOLDER = "/dashboard/"
 
 # 'unsafe-inline' for style sheets only: the editor writes its own
 POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 HEADERS = {
     "Content-Security-Policy": POLICY,
@@ -31,15 +30,12 @@ FOR_EVER = "public, max-age=31536000, immutable"
 """Of what has a digest of its content in its name."""
 
 
-def routes(files: Path = FILES) -> list[web.RouteDef]:
+def handlers(files: Path = FILES) -> Handlers:
     """What is served is what is there when the controller starts: no path is ever made from what a caller sends."""
     there = {str(path.relative_to(files)): path for path in files.rglob("*") if path.is_file() and path.suffix != ".gz"}
 
-    async def enter(_: web.Request) -> web.StreamResponse:
-        return _sent_to("dashboard/")
-
-    async def file(request: web.Request) -> web.StreamResponse:
-        name = request.match_info["name"] or "index.html"
+    async def dashboard(request: web.Request) -> web.StreamResponse:
+        name = request.match_info.get("name", "index.html")
         if name not in there:
             missing = "There is no such file in the dashboard."
             raise Refusal(404, "not_found", missing if there else "The dashboard was not built: `make run` does that.")
@@ -48,7 +44,16 @@ def routes(files: Path = FILES) -> list[web.RouteDef]:
         response.content_type = mimetypes.guess_type(name)[0] or "application/octet-stream"
         return response
 
-    return [web.get(FOLDER.rstrip("/"), enter), web.get(FOLDER + "{name:.*}", file)]
+    return {"dashboard": dashboard}
+
+
+def routes(handlers: Handlers) -> list[web.RouteDef]:
+    """Those that are no endpoints of their own: the page's parts, and its address as people type it."""
+
+    async def enter(_: web.Request) -> web.StreamResponse:
+        return _sent_to("dashboard/")
+
+    return [web.get("/dashboard", enter), web.get("/dashboard/{name:.+}", handlers["dashboard"])]
 
 
 def for_browsers(document: Handler) -> Handler:

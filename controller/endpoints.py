@@ -81,6 +81,8 @@ class Endpoint:
     """Whether a token that may only read will not do; `None`: unless it is a GET."""
     vital: bool = False
     """It tells that the controller lives, and no more: to anybody, however often."""
+    public: bool = False
+    """It tells everybody the same, and nothing of this installation: no token."""
 
     @property
     def named(self) -> str:
@@ -89,7 +91,7 @@ class Endpoint:
 
     @property
     def need(self) -> Need:
-        if self.secret or self.vital:
+        if self.secret or self.vital or self.public:
             return Need(None, counted=not self.vital)
         changes = self.method != "GET" if self.changes is None else self.changes
         return Need(Scope.WRITE if changes else Scope.READ)
@@ -556,6 +558,15 @@ GROUPS: Mapping[str, tuple[Endpoint, ...]] = {
             "Whether the controller can do its work",
             (Answer(200, "A desired state is loaded and the engine answers.", shapes.Ready),),
             (Fault(503, "not_ready", "One of them is not so."),),
+        ),
+        Endpoint(
+            "dashboard",
+            "GET",
+            "/dashboard/",
+            "All this in a browser",
+            (Answer(200, "HTML; what it loads lies below this path.", None),),
+            (Fault(404, "not_found", "It was not built."),),
+            public=True,
         ),
         Endpoint(
             "openapi",

@@ -435,4 +435,4 @@ async def test_the_service_document_names_every_endpoint(world: ApiWorld) -> Non
     named = set((await world.call("GET", "/"))[1]["endpoints"])
     routes = {f"{r.method} {r.resource.canonical}" for r in world.app.router.routes() if r.resource is not None}
     served = {each.translate(str.maketrans("{}", "<>")) for each in routes if not each.startswith("HEAD")}
-    assert served == named | {"GET /"}
+    assert served == named | {"GET /", "GET /dashboard", "GET /dashboard/<name>"}

@@ -31,9 +31,7 @@ def files(tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def page(files: Path) -> AsyncIterator[aiohttp.ClientSession]:
-    app = web.Application(middlewares=[speak_json])
-    app.add_routes(dashboard.routes(files))
-    async with _served(app) as http:
+    async with _Served(files) as http:
         yield http
 
 
@@ -43,8 +41,10 @@ async def api() -> AsyncIterator[ApiWorld]:
         yield world
 
 
-class _served:
-    def __init__(self, app: web.Application) -> None:
+class _Served:
+    def __init__(self, files: Path) -> None:
+        app, handlers = web.Application(middlewares=[speak_json]), dashboard.handlers(files)
+        app.add_routes([web.get("/dashboard/", handlers["dashboard"]), *dashboard.routes(handlers)])
         self._runner = Runner(app, shutdown_timeout=1)
 
     async def __aenter__(self) -> aiohttp.ClientSession:
@@ -113,8 +113,6 @@ async def test_nothing_else_is_served(page: aiohttp.ClientSession, path: str) ->
 
 
 async def test_a_page_that_was_never_built_says_what_to_do(tmp_path: Path) -> None:
-    app = web.Application(middlewares=[speak_json])
-    app.add_routes(dashboard.routes(tmp_path))
-    async with _served(app) as http, http.get("/dashboard/") as response:
+    async with _Served(tmp_path) as http, http.get("/dashboard/") as response:
         assert response.status == 404
         assert "make run" in (await response.json())["error"]

@@ -54,7 +54,7 @@ async def test_each_route_is_in_it_and_nothing_else(world: ApiWorld) -> None:
     described = {
         (method.upper(), path) for path, methods in documented().document["paths"].items() for method in methods
     }
-    assert described == served
+    assert described | {("GET", "/dashboard"), ("GET", "/dashboard/{name}")} == served
 
 
 def test_what_a_setting_says_is_in_it() -> None:
@@ -110,7 +110,7 @@ async def test_every_endpoint_says_all_that_it_is_said_to_say(world: ApiWorld) -
     said = {(name, status) for name, status, _ in world.seen}
     refused = {(name, status, code) for name, status, code in world.seen if status >= 400}
     for each in ENDPOINTS:
-        if each.name == "page":
+        if each.name in ("page", "dashboard"):  # they answer in HTML
             continue
         assert {answer.status for answer in each.answers} <= {status for name, status in said if name == each.name}
         wanted = {(each.name, fault.status, fault.code) for fault in each.faults if fault.code}
