@@ -11,14 +11,14 @@ import asyncio
 import json
 import re
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import Enum, auto
 from typing import Any, Protocol, assert_never
 
 from aiohttp import web
 
-from controller import dashboard, entries, openapi, refresh, shapes, status, wishes
+from controller import dashboard, entries, live, openapi, picture, refresh, shapes, status, wishes
 from controller.caller import Scope
 from controller.doorkeeper import CALLER, Doorkeeper, writer
 from controller.endpoints import ENDPOINTS, LOG_LINES, MAX_LOG_LINES
@@ -35,11 +35,13 @@ from controller.http import (
     speak_json,
     unknown_fields,
 )
-from controller.model import Activity, DesiredState, EngineView, Phase, RunState, UserView, Wish
+from controller.model import DesiredState, EngineView, Phase, RunState, UserView, Wish
+from controller.picture import Picture
 from controller.spec import container_name, user_id_of
 from controller.store import Change
 from controller.target import Site
-from controller.wishes import MAX_TEXT_BODY, Wishes, pending_document
+from controller.watch import Watch
+from controller.wishes import MAX_TEXT_BODY, Wishes
 
 LOOK_SECONDS = 5.0
 """So long a caller waits for a look at the engine; then the last knowledge has to do, and is marked as such."""
@@ -49,19 +51,10 @@ NOW = "now"
 """As `restart_at` in `PATCH /v1/users`: this moment, by the engine's clock."""
 
 
-class Observer(Protocol):
+class Observer(picture.Observer, Protocol):
     """What the API asks of the informer."""
 
-    @property
-    def engine(self) -> EngineView: ...
-
-    def view(self, user_id: int) -> UserView:
-        """The last view; of a user never seen or forgotten, one with no `observed_at`."""
-        ...
-
-    def views(self) -> tuple[UserView, ...]:
-        """Users that have a container of ours, by ascending id."""
-        ...
+    def subscribe(self, watcher: Watch) -> None: ...
 
     async def refresh(self, user_id: int, max_age: float) -> UserView:
         """Container, probe and usage not older than `max_age` seconds; where the engine is away, the last view."""
@@ -76,12 +69,10 @@ class Observer(Protocol):
     async def engine_now(self) -> datetime: ...
 
 
-class Loop(wishes.Planner, Protocol):
+class Loop(picture.Loop, wishes.Planner, Protocol):
     """What the API asks of the reconciler."""
 
     def retry_now(self, user_id: int) -> None: ...
-
-    def activity(self) -> Activity: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,12 +111,18 @@ def build_app(
     store: Wishes, observer: Observer, loop: Loop, site: Site, terms: Terms, doorkeeper: Doorkeeper
 ) -> web.Application:
     """The API as an application; serve it with `http.Runner`."""
-    api = _Api(store, observer, loop, site, terms)
+    shown = Picture(store, observer, loop, site, terms.version)
+    api = _Api(store, observer, loop, site, terms, shown)
+    watch = Watch(status.STARTING)
+    observer.subscribe(watch)
+    store.subscribe(watch.changed)
+    store.follow(watch.happened)
     needs = {(each.method, each.path): each.need for each in ENDPOINTS}
     app = web.Application(middlewares=[speak_json, doorkeeper.middleware(needs)])
     handlers = {
         **api.handlers,
         **wishes.handlers(store, loop),
+        **live.handlers(store, watch, shown, doorkeeper.still_knows),
         **refresh.handlers(store, terms.refresh_secret),
         **dashboard.handlers(),
         **openapi.handlers(site, terms.max_users, terms.version, doorkeeper.locked),
@@ -133,16 +130,22 @@ def build_app(
     handlers["service"] = dashboard.for_browsers(handlers["service"])
     app.add_routes(web.route(each.method, each.path, handlers[each.name]) for each in ENDPOINTS)
     app.add_routes(dashboard.routes(handlers))
+
+    async def say_goodbye(_: web.Application) -> None:
+        watch.close()
+
+    app.on_shutdown.append(say_goodbye)
     return app
 
 
 class _Api:
-    def __init__(self, store: Wishes, observer: Observer, loop: Loop, site: Site, terms: Terms) -> None:
+    def __init__(self, store: Wishes, observer: Observer, loop: Loop, site: Site, terms: Terms, shown: Picture) -> None:
         self._store = store
         self._observer = observer
         self._loop = loop
         self._site = site
         self._terms = terms
+        self._picture = shown
         self._rows = _Rows(site)
         named = {each.named: each.summary for each in ENDPOINTS if each.name != "service"}
         self._service = json.dumps(status.service_document(named)).encode()
@@ -222,26 +225,16 @@ class _Api:
     # ------------------------------------------------------------ /v1
 
     async def users(self, request: web.Request) -> web.Response:
-        state, now = self._store.current, _now()
-        views = {view.user_id: view for view in self._observer.views()}
-        ids = sorted(views.keys() | state.users.keys())
-        documents = [
-            _for_whom(
-                request,
-                status.user_document(
-                    self._site, state, views.get(user_id) or self._observer.view(user_id), now, self._asked(user_id)
-                ),
-            )
-            for user_id in ids
-        ]
-        return answer({"total": len(ids), "users": documents, **status.staleness(self._observer.engine, now)})
+        documents = list(self._picture.documents(self._picture.users(), request[CALLER].scope))
+        old = status.staleness(self._observer.engine, _now())
+        return answer({"total": len(documents), "users": documents, **old})
 
     async def user(self, request: web.Request) -> web.Response:
         user_id = self._user_of(request)
         view = await self._look(user_id, HEALTH_AGE)
         if user_id not in self._store.current.users and status.own(view) is None:
             raise self._not_found(user_id)
-        return answer(_for_whom(request, self._document(view)))
+        return answer(self._picture.document(view, request[CALLER].scope))
 
     async def declare(self, request: web.Request) -> web.Response:
         user_id = self._user_of(request)
@@ -305,7 +298,9 @@ class _Api:
         if effect.outcome is Outcome.SUPERSEDED:
             raise self._superseded(user_id)
         in_force = effect.outcome is Outcome.DONE and not effect.after.progress.error
-        return answer(self._document(effect.after), (201 if effect.was is None else 200) if in_force else 202)
+        return answer(
+            self._picture.document(effect.after, Scope.WRITE), (201 if effect.was is None else 200) if in_force else 202
+        )
 
     async def undeclare(self, request: web.Request) -> web.Response:
         user_id = self._user_of(request)
@@ -324,21 +319,7 @@ class _Api:
         return answer({"user_id": user_id, "container_id": self._name(user_id), "lines": text.splitlines()})
 
     async def overview(self, _: web.Request) -> web.Response:
-        state, now = self._store.current, _now()
-        return answer(
-            {
-                "version": self._terms.version,
-                "instance": self._site.instance,
-                "generation": state.generation,
-                "desired_state": status.wish_document(self._store.health, self._store.sync),
-                "paused": state.paused,
-                "pending": pending_document(self._store),
-                "policy": status.policy_document(state, self._site),
-                "engine": status.engine_document(self._observer.engine, now),
-                "queue": asdict(self._loop.activity()),
-                "users": status.tally(len(state.users), self._observer.views()),
-            }
-        )
+        return answer(self._picture.overview())
 
     async def alive(self, _: web.Request) -> web.Response:
         return answer({"status": "alive"})
@@ -435,7 +416,7 @@ class _Api:
             case Outcome.DONE:
                 return status.created_answer(self._site, user_id, "running", "Container created successfully")
             case Outcome.PENDING:
-                pending = status.created_answer(self._site, user_id, "pending", self._why(effect.after))
+                pending = status.created_answer(self._site, user_id, "pending", self._picture.why(effect.after))
                 return pending | {"details": self._where(user_id)}
             case Outcome.FAILED:
                 raise self._failure(effect, f"Failed to create container: {effect.after.progress.error}")
@@ -455,7 +436,11 @@ class _Api:
             case Outcome.DONE:
                 return answer(success)
             case Outcome.PENDING:
-                pending = {"status": "pending", "message": self._why(effect.after), "details": self._where(user_id)}
+                pending = {
+                    "status": "pending",
+                    "message": self._picture.why(effect.after),
+                    "details": self._where(user_id),
+                }
                 return answer(success | pending, 202)
             case Outcome.FAILED:
                 raise self._failure(effect, f"Failed to {verb} container", effect.after.progress.error)
@@ -475,18 +460,6 @@ class _Api:
             message="The desired state stays as asked and is tried again, less and less often.",
             next_try=status.timestamp(progress.next_try),
         )
-
-    def _document(self, view: UserView) -> dict[str, Any]:
-        asked = self._asked(view.user_id)
-        return status.user_document(self._site, self._store.current, view, _now(), asked)
-
-    def _asked(self, user_id: int) -> status.WhoAsked:
-        return status.WhoAsked(self._store.asked(user_id), self._store.asked(0))
-
-    def _why(self, view: UserView) -> str:
-        state = self._store.current
-        paused = status.paused(state, view.user_id, self._asked(view.user_id))
-        return status.why(state.users.get(view.user_id), view, _now(), paused)
 
     def _where(self, user_id: int) -> str:
         return f"GET /v1/users/{user_id} tells how it goes on."
@@ -550,11 +523,6 @@ class _Rows:
             if view.container is not None
         ]
         return json.dumps({"total": len(rows), "containers": rows, **status.staleness(engine, _now())}).encode()
-
-
-def _for_whom(request: web.Request, document: dict[str, Any]) -> dict[str, Any]:
-    """What opens a session is only for those who may change it, too."""
-    return document if request[CALLER].scope is Scope.WRITE else document | {"access_url": None, "ws_url": None}
 
 
 async def _session_asked_for(request: web.Request, closed: bool = False) -> tuple[str | None, dict[str, Any]]:

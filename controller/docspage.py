@@ -17,6 +17,7 @@ from typing import Any
 
 Json = Mapping[str, Any]
 
+STREAM = "text/event-stream"
 STYLE = """
 :root {
   color-scheme: light dark;
@@ -162,7 +163,7 @@ class _Reader:
         for each in operation["parameters"]:
             if each["in"] == "path":
                 path = path.replace(f"{{{each['name']}}}", str(self._resolved(each["schema"])["examples"][0]))
-        lines = [["curl", *([] if method == "get" else ["-X", method.upper()]), self._origin + path]]
+        lines = [["curl", *_manner(method, operation), self._origin + path]]
         for security in operation.get("security", []):
             lines += [["-H", self._proof(name)] for name in security]
         example = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("example")
@@ -204,6 +205,10 @@ class _Reader:
             found = self._resolved(shape)
             if "properties" in found:
                 yield f"<details><summary>Fields of {self._name(shape)}</summary>{self._fields(found)}</details>"
+        for _, one in answers:
+            if stream := one["content"].get(STREAM):
+                messages = [self._row(name, shape, "") for name, shape in stream["x-messages"].items()]
+                yield f"<h4>Messages of the stream</h4>{_table(messages, 'fields')}"
 
     def faults(self, refusals: Iterable[tuple[str, Json]], title: str = "") -> Iterator[str]:
         """With a title, without those that any call may meet."""
@@ -274,6 +279,12 @@ class _Reader:
     def _resolved(self, schema: Json) -> Json:
         found: Json = self._schemas[self._name(schema)] if "$ref" in schema else schema
         return found
+
+
+def _manner(method: str, operation: Json) -> list[str]:
+    """How `curl` is to call: what only goes on is shown as it comes."""
+    streams = list(operation["responses"].get("200", {}).get("content", {})) == [STREAM]
+    return ["--no-buffer"] if streams else [] if method == "get" else ["-X", method.upper()]
 
 
 def _entry(each: Operation) -> str:

@@ -114,6 +114,10 @@ class Doorkeeper:
 
         return keep
 
+    def still_knows(self, request: web.Request) -> bool:
+        """Whether a call that was let in, and goes on, would be let in now: its token may have been revoked since."""
+        return not request[CALLER].token or _token(self._tokens, request) is not None
+
     def _let_in(self, request: web.Request, need: Need) -> None:
         """Raises Refusal: this call does not get further."""
         address = address_of(request.remote or "")

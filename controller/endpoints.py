@@ -17,6 +17,7 @@ from controller import shapes
 from controller.caller import Scope
 from controller.doorkeeper import Need
 from controller.http import BODY_SECONDS, MAX_BODY
+from controller.live import REPLAYED
 from controller.refresh import MAX_PAYLOAD, PLAIN
 from controller.spec import MAX_USER_ID
 from controller.wishes import LISTED, MAX_TEXT_BODY, MOST_EVENTS, MOST_LISTED
@@ -39,7 +40,9 @@ class Answer:
     status: int
     when: str
     shape: Any
-    """Of its JSON; `None`: it is a page."""
+    """Of its JSON; `None`: it is a page, or only a stream."""
+    messages: Mapping[str, Any] = field(default_factory=dict)
+    """Of the stream that it is for whoever asks for one: the name of each kind, and the shape of its data."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,18 +180,27 @@ def _listed(most: int, of: str) -> Query:
     return Query("limit", Annotated[int, Field(ge=1, le=most)], f"So many {of} at most.", LISTED)
 
 
+EventId = Annotated[int, Field(ge=0, le=10**15)]
+
+
 def _page(of: str) -> tuple[Query, ...]:
     return (
         Query("user_id", Annotated[int, Field(ge=1, le=MAX_USER_ID)], "Only what happened to this user."),
-        Query("after", Annotated[int, Field(ge=0, le=10**15)], "Only what happened after the one with this `id`.", 0),
+        Query("after", EventId, "Only what happened after the one with this `id`.", 0),
         _listed(MOST_EVENTS, of),
     )
 
 
+WRONG_AFTER = Fault(400, "invalid_after", "`after` is no whole number from 0 on.")
 WRONG_PAGE = (
     WRONG_USER,
-    Fault(400, "invalid_after", "`after` is no whole number from 0 on."),
+    WRONG_AFTER,
     Fault(400, "invalid_limit", f"`limit` is no number from 1 to {MOST_EVENTS}."),
+)
+HAPPENING = {"happened": shapes.HappenedEvent, "gap": shapes.Gap}
+GO_ON = (
+    "A `happened` message has the event's `id`: whoever comes back with it in `Last-Event-ID`, or in `after`, is told "
+    f"what happened since, in order; if that is more than {REPLAYED}, the last ones after a `gap`."
 )
 PATH = {
     "container_id": shapes.ContainerId,
@@ -505,9 +517,22 @@ GROUPS: Mapping[str, tuple[Endpoint, ...]] = {
             "GET",
             "/v1/events",
             "What happened",
-            (Answer(200, "The first ones after `after`, or without it the last ones.", shapes.Events),),
-            WRONG_PAGE,
-            query=_page("events"),
+            (
+                Answer(
+                    200,
+                    "The first ones after `after`, or without it the last ones; or a stream of what happens.",
+                    shapes.Events,
+                    HAPPENING,
+                ),
+            ),
+            (*WRONG_PAGE, Fault(400, "invalid_kind", "No event is of this kind.")),
+            query=(
+                *_page("events"),
+                Query(
+                    "kind", list[shapes.EventKind], "Only those of this kind, or of these: it may stand there again."
+                ),
+            ),
+            about=f"With `Accept: text/event-stream` it goes on as they happen. {GO_ON}",
         ),
         Endpoint(
             "audit",
@@ -542,6 +567,28 @@ GROUPS: Mapping[str, tuple[Endpoint, ...]] = {
             "/v1/status",
             "The desired state's file, the engine and the work queue",
             (Answer(200, "Always.", shapes.Overview),),
+        ),
+        Endpoint(
+            "watch",
+            "GET",
+            "/v1/watch",
+            "All that is shown of the above, as it changes",
+            (
+                Answer(
+                    200,
+                    "A stream, until either side ends it.",
+                    None,
+                    {
+                        "status": shapes.Overview,
+                        "users": shapes.WatchedUsers,
+                        "usage": shapes.WatchedUsage,
+                        **HAPPENING,
+                    },
+                ),
+            ),
+            (WRONG_AFTER,),
+            query=(Query("after", EventId, "The `id` of the last event that is known."),),
+            about=f"First how everything is, then what changed. {GO_ON}",
         ),
         Endpoint(
             "alive",

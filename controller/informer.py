@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import Protocol
 
 from controller.engine import Engine
 from controller.errors import EngineError, EngineUnavailable, NoSuchContainer
-from controller.model import Container, DiskUse, EngineView, Event, Phase, Probe, Progress, UserView
+from controller.model import Container, DiskUse, EngineView, Event, Phase, Probe, Progress, Usage, UserView
 from controller.probes import Prober
 from controller.workqueue import WorkQueue
 
@@ -47,6 +48,18 @@ class ProbeTimes:
     once_ready: float
 
 
+class Watcher(Protocol):
+    """Who wants to be told, on the event loop, of what is known as it changes."""
+
+    def saw(self, user_id: int, before: UserView | None, after: UserView | None) -> None:
+        """A view was put in another's place; `None`: there was none, or is none any more."""
+        ...
+
+    def measured(self, at: datetime, usage: Mapping[int, Usage]) -> None:
+        """What all users whose sessions run were found to use."""
+        ...
+
+
 class Informer:
     def __init__(
         self,
@@ -74,6 +87,7 @@ class Informer:
         """When the engine was asked for what is known of a user's container, by `time.monotonic`."""
         self._listed: tuple[UserView, ...] | None = None
         """What `views` answered, until something changes."""
+        self._watchers: list[Watcher] = []
         self._waiters: dict[int, set[asyncio.Event]] = {}
         self._refreshing: dict[int, asyncio.Lock] = {}
         self._due = WorkQueue()
@@ -96,6 +110,9 @@ class Informer:
 
     def known(self) -> frozenset[int]:
         return frozenset(self._users)
+
+    def subscribe(self, watcher: Watcher) -> None:
+        self._watchers.append(watcher)
 
     def now(self) -> datetime:
         """The engine's clock, as far as we can tell without asking."""
@@ -191,10 +208,9 @@ class Informer:
 
     def forget(self, user_id: int) -> None:
         """This user is neither wanted nor there any more."""
-        self._users.pop(user_id, None)
+        before = self._users.pop(user_id, None)
         self._asked_at.pop(user_id, None)
-        self._listed = None
-        self._wake(user_id)
+        self._changed(user_id, before, None)
 
     def lost(self, error: EngineUnavailable) -> None:
         """The engine did not answer somebody."""
@@ -267,7 +283,11 @@ class Informer:
     async def _keep_measuring(self) -> None:
         while True:
             running = [v.container for v in self._users.values() if v.container and v.container.phase is Phase.RUNNING]
-            await self._measure(running)
+            found = await self._measure(running)
+            if found is not None:
+                usage = {c.user_id: found[c.id] for c in running if c.user_id is not None and c.id in found}
+                for watcher in self._watchers:
+                    watcher.measured(datetime.now(UTC), usage)
             await asyncio.sleep(USAGE_EVERY)
 
     async def _probe(self, user_id: int, patience: float = 0.0) -> None:
@@ -320,16 +340,18 @@ class Informer:
         first = self._until_first_try(container)
         return min(max(first, 4 * took, probe.unchanged_seconds / 2), self._times.once_ready)
 
-    async def _measure(self, containers: Sequence[Container]) -> None:
+    async def _measure(self, containers: Sequence[Container]) -> Mapping[str, Usage] | None:
+        """By container; `None`: nobody knows."""
         try:
             found = await self._engine.usage(containers)
         except EngineUnavailable as error:
             self.lost(error)
-            return
+            return None
         for container in containers:
             view = self.view(container.user_id or 0)
             if container.id in found and _same_run(container, view.container):
                 self._put(replace(view, usage=found[container.id]))
+        return found
 
     # ------------------------------------------------------------ keeping and telling
 
@@ -369,13 +391,16 @@ class Informer:
             self._put(replace(user, engine=view))
 
     def _put(self, view: UserView) -> None:
+        before = self._users.get(view.user_id)
         self._users[view.user_id] = view
-        self._listed = None
-        self._wake(view.user_id)
+        self._changed(view.user_id, before, view)
 
-    def _wake(self, user_id: int) -> None:
+    def _changed(self, user_id: int, before: UserView | None, after: UserView | None) -> None:
+        self._listed = None
         for waiter in self._waiters.get(user_id, ()):
             waiter.set()
+        for watcher in self._watchers:
+            watcher.saw(user_id, before, after)
 
 
 def _younger(moment: datetime | None, seconds: float) -> bool:

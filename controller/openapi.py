@@ -11,7 +11,7 @@ import functools
 import json
 import re
 from collections.abc import Iterable, Iterator
-from itertools import groupby
+from itertools import chain, groupby
 from typing import Any
 
 from aiohttp import web
@@ -38,6 +38,7 @@ from controller.endpoints import (
 from controller.http import Handlers, encoded_answer
 from controller.refresh import PLAIN
 from controller.spec import container_name
+from controller.sse import MEDIA
 from controller.target import Site
 
 Json = dict[str, Any]
@@ -189,14 +190,17 @@ def _body(body: Body, schemas: _Schemas) -> Json:
 
 
 def _answer(answer: Answer, endpoint: Endpoint, schemas: _Schemas) -> Json:
-    json_content = {} if answer.shape is None else {"application/json": {"schema": schemas.of(answer.shape)}}
+    content: Json = {} if answer.shape is None else {"application/json": {"schema": schemas.of(answer.shape)}}
+    if answer.messages:
+        messages = {name: schemas.of(shape) for name, shape in answer.messages.items()}
+        content[MEDIA] = {"schema": {"type": "string"}, "x-messages": messages}
     links = {
         name: {"operationId": name, "parameters": {parameter: where}} for name, parameter, where in endpoint.follow
     }
     return {
         "description": answer.when,
         "headers": _HEADERS,
-        "content": json_content or {"text/html": {"schema": {"type": "string"}}},
+        "content": content or {"text/html": {"schema": {"type": "string"}}},
         **({"links": links} if links else {}),
     }
 
@@ -253,6 +257,7 @@ def _shapes() -> Iterator[Any]:
     for endpoint in ENDPOINTS:
         yield from (query.shape for query in endpoint.query)
         yield from (answer.shape for answer in endpoint.answers if answer.shape is not None)
+        yield from chain.from_iterable(answer.messages.values() for answer in endpoint.answers)
         if endpoint.body is not None and endpoint.body.shape is not None:
             yield endpoint.body.shape
 

@@ -50,6 +50,7 @@ Instant = Annotated[
 ]
 HttpPort = Annotated[int, Field(description="On the host; its page answers there.")]
 WsPort = Annotated[int, Field(description="On the host; its WebSocket answers there.")]
+EventKind = Literal["wish", "conflict", "brake", "action", "token", "session", "engine"]
 Service = Literal["healthy", "unhealthy", "unknown"]
 
 
@@ -610,8 +611,7 @@ class Rollback(TypedDict):
 class HappenedEvent(TypedDict):
     id: int
     at: datetime
-    kind: str
-    """`wish`, `conflict`, `brake`, `action`, `token`, `session` or `engine`."""
+    kind: EventKind
     reason: str
     """A word for programs."""
     message: str
@@ -622,6 +622,39 @@ class HappenedEvent(TypedDict):
     """Whose doing it was; empty: the controller's own."""
     before: int | None
     """The generation that was in force, where this made `generation` of it."""
+
+
+@described
+class Gap(TypedDict):
+    """More happened than a stream goes back: `GET /v1/events` has what follows this event and is not told here."""
+
+    after: int
+
+
+@described
+class WatchedUsers(TypedDict):
+    """Who changed in more than in use and in when they were looked at."""
+
+    all: bool
+    """Everybody: nobody else is there."""
+    users: list[User]
+    gone: list[int]
+    """Neither declared nor there any more."""
+
+
+@described
+class UsageSample(TypedDict):
+    at: datetime
+    users: dict[UserNumber, tuple[float, int]]
+    """Of each whose session runs: percent of one core, and bytes of memory."""
+
+
+@described
+class WatchedUsage(TypedDict):
+    """What sessions use: first the last samples, then each as it is taken."""
+
+    samples: list[UsageSample]
+    """Oldest first."""
 
 
 @described

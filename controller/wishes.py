@@ -1,4 +1,4 @@
-"""The routes of `/v1` that deal with the desired state as a whole: texts, history, what waits, pauses, plans, events.
+"""The routes of `/v1` that deal with the desired state as a whole: texts, history, what waits, pauses, plans, audit.
 
 Beside `api.py`, which deals with one user's session at a time. Nothing here waits for an effect: a change of the
 text is answered once it is in force, and what becomes of it is told by `/v1/users` and `/v1/events`.
@@ -28,8 +28,9 @@ from controller.http import (
 )
 from controller.model import AUDITED, DesiredState, Wish
 from controller.outlook import Step
+from controller.picture import pending_document
 from controller.shapes import fields
-from controller.status import plain, timestamp
+from controller.status import timestamp
 from controller.store import Generation, Recorded, Store, Texts
 
 MAX_TEXT_BODY = 4 * spec.MAX_BYTES
@@ -62,7 +63,7 @@ def handlers(store: Wishes, planner: Planner) -> Handlers:
         for each in (
             *(wishes.text, wishes.apply, wishes.plan, wishes.plan_text),
             *(wishes.approve, wishes.reject, wishes.pause, wishes.resume),
-            *(wishes.history, wishes.generation, wishes.rollback, wishes.events, wishes.audit),
+            *(wishes.history, wishes.generation, wishes.rollback, wishes.audit),
         )
     }
 
@@ -198,12 +199,8 @@ class _Wishes:
         note(request, generation=state.generation)
         return answer({"generation": state.generation})
 
-    async def events(self, request: web.Request) -> web.Response:
-        found = await self._store.events(*_which(request))
-        return answer({"events": [{"id": each.id, "at": timestamp(each.at), **asdict(each.event)} for each in found]})
-
     async def audit(self, request: web.Request) -> web.Response:
-        found = await self._store.events(*_which(request), AUDITED)
+        found = await self._store.events(*page(request), AUDITED)
         return answer({"records": [_audited(each) for each in found]})
 
     def _told(self, generation: Generation) -> Json:
@@ -217,11 +214,6 @@ class _Wishes:
 
 
 # ---------------------------------------------------------------- words
-
-
-def pending_document(store: Store) -> Json | None:
-    """What waits for approval, as `/v1/status` shows it."""
-    return None if store.pending is None else dict(plain(asdict(store.pending)))
 
 
 def changes(before: DesiredState, after: DesiredState) -> list[Json]:
@@ -295,7 +287,7 @@ def _user_ids(body: Json) -> list[int] | None:
     return sorted(set(ids))
 
 
-def _which(request: web.Request) -> tuple[int | None, int, int]:
+def page(request: web.Request) -> tuple[int | None, int, int]:
     """Of which user, after which event, how many."""
     return (
         _number(request, "user_id", 0, 1, spec.MAX_USER_ID) or None,
@@ -306,8 +298,11 @@ def _which(request: web.Request) -> tuple[int | None, int, int]:
 
 def _number(request: web.Request, name: str, default: int, low: int, high: int) -> int:
     text = request.query.get(name)
-    if text is None:
-        return default
+    return default if text is None else number(text, name, low, high)
+
+
+def number(text: str, name: str, low: int, high: int) -> int:
+    """Raises Refusal."""
     if re.fullmatch(r"0|[1-9][0-9]{0,15}", text) is None or not low <= int(text) <= high:
         raise Refusal(400, f"invalid_{name}", f"`{name}` must be a whole number from {low} to {high}.")
     return int(text)

@@ -80,6 +80,7 @@ class ApiWorld:
     informer: Informer
     port: int
     http: aiohttp.ClientSession
+    runner: Runner
     log: list[logging.LogRecord] = field(default_factory=list)
     seen: set[tuple[str, int, str | None]] = field(default_factory=set)
     """What was answered: operation, status, and the error's code."""
@@ -142,7 +143,7 @@ async def api_world(
         async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as http, asyncio.TaskGroup() as tasks:
             parts = [tasks.create_task(loop.run()), tasks.create_task(informer.run(loop.resync))]
             await eventually(lambda: informer.engine.reachable)
-            world = ApiWorld(app, engine, store, services, informer, port, http)
+            world = ApiWorld(app, engine, store, services, informer, port, http, runner)
             with _logged(world.log):
                 yield world
             for part in parts:

@@ -38,6 +38,18 @@ class Documented:
         self._validator(name, status).validate(body)
         return name
 
+    def check_message(self, name: str, event: str, data: object) -> None:
+        """One message of the stream that this operation answers."""
+        self._message_validator(name, event).validate(data)
+
+    @functools.cache  # noqa: B019 - there is one for each process
+    def _message_validator(self, name: str, event: str) -> Draft202012Validator:
+        [responses] = [what["responses"] for _, _, what in self._operations if what["operationId"] == name]
+        messages = responses["200"]["content"]["text/event-stream"]["x-messages"]
+        assert event in messages, f"{name} said {event}, which is not documented"
+        schema = {**messages[event], "components": self._components}
+        return Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
+
     def _name(self, method: str, path: str) -> str:
         found = (what for verb, pattern, what in self._operations if verb == method and pattern.fullmatch(path))
         return str(next(found, {"operationId": ""})["operationId"])

@@ -97,5 +97,8 @@ class FakeStore:
     def record(self, event: Event) -> None:
         self.events.append(event)
 
+    def follow(self, listener: Callable[[], None]) -> None:
+        pass
+
     async def run(self) -> None:
         await asyncio.Event().wait()

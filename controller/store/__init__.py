@@ -163,6 +163,10 @@ class Store(Protocol):
         """Keep what happened. Never blocks and never fails."""
         ...
 
+    def follow(self, listener: Callable[[], None]) -> None:
+        """`listener()` is called on the event loop when events were written down."""
+        ...
+
     async def run(self) -> None:
         """Watch for other writers until cancelled."""
         ...

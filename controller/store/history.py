@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -90,7 +90,9 @@ class Offer:
 class History:
     """Raises `sqlite3.Error` where the database cannot be used."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, wrote: Callable[[], None] = lambda: None) -> None:
+        """`wrote()` is called each time that events are there to be read, in the thread that wrote them."""
+        self._wrote = wrote
         self._db = sqlite3.connect(path, isolation_level=None)
         try:
             self._prepare()
@@ -142,6 +144,7 @@ class History:
             self._db.execute(f"INSERT OR REPLACE INTO generations {columns} VALUES (?, ?, ?, ?, ?, ?)", row)  # noqa: S608
             self._db.execute("DELETE FROM generations WHERE number <= ?", (generation.number - KEPT,))
             self._write_events((generation.at, event) for event in events)
+        self._wrote()
 
     def forget(self, number: int) -> None:
         """It did not come into force after all."""
@@ -194,6 +197,7 @@ class History:
         self._db.execute("BEGIN IMMEDIATE")
         with self._db:
             self._write_events(events)
+        self._wrote()
 
     def events(self, user_id: int | None, after: int, limit: int, kinds: Sequence[str]) -> Sequence[Recorded]:
         """Oldest first: the first ones after that id, or the last of all where `after` is 0."""

@@ -29,15 +29,18 @@ class Journal:
 
     history: History
     _path: Path
+    _loop: asyncio.AbstractEventLoop
 
     def __init__(self) -> None:
         # One thread for all that blocks: a cancelled caller leaves no write behind that could race with the next one.
         self._thread = ThreadPoolExecutor(1, "desired-state")
         self._unwritten: list[tuple[datetime, Event]] = []
         self._happened = asyncio.Event()
+        self._followers: list[Callable[[], None]] = []
 
     async def blocking(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        self._loop = asyncio.get_running_loop()
+        return await self._loop.run_in_executor(self._thread, work)
 
     async def asking(self, work: Callable[[], T]) -> T:
         """The same for work on the history.
@@ -53,7 +56,7 @@ class Journal:
     def open(self, path: Path) -> History:
         """Raises sqlite3.Error."""
         self._path = path
-        self.history = History(path)
+        self.history = History(path, self._wrote)
         return self.history
 
     async def close(self) -> None:
@@ -82,6 +85,17 @@ class Journal:
     def record(self, event: Event) -> None:
         self._unwritten.append((datetime.now(UTC), event))
         self._happened.set()
+
+    def follow(self, listener: Callable[[], None]) -> None:
+        """`listener()` is called on the event loop when events were written down, of whatever kind."""
+        self._followers.append(listener)
+
+    def _wrote(self) -> None:
+        self._loop.call_soon_threadsafe(self._tell)
+
+    def _tell(self) -> None:
+        for follower in self._followers:
+            follower()
 
     async def keep_recording(self) -> None:
         while True:

@@ -124,6 +124,9 @@ class WishStore:
     def subscribe(self, listener: Callable[[frozenset[int]], None]) -> None:
         self._listeners.append(listener)
 
+    def follow(self, listener: Callable[[], None]) -> None:
+        self._journal.follow(listener)
+
     # ------------------------------------------------------------ the life of a store
 
     async def load(self) -> None:

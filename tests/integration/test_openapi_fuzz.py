@@ -18,6 +18,8 @@ from tests.wish_place import Place
 
 EXAMPLES = 12
 """For each endpoint in each phase: some thousand calls."""
+ENDLESS = [each.name for each in ENDPOINTS if all(answer.shape is None and answer.messages for answer in each.answers)]
+"""Left out in schemathesis.toml: it reads an answer to its end (its issue 3633), and these have none."""
 
 
 async def test_no_caller_finds_an_answer_that_is_not_documented(tmp_path: Path) -> None:
@@ -45,6 +47,7 @@ async def test_no_caller_finds_an_answer_that_is_not_documented(tmp_path: Path) 
                 process.kill()
                 await process.wait()
     await place.close()
+    print(f"Not played, since they answer streams that do not end: {', '.join(ENDLESS)}; tests/unit/test_live.py does.")
     report = said.decode(errors="replace")
     assert process.returncode == 0, report
-    assert f"Tested: {len(ENDPOINTS)}" in report, report
+    assert f"Tested: {len(ENDPOINTS) - len(ENDLESS)}" in report, report

@@ -112,7 +112,8 @@ async def test_every_endpoint_says_all_that_it_is_said_to_say(world: ApiWorld) -
     for each in ENDPOINTS:
         if each.name in ("page", "dashboard"):  # they answer in HTML
             continue
-        assert {answer.status for answer in each.answers} <= {status for name, status in said if name == each.name}
+        in_json = {answer.status for answer in each.answers if answer.shape is not None}
+        assert in_json <= {status for name, status in said if name == each.name}
         wanted = {(each.name, fault.status, fault.code) for fault in each.faults if fault.code}
         assert {
             (name, status, code) for name, status, code in wanted - refused if (status, code) not in ELSEWHERE
@@ -196,6 +197,8 @@ CALLS: tuple[tuple[Any, ...], ...] = (
         for which in ("events", "audit")
         for query in ("", "?user_id=0", "?after=-1", "?limit=0")
     ),
+    ("GET", "/v1/events?kind=gossip"),
+    ("GET", "/v1/watch?after=-1"),
     ("GET", "/v1/nothing"),
     ("POST", "/list"),
 )
@@ -273,7 +276,8 @@ async def test_the_calls_on_the_page_work_as_they_stand(world: ApiWorld) -> None
     calls = [html.unescape(each) for each in re.findall(r"<pre>(.*?)</pre>", text, re.DOTALL)]
     assert len(calls) == len(ENDPOINTS)
     for call, endpoint in zip(calls, ENDPOINTS, strict=True):
-        command = f"{call} --silent --output /dev/null --write-out '%{{http_code}}' --max-time 30"
+        seconds = 2 if any(answer.shape is None and answer.messages for answer in endpoint.answers) else 30
+        command = f"{call} --silent --output /dev/null --write-out '%{{http_code}}' --max-time {seconds}"
         process = await asyncio.create_subprocess_exec("bash", "-c", command, stdout=asyncio.subprocess.PIPE)
         said, _ = await process.communicate()
         gone = {404, 409} if endpoint.name not in ("create", "declare") else set()
