@@ -36,7 +36,7 @@ export function standing(user: User): Standing {
   const be = (state: State, told: Condition | null = null, detail = told?.message ?? ""): Standing =>
     ({ state, detail, since: told?.since ?? null, next: state === "waiting" ? next : null });
 
-  if (ready.reason === "EngineUnreachable") return be("unknown", ready);
+  if (ready.reason === "EngineUnreachable") return be("unknown", ready, "");
   if (stalled.status === "True") return be("stuck", stalled);
   if (ready.status === "True") {
     if (degraded.status === "True" && degraded.reason !== "Recovering") return be("degraded", degraded);

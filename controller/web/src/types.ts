@@ -33,6 +33,7 @@ export interface User {
   observed: {
     status: Phase | null;
     observed_at: string | null;
+    stale?: true;
     container: null | {
       id: string; name: string; phase: Phase; created_at: string; started_at: string | null; exit_code: number; oom_killed: boolean;
       error: string; image: string; cpus: number; memory: number; session_id: string | null; data_folder: string;

@@ -12,7 +12,7 @@ import { ranges, span, words } from "../words";
 const t = words(
   {
     lost: "The controller does not answer", lostMore: (age: string) => `Trying again by itself. What is shown is ${age} old.`,
-    away: "The engine cannot be reached", awayNever: "It has not answered yet.", awayAge: "It last answered", ago: "ago. What is shown is from then; nothing is done until it answers again.",
+    away: "The engine cannot be reached", awayNever: "It has not answered yet.", awayAge: "It last answered ", ago: " ago. What is shown is from then; nothing is done until it answers again.",
     broken: (source: string) => `The desired state in ${source} cannot be taken`,
     stays: (generation: number) => `The last good state, generation ${generation}, stays in force.`,
     place: (line: number, column: number) => `line ${line}, column ${column}`, more: (count: number) => `and ${count} more`, mend: "Mend it",
@@ -66,7 +66,7 @@ function Told({ status: { desired_state: desired, engine, generation, pending, p
       {!engine.reachable && (
         <Banner tone="bad" icon="engine" title={t.value.away}>
           <span aria-live="off">
-            {engine.last_seen ? <>{t.value.awayAge} <Since at={engine.last_seen} /> {t.value.ago}</> : t.value.awayNever}
+            {engine.last_seen ? <>{t.value.awayAge}<Since at={engine.last_seen} />{t.value.ago}</> : t.value.awayNever}
           </span>
           {engine.error && <div class="soft">{engine.error}</div>}
         </Banner>

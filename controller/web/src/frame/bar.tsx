@@ -1,5 +1,5 @@
 // The top of the page: what we look at, whether what we see is the present, and how far the controller has come.
-import { computed, useSignalEffect } from "@preact/signals";
+import { computed, effect, signal, useSignalEffect } from "@preact/signals";
 import { heardAt, link, now, status, users } from "../live";
 import { Icon } from "../parts/icon";
 import { helpShown } from "../parts/keys";
@@ -39,13 +39,25 @@ const t = words(
 const LANGUAGES: [Language, string][] = [["en", "English"], ["zh", "简体中文"]];
 const THEMES: [Theme, "halves" | "sun" | "moon"][] = [["system", "halves"], ["light", "sun"], ["dark", "moon"]];
 const COMING: readonly State[] = ["starting", "waiting"];
+const THERE: readonly State[] = ["ready", "busy", "degraded"];
+const CROWD = 3;
 
-/** How far a crowd that is coming up has come; `null` while nobody is on the way. */
-const crowd = computed(() => {
-  const wanted = [...(users.value?.values() ?? [])].filter((each) => each.desired?.state === "running");
-  const states = wanted.map((each) => standing(each).state);
-  const coming = states.filter((each) => COMING.includes(each)).length;
-  return coming ? { ready: states.filter((each) => each === "ready" || each === "busy" || each === "degraded").length, of: wanted.length } : null;
+/** How far those who shall run have come, and how many are on the way: who has to wait for a next try is not. */
+const coming = computed(() => {
+  const wanted = [...(users.value?.values() ?? [])].filter((each) => each.desired?.state === "running").map(standing);
+  return {
+    of: wanted.length,
+    ready: wanted.filter((each) => THERE.includes(each.state)).length,
+    onTheWay: wanted.filter((each) => COMING.includes(each.state) && !each.next).length,
+  };
+});
+
+/** Many came at once, and the last of them has not arrived yet. */
+const crowd = signal(false);
+effect(() => {
+  const { onTheWay } = coming.value;
+  if (onTheWay >= CROWD) crowd.value = true;
+  else if (onTheWay === 0) crowd.value = false;
 });
 
 export function Bar() {
@@ -65,16 +77,7 @@ export function Bar() {
       <EnginePill />
       <LinkState />
       <div class="bar-menus">
-        <Menu label={t.value.language} class="quiet square" items={LANGUAGES.map(([each, text]) => ({ text, checked: language.value === each, run: () => speak(each) }))}>
-          <Icon name="globe" />
-        </Menu>
-        <Menu
-          label={t.value.theme}
-          class="quiet square"
-          items={THEMES.map(([each, icon]) => ({ text: t.value.themes[each], icon, checked: theme.value === each, run: () => choose(each) }))}
-        >
-          <Icon name={THEMES.find(([each]) => each === theme.value)![1]} />
-        </Menu>
+        <Choices />
         <button type="button" class="quiet square keys-button" aria-label={t.value.keys} title={t.value.keys} onClick={() => (helpShown.value = true)}>
           <Icon name="keys" />
         </button>
@@ -83,10 +86,28 @@ export function Bar() {
   );
 }
 
+/** Of language and appearance: there as well where nothing else is shown yet. */
+export function Choices() {
+  return (
+    <>
+      <Menu label={t.value.language} class="quiet square" items={LANGUAGES.map(([each, text]) => ({ text, checked: language.value === each, run: () => speak(each) }))}>
+        <Icon name="globe" />
+      </Menu>
+      <Menu
+        label={t.value.theme}
+        class="quiet square"
+        items={THEMES.map(([each, icon]) => ({ text: t.value.themes[each], icon, checked: theme.value === each, run: () => choose(each) }))}
+      >
+        <Icon name={THEMES.find(([each]) => each === theme.value)![1]} />
+      </Menu>
+    </>
+  );
+}
+
 function Progress() {
   const queue = status.value?.queue;
   if (!crowd.value || !queue) return null;
-  const { ready, of } = crowd.value;
+  const { ready, of } = coming.value;
   const parts = [
     queue.starting && t.value.starting(queue.starting),
     queue.queued && t.value.waiting(queue.queued),

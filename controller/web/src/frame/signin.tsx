@@ -3,6 +3,7 @@ import { useSignal } from "@preact/signals";
 import { address, giveToken, refusedToken } from "../api";
 import { Icon } from "../parts/icon";
 import { words } from "../words";
+import { Choices } from "./bar";
 
 const t = words(
   {
@@ -39,7 +40,7 @@ export function SignIn() {
   return (
     <main class="signin">
       <form class="signin-pane" onSubmit={enter}>
-        <h1><Icon name="lock" /> {t.value.title}</h1>
+        <header><h1><Icon name="lock" /> {t.value.title}</h1><Choices /></header>
         <label class="field">
           <span>{t.value.token}</span>
           <input

@@ -26,7 +26,7 @@ export function Menu({ label, items, class: more = "quiet", disabled, children }
     const by = button.current!.getBoundingClientRect();
     const { offsetWidth: width, offsetHeight: height } = list.current!;
     const below = by.bottom + 4;
-    list.current!.style.left = `${Math.max(8, Math.min(by.left, innerWidth - width - 8))}px`;
+    list.current!.style.left = `${Math.max(8, Math.min(by.left, document.documentElement.clientWidth - width - 8))}px`;
     list.current!.style.top = `${below + height > innerHeight - 8 ? Math.max(8, by.top - height - 4) : below}px`;
   };
   const step = (event: KeyboardEvent) => {

@@ -26,7 +26,8 @@ export function Notes({ user }: { user: User }) {
 }
 
 function Activity({ user, busy, since }: { user: User; busy: boolean; since: string | null }) {
-  const session = user.observed.session;
+  const { session, status, stale } = user.observed;
+  if (stale) return <span class="soft">{t.value.last} {status ?? t.value.nothing}</span>;
   if (busy) return <span class="soft">{t.value.busy}{since && <> <Since at={since} /></>}</span>;
   if (session?.state !== "idle" || !session.since) return null;
   return <span class="soft">{t.value.idle} <Since at={session.since} /></span>;
