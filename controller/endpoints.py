@@ -142,6 +142,7 @@ def of_any_body(body: Body) -> Iterator[Fault]:
 
 WRONG_USER = Fault(400, "invalid_user_id", "No user can have this id.")
 WRONG_CONTAINER = Fault(400, "invalid_container_id", "No container can have this name.")
+WRONG_GENERATION = Fault(400, "invalid_generation", "`generation` is no whole number from 1 on.")
 WRONG_SESSION = Fault(400, "invalid_session_id", "No session can have this id, or two that differ are named.")
 UNKNOWN_FIELD = Fault(400, "unknown_field", "The body has a field that is not known; nothing was done.")
 NO_CONTAINER = Fault(404, "not_found", "Neither declared nor there.")
@@ -394,6 +395,7 @@ GROUPS: Mapping[str, tuple[Endpoint, ...]] = {
             (Answer(200, "It is in force.", shapes.InForce),),
             (
                 Fault(400, "invalid_text", "`text` is missing or no text."),
+                WRONG_GENERATION,
                 Fault(400, "invalid_force", "`force` is neither `true` nor `false`."),
                 UNKNOWN_FIELD,
                 *TEXT,
@@ -416,7 +418,12 @@ GROUPS: Mapping[str, tuple[Endpoint, ...]] = {
             "/v1/plan",
             "The same for a text that is not applied",
             (Answer(200, "Also for a text that is wrong.", shapes.TextPlanned),),
-            (Fault(400, "invalid_text", "`text` is missing or no text."), UNKNOWN_FIELD, NO_ENGINE),
+            (
+                Fault(400, "invalid_text", "`text` is missing or no text."),
+                WRONG_GENERATION,
+                UNKNOWN_FIELD,
+                NO_ENGINE,
+            ),
             Body(shapes.TextToPlan, {"text": "version: 1\nusers: {1: {}}\n...\n"}, limit=MAX_TEXT_BODY),
             changes=False,
         ),
@@ -493,7 +500,7 @@ GROUPS: Mapping[str, tuple[Endpoint, ...]] = {
             "One of them: its text, and what it changed",
             (Answer(200, "It is kept.", shapes.OneGeneration),),
             (
-                Fault(400, "invalid_generation", "`generation` is no whole number from 1 on."),
+                WRONG_GENERATION,
                 Fault(404, "not_found", "The history does not have it."),
             ),
         ),
@@ -504,7 +511,7 @@ GROUPS: Mapping[str, tuple[Endpoint, ...]] = {
             "Bring an earlier text into force again",
             (Answer(200, "It is in force, as a new generation.", shapes.InForce),),
             (
-                Fault(400, "invalid_generation", "`generation` is no whole number from 1 on."),
+                WRONG_GENERATION,
                 UNKNOWN_FIELD,
                 Fault(404, "not_found", "The history does not have it."),
                 *TEXT,

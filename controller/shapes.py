@@ -522,19 +522,24 @@ class InForce(TypedDict):
 class TextInForce(InForce):
     text: str
     """The desired state as YAML."""
-
-
-@closed
-class TextToApply(TypedDict):
-    text: str
-    """The desired state as YAML. The `generation` in it says what it was edited from."""
-    force: NotRequired[bool]
-    """Pass the brake."""
+    refused: str | None
+    """The text as it lies there, where that is not in force: `problems` of `GET /v1/status` have their places in it."""
+    waiting: str | None
+    """The text that waits for approval."""
 
 
 @closed
 class TextToPlan(TypedDict):
     text: str
+    """The desired state as YAML. The `generation` in it says what it was edited from."""
+    generation: NotRequired[Annotated[int, Field(ge=1, lt=10**15)]]
+    """What it was edited from, where the text lies on a branch of git and has no `generation`."""
+
+
+@closed
+class TextToApply(TextToPlan):
+    force: NotRequired[bool]
+    """Pass the brake."""
 
 
 @described

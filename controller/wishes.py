@@ -38,6 +38,7 @@ MAX_TEXT_BODY = 4 * spec.MAX_BYTES
 LISTED, MOST_LISTED = 50, 1000
 """Generations or events in one answer, unless asked otherwise, and at most."""
 MOST_EVENTS = 10_000
+NO_GENERATION = "`generation` must be a whole number from 1 on."
 
 Json = dict[str, Any]
 
@@ -76,15 +77,16 @@ class _Wishes:
     # ------------------------------------------------------------ the text
 
     async def text(self, _: web.Request) -> web.Response:
-        return answer({"generation": self._store.current.generation, "text": self._store.text})
+        found = {"text": self._store.text, "refused": self._store.refused, "waiting": self._store.waiting}
+        return answer({"generation": self._store.current.generation, **found})
 
     async def apply(self, request: web.Request) -> web.Response:
         body = await read_object(request, MAX_TEXT_BODY)
         refuse_unknown(body, fields(shapes.TextToApply))
-        text, force = _text(body), body.get("force", False)
+        text, base, force = _text(body), _base(body), body.get("force", False)
         if not isinstance(force, bool):
             raise Refusal(400, "invalid_force", "`force` must be true or false.")
-        return await self._changed(request, self._store.apply(text, writer(request), force=force))
+        return await self._changed(request, self._store.apply(text, writer(request), base=base, force=force))
 
     async def plan(self, _: web.Request) -> web.Response:
         return answer(await self._planned(self._store.current))
@@ -94,7 +96,7 @@ class _Wishes:
         refuse_unknown(body, fields(shapes.TextToPlan))
         before = self._store.current
         try:
-            weighed = await self._store.weigh(_text(body))
+            weighed = await self._store.weigh(_text(body), _base(body))
         except WishInvalid as error:
             nothing = {"generation": before.generation, "actions": [], "changes": []}
             return answer({**nothing, "problems": _problems(error), "held": ""})
@@ -184,9 +186,9 @@ class _Wishes:
     async def rollback(self, request: web.Request) -> web.Response:
         body = await read_object(request)
         refuse_unknown(body, fields(shapes.Rollback))
-        generation = body.get("generation")
-        if type(generation) is not int or not 1 <= generation < 10**15:
-            raise Refusal(400, "invalid_generation", "`generation` must be a whole number from 1 on.")
+        generation = _base(body)
+        if generation is None:
+            raise Refusal(400, "invalid_generation", NO_GENERATION)
         return await self._changed(request, self._store.rollback(generation, writer(request)))
 
     async def _changed(self, request: web.Request, change: Awaitable[DesiredState]) -> web.Response:
@@ -266,6 +268,13 @@ def _text(body: Json) -> str:
     if not isinstance(text, str):
         raise Refusal(400, "invalid_text", "`text` must be the desired state as YAML.")
     return text
+
+
+def _base(body: Json) -> int | None:
+    generation = body.get("generation")
+    if "generation" in body and (type(generation) is not int or not 1 <= generation < 10**15):
+        raise Refusal(400, "invalid_generation", NO_GENERATION)
+    return generation
 
 
 async def _pending_id(request: web.Request) -> str:

@@ -180,12 +180,26 @@ class Texts(Protocol):
         """The text in force."""
         ...
 
+    @property
+    def refused(self) -> str | None:
+        """The text as it lies there, where that is not in force; `None` also where it is no text at all."""
+        ...
+
+    @property
+    def waiting(self) -> str | None:
+        """The text of what is `pending`."""
+        ...
+
     async def amend(self, amend: Callable[[DesiredState], DesiredState], writer: str) -> DesiredState:
         """As `change`, for more than one entry."""
         ...
 
-    async def apply(self, text: str, writer: str, *, force: bool = False) -> DesiredState:
+    async def apply(self, text: str, writer: str, *, base: int | None = None, force: bool = False) -> DesiredState:
         """Take a whole text as an edit of the file would be taken; `force` passes the brake.
+
+        Args:
+            base: the generation that it was edited from, where its home has texts that do not say so themselves;
+                `None` is the one in force.
 
         Raises:
             WishInvalid: it is no good.
@@ -198,7 +212,7 @@ class Texts(Protocol):
         """Look now for what others wrote."""
         ...
 
-    async def weigh(self, text: str) -> Weighed:
+    async def weigh(self, text: str, base: int | None = None) -> Weighed:
         """What `apply` would do with this text. Raises WishInvalid."""
         ...
 

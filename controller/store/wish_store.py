@@ -82,6 +82,8 @@ class WishStore:
         self._known = _Known(DesiredState(), "")
         self._seen: Found | None = None
         """The file as it was when it was last taken, refused, held or written."""
+        self._refused = Found(None)
+        """The file as it was when it was last refused or held; nothing any more once it was written."""
         self._health = WishHealth(home.name, False, (Problem(0, 0, "not read yet"),), account.now())
         self._waiting = Waiting(self._journal)
         self._founding: bool | None = None
@@ -98,6 +100,17 @@ class WishStore:
     @property
     def text(self) -> str:
         return self._known.text
+
+    @property
+    def refused(self) -> str | None:
+        raw = None if self._health.valid else self._refused.raw
+        with contextlib.suppress(WishInvalid):  # no text
+            return None if raw is None else spec.decode(raw)
+        return None
+
+    @property
+    def waiting(self) -> str | None:
+        return None if self._waiting.offer is None else self._waiting.offer.text
 
     @property
     def health(self) -> WishHealth:
@@ -190,18 +203,18 @@ class WishStore:
 
         return await in_turn(self._lock, attempt, self._home.name)
 
-    async def apply(self, text: str, writer: str, *, force: bool = False) -> DesiredState:
+    async def apply(self, text: str, writer: str, *, base: int | None = None, force: bool = False) -> DesiredState:
         async def attempt() -> DesiredState:
             await self._take_file()
-            await self._adopt(self._offered(text, "api", writer), self._seen or Found(None), approved=force)
+            await self._adopt(self._offered(text, "api", writer, base), self._seen or Found(None), approved=force)
             return self._known.state
 
         self._must_be_writable()
         return await in_turn(self._lock, attempt, self._home.name)
 
-    async def weigh(self, text: str) -> Weighed:
+    async def weigh(self, text: str, base: int | None = None) -> Weighed:
         async with self._lock:
-            outcome = await self._outcome(self._offered(text, "api", "nobody"))
+            outcome = await self._outcome(self._offered(text, "api", "nobody", base))
             return Weighed(outcome.after, outcome.held)
 
     async def approve(self, pending_id: str, writer: str) -> DesiredState:
@@ -458,7 +471,7 @@ class WishStore:
         return None if past is None else spec.stored(past.text)
 
     def _refuse(self, found: Found, problems: tuple[Problem, ...]) -> None:
-        self._seen = found
+        self._seen = self._refused = found
         if problems == self._health.problems:
             return
         self._health = WishHealth(self._home.name, False, problems, account.now())
@@ -532,7 +545,7 @@ class WishStore:
         except OSError as error:
             where = self._home.name
             raise NotPersisted(f"The desired state cannot be written to {where}: {error.strerror}.") from error
-        self._known, self._seen = _Known(after, text), Found(raw)
+        self._known, self._seen, self._refused = _Known(after, text), Found(raw), Found(None)
         self._judge(text)
         if replaced.kept is not None:
             aside = {**self._where, "aside": replaced.kept}
@@ -574,8 +587,9 @@ class WishStore:
         """Raises spec.EditFailed."""
         return weighing.edited(text, before, after, numbered=self._home.numbered)
 
-    def _offered(self, text: str, source: str, writer: str) -> Offer:
-        return Offer(text, source, writer, account.now(), in_file=False, base=self._known.state.generation)
+    def _offered(self, text: str, source: str, writer: str, base: int | None = None) -> Offer:
+        base = self._known.state.generation if base is None else base
+        return Offer(text, source, writer, account.now(), in_file=False, base=base)
 
     def _must_be_writable(self) -> None:
         """Raises WishReadOnly."""

@@ -135,7 +135,10 @@ MANY: tuple[Any, ...] = (
     [],
     *({"1": each} for each in WRONG_ENTRIES),
 )
-TEXTS: tuple[Any, ...] = ({"text": TEXT}, {"text": "version: 2"}, {"text": 5}, {"text": TEXT, **UNKNOWN})
+TEXTS: tuple[Any, ...] = (
+    *({"text": TEXT}, {"text": "version: 2"}, {"text": 5}, {"text": TEXT, **UNKNOWN}),
+    {"text": TEXT, "generation": 0},
+)
 WHO: tuple[Any, ...] = ({"user_ids": [1]}, {"user_ids": [9]}, {"user_ids": []}, UNKNOWN)
 CALLS: tuple[tuple[Any, ...], ...] = (
     ("GET", "/"),

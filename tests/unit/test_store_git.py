@@ -112,6 +112,23 @@ async def test_commits_that_touch_other_files_are_no_generations(forge: Forge) -
     assert "README" in forge.ann.git("ls-tree", "--name-only", "HEAD")
 
 
+async def test_a_text_edited_from_an_earlier_state_is_merged_with_what_came_since(forge: Forge) -> None:
+    store = await forge.store()
+    opened = store.text
+    await store.change(9, to(Wish()), "api 1")
+    forge.ann.publish("  1: {}\n", "")
+    await look(store)
+    edited = opened.replace("  3: {}", "  3: {state: stopped}")
+    weighed = await store.weigh(edited, base=1)
+    await store.apply(edited, "api 2", base=1)
+    assert weighed.state.users == store.current.users
+    assert store.current.users[3] == STOPPED
+    assert 9 in store.current.users
+    assert 1 not in store.current.users
+    await store.apply(opened, "api 3")
+    assert list(store.current.users) == [1, 2, 3, 4, 5], "without saying from where, the text says it all"
+
+
 # ---------------------------------------------------------------- texts that are no good
 
 

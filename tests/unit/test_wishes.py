@@ -38,7 +38,7 @@ async def pending(world: ApiWorld) -> Any:
 
 async def test_the_text_in_force_is_told_and_taken_back(world: ApiWorld, place: Place) -> None:
     _, body = await world.call("GET", "/v1/desired-state")
-    assert body == {"generation": 1, "text": TEN}
+    assert body == {"generation": 1, "text": TEN, "refused": None, "waiting": None}
     changed = TEN.replace("  2: {}", "  2: {profile: large}")
     assert await world.call("PUT", "/v1/desired-state", json={"text": changed}) == (200, {"generation": 2})
     assert place.file.read_text() == changed.replace("generation: 1", "generation: 2")
@@ -54,10 +54,29 @@ async def test_a_wrong_text_is_refused_with_its_places(world: ApiWorld, place: P
     assert place.file.read_text() == TEN
 
 
+async def test_a_text_that_lies_there_and_is_not_in_force_is_told_until_it_is_mended(
+    world: ApiWorld, place: Place
+) -> None:
+    broken = TEN.replace("  2: {}", "  2: {stat: stopped}")
+    place.file.write_text(broken)
+    await eventually(lambda: not world.store.health.valid)
+    _, body = await world.call("GET", "/v1/desired-state")
+    assert (body["text"], body["refused"], body["waiting"]) == (TEN, broken, None)
+    mended = broken.replace("stat:", "state:")
+    assert (await world.call("PUT", "/v1/desired-state", json={"text": mended}))[0] == 200
+    _, body = await world.call("GET", "/v1/desired-state")
+    assert (body["text"], body["refused"]) == (place.file.read_text(), None)
+    place.file.write_bytes(b"\xff\xfe")
+    await eventually(lambda: not world.store.health.valid)
+    assert (await world.call("GET", "/v1/desired-state"))[1]["refused"] is None, "it is no text"
+
+
 @pytest.mark.parametrize(
     ("method", "path", "body", "code"),
     [
         ("PUT", "/v1/desired-state", {"text": 5}, "invalid_text"),
+        ("PUT", "/v1/desired-state", {"text": "", "generation": 0}, "invalid_generation"),
+        ("POST", "/v1/plan", {"text": "", "generation": "1"}, "invalid_generation"),
         ("PUT", "/v1/desired-state", {"text": "", "force": "yes"}, "invalid_force"),
         ("PUT", "/v1/desired-state", {"text": "", "now": True}, "unknown_field"),
         ("POST", "/v1/plan", {}, "invalid_text"),
@@ -104,6 +123,8 @@ async def test_an_edit_that_ends_a_class_waits_until_it_is_approved(world: ApiWo
     waiting = await eventually(lambda: pending(world))
     assert waiting["removes"] == list(range(3, 11))
     assert (waiting["stops"], waiting["source"]) == ([], "file")
+    told = (await world.call("GET", "/v1/desired-state"))[1]
+    assert (told["text"], told["waiting"]) == (TEN, lab(1, 2))
     assert running(world) == list(range(1, 11))
     status, body = await world.call("POST", "/v1/approve", json={"id": "0" * 12})
     assert (status, body["code"], body["pending"]["id"]) == (409, "not_pending", waiting["id"])
@@ -116,6 +137,7 @@ async def test_a_text_that_ends_a_class_is_answered_with_what_waits(world: ApiWo
     status, body = await world.call("PUT", "/v1/desired-state", json={"text": lab(1)})
     assert (status, body["code"]) == (409, "needs_approval")
     assert body["pending"] == await pending(world)
+    assert (await world.call("GET", "/v1/desired-state"))[1]["waiting"] == lab(1)
     assert await world.call("POST", "/v1/reject", json={"id": body["pending"]["id"]}) == (200, {"generation": 1})
     assert await pending(world) is None
     assert place.file.read_text() == TEN
