@@ -18,7 +18,7 @@ from typing import Any, Protocol, assert_never
 
 from aiohttp import web
 
-from controller import dashboard, entries, live, openapi, picture, refresh, shapes, status, wishes
+from controller import dashboard, entries, live, openapi, picture, refresh, shapes, spec, status, wishes
 from controller.caller import Scope
 from controller.doorkeeper import CALLER, Doorkeeper, writer
 from controller.endpoints import ENDPOINTS, LOG_LINES, MAX_LOG_LINES
@@ -121,7 +121,7 @@ def build_app(
     app = web.Application(middlewares=[speak_json, doorkeeper.middleware(needs)])
     handlers = {
         **api.handlers,
-        **wishes.handlers(store, loop),
+        **wishes.handlers(store, loop, spec.json_schema_here(site.profiles, terms.max_users)),
         **live.handlers(store, watch, shown, doorkeeper.still_knows),
         **refresh.handlers(store, terms.refresh_secret),
         **dashboard.handlers(),

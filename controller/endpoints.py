@@ -388,6 +388,13 @@ GROUPS: Mapping[str, tuple[Endpoint, ...]] = {
             (Answer(200, "That which is in force.", shapes.TextInForce),),
         ),
         Endpoint(
+            "schema",
+            "GET",
+            "/v1/desired-state/schema",
+            "What may stand in the desired state here, as a JSON Schema",
+            (Answer(200, "With the names of the profiles, and the ids that users may have.", dict[str, Any]),),
+        ),
+        Endpoint(
             "apply",
             "PUT",
             "/v1/desired-state",

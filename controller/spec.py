@@ -202,6 +202,16 @@ def json_schema() -> dict[str, Any]:
     return {"$schema": _JsonSchema.schema_dialect, **_WISH.json_schema(schema_generator=_JsonSchema)}
 
 
+def json_schema_here(profiles: Collection[str], max_users: int) -> dict[str, Any]:
+    """The same with what the operator's settings allow: the names of the profiles, and the ids that users may have."""
+    schema = json_schema()
+    for owner in ("UserText", "DefaultsText"):
+        schema["$defs"][owner]["properties"]["profile"]["enum"] = sorted(profiles)
+    users, _ = schema["properties"]["users"]["anyOf"]
+    users["propertyNames"] = {"enum": [str(user_id) for user_id in range(1, max_users + 1)]}
+    return schema
+
+
 def json_schema_text() -> str:
     """The schema as the committed file has it."""
     return json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"

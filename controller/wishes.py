@@ -57,12 +57,13 @@ class Planner(Protocol):
         ...
 
 
-def handlers(store: Wishes, planner: Planner) -> Handlers:
-    wishes = _Wishes(store, planner)
+def handlers(store: Wishes, planner: Planner, schema: Json) -> Handlers:
+    """`schema`: of the text, as the operator's settings have it."""
+    wishes = _Wishes(store, planner, schema)
     return {
         each.__name__: each
         for each in (
-            *(wishes.text, wishes.apply, wishes.plan, wishes.plan_text),
+            *(wishes.text, wishes.schema, wishes.apply, wishes.plan, wishes.plan_text),
             *(wishes.approve, wishes.reject, wishes.pause, wishes.resume),
             *(wishes.history, wishes.generation, wishes.rollback, wishes.audit),
         )
@@ -70,15 +71,19 @@ def handlers(store: Wishes, planner: Planner) -> Handlers:
 
 
 class _Wishes:
-    def __init__(self, store: Wishes, planner: Planner) -> None:
+    def __init__(self, store: Wishes, planner: Planner, schema: Json) -> None:
         self._store = store
         self._planner = planner
+        self._schema = schema
 
     # ------------------------------------------------------------ the text
 
     async def text(self, _: web.Request) -> web.Response:
         found = {"text": self._store.text, "refused": self._store.refused, "waiting": self._store.waiting}
         return answer({"generation": self._store.current.generation, **found})
+
+    async def schema(self, _: web.Request) -> web.Response:
+        return answer(self._schema)
 
     async def apply(self, request: web.Request) -> web.Response:
         body = await read_object(request, MAX_TEXT_BODY)

@@ -150,6 +150,7 @@ CALLS: tuple[tuple[Any, ...], ...] = (
     ("GET", "/v1/status"),
     ("GET", "/v1/plan"),
     ("GET", "/v1/desired-state"),
+    ("GET", "/v1/desired-state/schema"),
     ("POST", "/create", {"user_id": 3, "session_id": "s-3", **UNKNOWN}),
     ("POST", "/create", {"user_id": 3}),
     ("POST", "/create", {"user_id": 0}),

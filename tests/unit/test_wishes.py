@@ -7,6 +7,7 @@ import io
 from collections.abc import AsyncIterator
 from typing import Any
 
+import jsonschema
 import pytest
 
 from controller.model import Phase, Wish
@@ -42,6 +43,16 @@ async def test_the_text_in_force_is_told_and_taken_back(world: ApiWorld, place: 
     changed = TEN.replace("  2: {}", "  2: {profile: large}")
     assert await world.call("PUT", "/v1/desired-state", json={"text": changed}) == (200, {"generation": 2})
     assert place.file.read_text() == changed.replace("generation: 1", "generation: 2")
+
+
+async def test_the_schema_names_the_profiles_and_the_users_that_there_may_be(world: ApiWorld) -> None:
+    status, schema = await world.call("GET", "/v1/desired-state/schema")
+    assert status == 200
+    validator = jsonschema.Draft202012Validator(schema)
+    assert validator.is_valid({"version": 1, "users": {"100": {"profile": "large"}}})
+    assert not validator.is_valid({"version": 1, "users": {"101": {}}})
+    assert not validator.is_valid({"version": 1, "users": {"1": {"profile": "huge"}}})
+    assert not validator.is_valid({"version": 1, "users": {}, "defaults": {"profile": "huge"}})
 
 
 async def test_a_wrong_text_is_refused_with_its_places(world: ApiWorld, place: Place) -> None:
