@@ -32,12 +32,17 @@ export function address(path: string): string {
   return new URL(`..${path}`, document.baseURI).href;
 }
 
+/** The id of a call; what it changes is remembered under it, so it says that it came from here. */
+function signed(): Record<string, string> {
+  return { "X-Request-ID": `dashboard:${Array.from(crypto.getRandomValues(new Uint8Array(4)), (byte) => byte.toString(16).padStart(2, "0")).join("")}` };
+}
+
 export async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
   let response: Response;
   try {
     response = await fetch(address(path), {
       method,
-      headers: headers({ Accept: "application/json", ...(body === undefined ? {} : { "Content-Type": "application/json" }) }),
+      headers: headers({ Accept: "application/json", ...signed(), ...(body === undefined ? {} : { "Content-Type": "application/json" }) }),
       body: body === undefined ? undefined : JSON.stringify(body),
       cache: "no-store",
     });

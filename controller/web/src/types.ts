@@ -89,6 +89,8 @@ export interface EntryChange { user_id: number | null; before: string | null; af
 
 export interface Step { user_id: number; action: string; reason: string; [more: string]: unknown }
 
+export interface DesiredText { generation: number; text: string; refused: string | null; waiting: string | null }
+
 export interface Planned { generation: number; actions: Step[]; changes: EntryChange[]; problems: Problem[]; held: string }
 
 export interface GenerationTold { generation: number; at: string; writer: string; summary: string; in_force: boolean }

@@ -5,7 +5,7 @@ import { heardAt, link, now, status } from "../live";
 import { Banner } from "../parts/banner";
 import { Since } from "../parts/time";
 import { toast, toastError } from "../parts/toast";
-import { linkTo } from "../route";
+import { linkTo, route } from "../route";
 import type { Problem, Status } from "../types";
 import { ranges, span, words } from "../words";
 
@@ -61,6 +61,7 @@ function Lost() {
 }
 
 function Told({ status: { desired_state: desired, engine, generation, pending, paused, policy } }: { status: Status }) {
+  const elsewhere = route.value.view !== "desired"; // that view tells of it itself, with what can be done
   return (
     <>
       {!engine.reachable && (
@@ -71,13 +72,13 @@ function Told({ status: { desired_state: desired, engine, generation, pending, p
           {engine.error && <div class="soft">{engine.error}</div>}
         </Banner>
       )}
-      {!desired.valid && (
+      {elsewhere && !desired.valid && (
         <Banner tone="bad" icon="desired" title={t.value.broken(desired.source)} actions={<a class="button" href={linkTo("desired")}>{t.value.mend}</a>}>
           <Problems problems={desired.problems} />
           <div>{t.value.stays(generation)}</div>
         </Banner>
       )}
-      {pending && (
+      {elsewhere && pending && (
         <Banner tone="warn" icon="approve" title={t.value.pending(pending.writer)} actions={<a class="button" href={linkTo("desired")}>{t.value.review}</a>}>
           {t.value.ends} {t.value.sessions(pending.removes.length + pending.stops.length + pending.remakes.length)}
           {": "}
