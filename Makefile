@@ -32,7 +32,7 @@ faults: ## the controller on a Docker engine of its own that is killed, hangs an
 soak: ## the same for HOURS=1, and whether memory, descriptors, threads and disk stay flat: slopes, and a plot in soak.svg
 	@scripts/alone .venv/bin/python -m bench.soak --hours $(or $(HOURS),1) $(ARGS)
 
-check: ## style, types, layers, lock files: what can be judged without running
+check: ## style, types, layers, lock files, alert rules: what can be judged without running
 	@scripts/setup dev
 	@scripts/check
 

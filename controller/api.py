@@ -17,9 +17,11 @@ from enum import Enum, auto
 from typing import Any, Protocol, assert_never
 
 from aiohttp import web
+from prometheus_client.registry import Collector
 
-from controller import dashboard, entries, live, openapi, picture, refresh, shapes, spec, status, wishes
+from controller import dashboard, entries, live, metrics, openapi, picture, refresh, shapes, spec, status, wishes
 from controller.caller import Scope
+from controller.calls import Calls
 from controller.doorkeeper import CALLER, Doorkeeper, writer
 from controller.endpoints import ENDPOINTS, LOG_LINES, MAX_LOG_LINES
 from controller.errors import EngineUnavailable
@@ -32,7 +34,7 @@ from controller.http import (
     read_object,
     read_optional_object,
     refuse_unknown,
-    speak_json,
+    speaks_json,
     unknown_fields,
 )
 from controller.model import DesiredState, EngineView, Phase, RunState, UserView, Wish
@@ -69,7 +71,7 @@ class Observer(picture.Observer, Protocol):
     async def engine_now(self) -> datetime: ...
 
 
-class Loop(picture.Loop, wishes.Planner, Protocol):
+class Loop(metrics.Loop, wishes.Planner, Protocol):
     """What the API asks of the reconciler."""
 
     def retry_now(self, user_id: int) -> None: ...
@@ -77,7 +79,7 @@ class Loop(picture.Loop, wishes.Planner, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What callers are promised."""
+    """What callers are promised, and what they are told of the other parts."""
 
     max_users: int
     create_timeout: float
@@ -85,6 +87,8 @@ class Terms:
     version: str
     refresh_secret: str = field(default="", repr=False)
     """Whoever knows it may have the branch fetched; empty: nobody."""
+    counted: tuple[Collector, ...] = ()
+    """What those count, for `GET /metrics`."""
 
 
 class Outcome(Enum):
@@ -118,13 +122,16 @@ def build_app(
     store.subscribe(watch.changed)
     store.follow(watch.happened)
     needs = {(each.method, each.path): each.need for each in ENDPOINTS}
-    app = web.Application(middlewares=[speak_json, doorkeeper.middleware(needs)])
+    calls = Calls()
+    app = web.Application(middlewares=[speaks_json(calls), doorkeeper.middleware(needs)])
+    build = {"version": terms.version, "instance_id": site.instance}
     handlers = {
         **api.handlers,
         **wishes.handlers(store, loop, spec.json_schema_here(site.profiles, terms.max_users)),
         **live.handlers(store, watch, shown, doorkeeper.still_knows),
         **refresh.handlers(store, terms.refresh_secret),
         **dashboard.handlers(),
+        **metrics.handlers(store, observer, loop, build, (calls, *terms.counted)),
         **openapi.handlers(site, terms.max_users, terms.version, doorkeeper.locked),
     }
     handlers["service"] = dashboard.for_browsers(handlers["service"])

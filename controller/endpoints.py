@@ -43,6 +43,8 @@ class Answer:
     """Of its JSON; `None`: it is a page, or only a stream."""
     messages: Mapping[str, Any] = field(default_factory=dict)
     """Of the stream that it is for whoever asks for one: the name of each kind, and the shape of its data."""
+    kinds: tuple[str, ...] = ()
+    """Of text that it may be in place of JSON or a page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -628,6 +630,20 @@ GROUPS: Mapping[str, tuple[Endpoint, ...]] = {
             (Answer(200, "HTML; what it loads lies below this path.", None),),
             (Fault(404, "not_found", "It was not built."),),
             public=True,
+        ),
+        Endpoint(
+            "metrics",
+            "GET",
+            "/metrics",
+            "What is measured, for Prometheus",
+            (
+                Answer(
+                    200,
+                    "In OpenMetrics' form, if that is accepted.",
+                    None,
+                    kinds=("text/plain", "application/openmetrics-text"),
+                ),
+            ),
         ),
         Endpoint(
             "openapi",

@@ -18,8 +18,10 @@ from http import HTTPStatus
 from typing import Any
 
 from aiohttp import http_exceptions, web
+from aiohttp.typedefs import Middleware
 
 from controller.caller import address_of, client_of
+from controller.calls import Calls
 from controller.errors import (
     EngineUnavailable,
     MatlabManagerError,
@@ -90,23 +92,29 @@ def encoded_answer(body: bytes, status: int = 200) -> web.Response:
     return web.Response(body=body + b"\n", status=status, headers={"Content-Type": JSON_TYPE})
 
 
-@web.middleware
-async def speak_json(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """The one place where errors become answers, and where calls are logged."""
-    started = time.monotonic()
-    request[REQUEST_ID] = request_id = _request_id(request)
-    request[PAIRS] = {}
-    try:
-        if len(request.raw_path) > MAX_TARGET:
-            raise Refusal(414, "uri_too_long", f"The path of a request may have {MAX_TARGET} bytes.")
-        response = await handler(request)
-    except web.HTTPException as error:
-        response = from_framework(error, request_id)
-    except Exception as error:  # noqa: BLE001 - the edge: whatever happened, the caller gets JSON
-        response = _from_error(error, request_id)
-    response.headers["X-Request-ID"] = request_id
-    _log_call(request, response.status, started)
-    return response
+def speaks_json(calls: Calls) -> Middleware:
+    """The one place where errors become answers, and where calls are logged and counted."""
+
+    @web.middleware
+    async def speak_json(request: web.Request, handler: Handler) -> web.StreamResponse:
+        started = time.monotonic()
+        request[REQUEST_ID] = request_id = _request_id(request)
+        request[PAIRS] = {}
+        try:
+            if len(request.raw_path) > MAX_TARGET:
+                raise Refusal(414, "uri_too_long", f"The path of a request may have {MAX_TARGET} bytes.")
+            response = await handler(request)
+        except web.HTTPException as error:
+            response = from_framework(error, request_id)
+        except Exception as error:  # noqa: BLE001 - the edge: whatever happened, the caller gets JSON
+            response = _from_error(error, request_id)
+        response.headers["X-Request-ID"] = request_id
+        seconds = time.monotonic() - started
+        calls.answered(request, response, seconds)
+        _log_call(request, response.status, seconds)
+        return response
+
+    return speak_json
 
 
 def from_framework(error: web.HTTPException, request_id: str) -> web.StreamResponse:
@@ -157,7 +165,7 @@ def _status_of(error: MatlabManagerError) -> int:
             return 500
 
 
-def _log_call(request: web.Request, status: int, started: float) -> None:
+def _log_call(request: web.Request, status: int, seconds: float) -> None:
     level = logging.DEBUG if request.method in ("GET", "HEAD") else logging.INFO
     if log.isEnabledFor(level):
         pairs = {
@@ -166,7 +174,7 @@ def _log_call(request: web.Request, status: int, started: float) -> None:
             "path": request.path[:200],
             **request[PAIRS],
             "status": status,
-            "ms": round((time.monotonic() - started) * 1000, 1),
+            "ms": round(seconds * 1000, 1),
         }
         log.log(level, "request", extra={"pairs": pairs})
 

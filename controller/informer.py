@@ -14,6 +14,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
+from prometheus_client import Histogram
+
 from controller.engine import Engine
 from controller.errors import EngineError, EngineUnavailable, NoSuchContainer
 from controller.model import Container, DiskUse, EngineView, Event, Phase, Probe, Progress, Usage, UserView
@@ -92,6 +94,16 @@ class Informer:
         self._refreshing: dict[int, asyncio.Lock] = {}
         self._due = WorkQueue()
         """Users whose services are to be asked."""
+        self._awaited: dict[int, set[str]] = {}
+        """Which of a user's services have not answered yet, of a run that was seen to begin."""
+        self.startup = Histogram(
+            "mcm_session_startup_duration_seconds",
+            "Time that a session took: to be created and started by the engine; from its start until its page (web) "
+            "and its interpreter (session) were first found to answer.",
+            ("stage",),
+            registry=None,
+            buckets=(0.1, 0.25, 0.5, 1, 1.5, 2, 3, 5, 7.5, 10, 15, 20, 30, 45, 60, 120),
+        )
 
     # ------------------------------------------------------------ what is known
 
@@ -191,11 +203,16 @@ class Informer:
         view = replace(before, container=container, observed_at=observed_at)
         if not _same_run(before.container, container):
             view = replace(view, probe=None, ready_since=None, usage=None)
+            self._awaited[user_id] = {"web", "session"} if before.observed_at else set()
             if container is not None and container.phase is Phase.RUNNING:
                 self._put(view)
                 self._due.add_after(user_id, self._until_first_try(container))
                 return
         self._put(view)
+
+    def took(self, stage: str, seconds: float) -> None:
+        """A session has come through a stage of its start."""
+        self.startup.labels(stage).observe(max(seconds, 0.0))
 
     def report(self, user_id: int, progress: Progress) -> None:
         """The reconciler tells how far it is."""
@@ -210,6 +227,7 @@ class Informer:
         """This user is neither wanted nor there any more."""
         before = self._users.pop(user_id, None)
         self._asked_at.pop(user_id, None)
+        self._awaited.pop(user_id, None)
         self._changed(user_id, before, None)
 
     def lost(self, error: EngineUnavailable) -> None:
@@ -300,6 +318,7 @@ class Informer:
         view = self.view(user_id)
         if not _same_run(asked, view.container):
             return
+        self._tell_first_answers(user_id, asked, probe)
         since = (view.ready_since or probe.checked_at) if probe.ready else None
         probe = probe.after(view.probe)
         self._put(replace(view, probe=probe, ready_since=since))
@@ -319,6 +338,13 @@ class Informer:
         self._due.add_after(
             user_id, self._until_next_round() if probe.ready else self._until_next_try(asked, probe, took)
         )
+
+    def _tell_first_answers(self, user_id: int, run: Container, probe: Probe) -> None:
+        awaited = self._awaited.get(user_id, set())
+        for stage, answers in (("web", probe.web), ("session", probe.session_up)):
+            if answers and stage in awaited and run.started_at is not None:
+                awaited.remove(stage)
+                self.took(stage, (self.now() - run.started_at).total_seconds())
 
     def _until_next_round(self) -> float:
         """Seconds. Ready sessions are asked together: a hundred wake-ups one by one cost three times the CPU."""

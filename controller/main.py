@@ -22,6 +22,7 @@ from controller.api import Terms, build_app
 from controller.disk_watch import DiskWatch
 from controller.doorkeeper import Door, Doorkeeper
 from controller.engine.docker import DockerEngine
+from controller.engine.measured import Measured
 from controller.errors import AlreadyRunning, SettingsInvalid
 from controller.informer import Informer, Ports, ProbeTimes
 from controller.listener import listening
@@ -104,13 +105,15 @@ async def _serve(settings: Settings, greet: Callable[[], None], manager: Service
     if more:
         pairs = {"wanted": more}
         log.warning("more is wanted than the policy allows: it goes on, nothing may be added", extra={"pairs": pairs})
-    engine = DockerEngine(
-        settings.docker_host,
-        settings.instance,
-        settings.container_prefix,
-        settings.stop_grace_seconds,
-        settings.max_concurrent_starts + CHANGES_BESIDE_STARTS,
-        settings.reach,
+    engine = Measured(
+        DockerEngine(
+            settings.docker_host,
+            settings.instance,
+            settings.container_prefix,
+            settings.stop_grace_seconds,
+            settings.max_concurrent_starts + CHANGES_BESIDE_STARTS,
+            settings.reach,
+        )
     )
     queue = WorkQueue()
     informer = Informer(
@@ -135,6 +138,7 @@ async def _serve(settings: Settings, greet: Callable[[], None], manager: Service
         settings.create_timeout_seconds,
         version("matlab-container-manager"),
         secretfile.refresh_secret(settings.state_dir),
+        (engine.calls, reconciler.passes, reconciler.failures, informer.startup),
     )
     door = Door(
         settings.api_locked,

@@ -194,6 +194,8 @@ def _answer(answer: Answer, endpoint: Endpoint, schemas: _Schemas) -> Json:
     if answer.messages:
         messages = {name: schemas.of(shape) for name, shape in answer.messages.items()}
         content[MEDIA] = {"schema": {"type": "string"}, "x-messages": messages}
+    for kind in answer.kinds:
+        content[kind] = {"schema": {"type": "string"}}
     links = {
         name: {"operationId": name, "parameters": {parameter: where}} for name, parameter, where in endpoint.follow
     }

@@ -17,6 +17,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from prometheus_client import Counter, Histogram
+
 from controller.engine import Engine
 from controller.errors import (
     CrashLoop,
@@ -105,6 +107,16 @@ class Reconciler:
         self._came_round = time.monotonic()
         self._starting = 0
         self._starts = asyncio.Semaphore(pace.starts_at_once)
+        self.passes = Histogram(
+            "mcm_reconcile_duration_seconds",
+            "Time that one pass over one user took, the wait for a start slot included.",
+            ("outcome",),
+            registry=None,
+            buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120),
+        )
+        self.failures = Counter(
+            "mcm_reconcile_failures", "Passes that ended with an error, by its code.", ("code",), registry=None
+        )
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -192,34 +204,38 @@ class Reconciler:
             self._came_round = time.monotonic()
 
     async def _work(self, user_id: int) -> None:
+        began, outcome = time.monotonic(), "broken"
         try:
-            await self._pass(user_id)
+            outcome = await self._pass(user_id)
         except Exception:
             log.exception("pass failed", extra={"pairs": {"user": user_id}})
             self._queue.add_after(user_id, self._pace.resync_seconds)
         finally:
             self._queue.done(user_id)
+        self.passes.labels(outcome).observe(time.monotonic() - began)
 
     # ------------------------------------------------------------ one user
 
-    async def _pass(self, user_id: int) -> None:
-        """One user, from the first look to an empty plan or an error; then say how it stands."""
+    async def _pass(self, user_id: int) -> str:
+        """One user, from the first look to an empty plan or an error; then say how it stands. Returns how it ended."""
         self._asked.discard(user_id)
         if not self._informer.engine.reachable:  # whoever knocks at the engine's door, it need not be a hundred users
             self._unknown(user_id, EngineUnavailable(self._informer.engine.error))
-            return
+            return "unknown"
         if not self._store.founded and self._store.current.generation > 0:
             self._queue.add_after(user_id, UNKNOWN_WAIT)
-            return
+            return "unknown"
         try:
             todo = await self._converge(user_id)
         except EngineUnavailable as error:
             self._informer.lost(error)
             self._unknown(user_id, error)
+            return "unknown"
         except (EngineError, WishInvalid) as error:
             self._failed(user_id, error)
-        else:
-            self._rest(user_id, todo)
+            return "failed"
+        self._rest(user_id, todo)
+        return "waiting" if todo.waiting_for else "settled"
 
     async def _converge(self, user_id: int) -> Plan:
         """Act until the plan asks for nothing more at this time, and return that plan."""
@@ -274,7 +290,10 @@ class Reconciler:
             log.warning("action failed", extra={"pairs": {**pairs, "code": error.code, "error": str(error)}})
             self._record(user_id, want, action, "ActionFailed", f"{what}: {error}")
             raise
-        log.info("action done", extra={"pairs": {**pairs, "ms": round(1000 * (time.monotonic() - started))}})
+        took = time.monotonic() - started
+        log.info("action done", extra={"pairs": {**pairs, "ms": round(1000 * took)}})
+        if isinstance(action, Create | Start):
+            self._informer.took(type(action).__name__.lower(), took)
         self._record(user_id, want, action, "ActionDone", what)
         self._tell(user_id, doing="", last=what)
         if isinstance(action, Start) and action.after_crash:
@@ -306,6 +325,7 @@ class Reconciler:
         self._tell_end(user_id, error, record.retry, todo.look_again_at, settled=not todo.waiting_for)
 
     def _failed(self, user_id: int, error: MatlabManagerError) -> None:
+        self.failures.labels(error.code).inc()
         if user_id in self._asked:  # it may have been of a wish that is no more: the next pass begins afresh
             self._tell_end(user_id, error, _CLEAN.retry, None)
             return

@@ -53,6 +53,8 @@ CONDITIONS = (
     "WithinQuota",
 )
 
+STATES = ("ready", "starting", "stopped", "leaving", "degraded", "stalled", "unknown")
+
 Json = dict[str, Any]
 
 
@@ -92,6 +94,20 @@ def conditions(wish: Wish | None, view: UserView, now: datetime, paused: str = "
         Condition(kind, each.status, each.reason, each.message, each.since, progress.generation)
         for kind, each in zip(CONDITIONS, (*found, _within_quota(view.disk)), strict=True)
     )
+
+
+def state_of(wish: Wish | None, found: Mapping[str, Condition]) -> str:
+    """A user's conditions in one of `STATES`: what somebody has to see to is told before what goes its way."""
+    if found["Ready"].reason == "EngineUnreachable":
+        return "unknown"
+    for trouble in ("Stalled", "Degraded"):
+        if found[trouble].status is Truth.TRUE:
+            return trouble.lower()
+    if wish is None:
+        return "leaving"
+    if wish.state is RunState.STOPPED:
+        return "stopped"
+    return "ready" if found["Ready"].status is Truth.TRUE else "starting"
 
 
 def why(wish: Wish | None, view: UserView, now: datetime, paused: str = "") -> str:

@@ -18,6 +18,7 @@ from aiohttp import web
 
 from controller.api import Terms, build_app
 from controller.doorkeeper import Door, Doorkeeper
+from controller.engine.measured import Measured
 from controller.http import Runner
 from controller.informer import Informer, Ports, ProbeTimes
 from controller.model import DesiredState, Probe, SessionHealth, SessionState, Wish
@@ -131,9 +132,11 @@ async def api_world(
     engine, services, queue = engine or FakeEngine(), Services(), WorkQueue()
     store: Any = real_store or FakeStore(DesiredState(generation=1))
     prober: Any = services
-    informer = Informer(engine, queue, prober, Ports(30000, 31000), ProbeTimes(0.02, 10), store.record)
-    loop = Reconciler(engine, store, informer, queue, site, Pace(10, 30))
-    terms = Terms(100, create_timeout, "1.0", refresh_secret)
+    measured = Measured(engine)
+    informer = Informer(measured, queue, prober, Ports(30000, 31000), ProbeTimes(0.02, 10), store.record)
+    loop = Reconciler(measured, store, informer, queue, site, Pace(10, 30))
+    counted = (measured.calls, loop.passes, loop.failures, informer.startup)
+    terms = Terms(100, create_timeout, "1.0", refresh_secret, counted)
     app = build_app(store, informer, loop, site, terms, doorkeeper)
     runner = Runner(app, shutdown_timeout=1)
     await runner.setup()

@@ -12,6 +12,7 @@ import pytest
 from controller import datafolder
 from controller.engine import Engine, EngineEvent
 from controller.engine.docker import DockerEngine
+from controller.engine.measured import Measured
 from controller.errors import EngineError, ImageMissing, NameConflict, NoSuchContainer, PortTaken
 from controller.model import Limits, Phase, SessionSpec
 from tests.fake_engine import FakeEngine
@@ -60,10 +61,10 @@ class World:
 async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
     if request.param == "fake":
         fake = FakeEngine()
-        yield World(fake, None, fake)
+        yield World(Measured(fake), None, fake)
         return
     lab: Lab = request.getfixturevalue("lab")
-    engine = DockerEngine("", lab.instance, lab.prefix, stop_grace=2, threads_for_changes=4)
+    engine = Measured(DockerEngine("", lab.instance, lab.prefix, stop_grace=2, threads_for_changes=4))
     yield World(engine, lab, None)
     await engine.close()
 

@@ -12,7 +12,8 @@ from aiohttp import web
 from yarl import URL
 
 from controller import dashboard
-from controller.http import Runner, speak_json
+from controller.calls import Calls
+from controller.http import Runner, speaks_json
 from tests.api_world import ApiWorld, api_world
 
 SCRIPT = "assets/index-4f2a.js"
@@ -43,7 +44,7 @@ async def api() -> AsyncIterator[ApiWorld]:
 
 class _Served:
     def __init__(self, files: Path) -> None:
-        app, handlers = web.Application(middlewares=[speak_json]), dashboard.handlers(files)
+        app, handlers = web.Application(middlewares=[speaks_json(Calls())]), dashboard.handlers(files)
         app.add_routes([web.get("/dashboard/", handlers["dashboard"]), *dashboard.routes(handlers)])
         self._runner = Runner(app, shutdown_timeout=1)
 

@@ -19,9 +19,10 @@ from aiohttp import web
 
 from controller import http
 from controller.caller import Caller, Scope, hand_and_place
+from controller.calls import Calls
 from controller.doorkeeper import Door, Doorkeeper, Need, Rates, writer
 from controller.endpoints import ENDPOINTS
-from controller.http import Runner, answer, speak_json
+from controller.http import Runner, answer, speaks_json
 from controller.tokens import TokenFile
 from tests.api_world import ApiWorld, api_world
 from tests.support import eventually
@@ -52,7 +53,7 @@ async def a_gate(
         ("POST", "/thing"): Need(Scope.WRITE),
         ("GET", "/alive"): Need(None, counted=False),
     }
-    app = web.Application(middlewares=[speak_json, keeper.middleware(needs)])
+    app = web.Application(middlewares=[speaks_json(Calls()), keeper.middleware(needs)])
 
     async def tell(request: web.Request) -> web.Response:
         return answer({"writer": writer(request)})

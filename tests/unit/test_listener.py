@@ -20,9 +20,10 @@ from aiohttp import web
 
 from controller import listener
 from controller.caller import Scope
+from controller.calls import Calls
 from controller.doorkeeper import Door, Doorkeeper, Need, writer
 from controller.errors import SettingsInvalid
-from controller.http import answer, speak_json
+from controller.http import answer, speaks_json
 from controller.listener import Certificate, listening
 from controller.settings import Settings
 from controller.sources import load
@@ -47,7 +48,7 @@ async def an_api(settings: Settings) -> AsyncIterator[Certificate | None]:
         tokens.add_local()
     needs = {("GET", "/v1/plan"): Need(Scope.READ)}
     keeper = Doorkeeper(Door(settings.api_locked, settings.api_hosts), tokens)
-    app = web.Application(middlewares=[speak_json, keeper.middleware(needs)])
+    app = web.Application(middlewares=[speaks_json(Calls()), keeper.middleware(needs)])
 
     async def tell(request: web.Request) -> web.Response:
         nothing = {"user_id": 1, "action": "none", "reason": writer(request)}
