@@ -277,7 +277,13 @@ class Controller:
         return tuple(replace(view, engine=self.engine) for view in self.seen)
 
     def view(self, user_id: int) -> UserView:
-        return replace(GONE, user_id=user_id, engine=self.engine)
+        seen = {view.user_id: view for view in self.views()}
+        return seen.get(user_id) or replace(GONE, user_id=user_id, engine=self.engine)
+
+    def subscribe(self, listener: object) -> None:
+        """Nothing here changes by itself."""
+
+    follow = subscribe
 
     def activity(self) -> Activity:
         return Activity(queued=3, working=2, starting=1, backing_off=4, resyncs=9, resync_ms=34)

@@ -127,7 +127,9 @@ async def test_with_a_list_that_cannot_be_read_nobody_gets_in(tmp_path: Path) ->
         assert (await gate.call(**bearer(good)))[0] == 401
 
 
-async def test_every_endpoint_but_liveness_and_the_webhook_asks_and_reading_changes_nothing(tmp_path: Path) -> None:
+async def test_every_endpoint_but_liveness_the_dashboard_and_the_webhook_asks_and_reading_changes_nothing(
+    tmp_path: Path,
+) -> None:
     tokens = TokenFile(tmp_path)
     reader, writer_ = tokens.add("eye", Scope.READ), tokens.add("hand", Scope.WRITE)
     keeper = Doorkeeper(Door(locked=True), tokens)
@@ -136,7 +138,7 @@ async def test_every_endpoint_but_liveness_and_the_webhook_asks_and_reading_chan
         for each in ENDPOINTS:
             path = each.path.format(container_id="matlab-user-1", user_id=1, generation=1)
             without, reading = await _status(world, each.method, path), await _status(world, each.method, path, reader)
-            free = each.name in ("alive", "refresh")
+            free = each.name in ("alive", "dashboard", "refresh")
             assert (without == 401) == (not free or each.name == "refresh"), each.name
             changes = each.method != "GET" and each.name not in ("plan_text", "refresh")
             assert (reading == 403) == changes, each.name
