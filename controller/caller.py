@@ -58,10 +58,16 @@ def client_of(address: str) -> str:
 
 
 _BY_CALL = re.compile(
-    r"(^|, approved by )api [A-Za-z0-9._:@-]+(, token [A-Za-z0-9._-]+)?(, (user|uid) [^,]+)?"
+    r"(^|, approved by )api (?P<request>[A-Za-z0-9._:@-]+)(, token [A-Za-z0-9._-]+)?(, (user|uid) [^,]+)?"
     r"(?P<place>, from (?P<address>[0-9A-Fa-f.:]+))?(, rollback to [0-9]+)?$"
 )
 """To the end: an author of a commit may choose any name, but what stands behind it is an address in `<>`."""
+
+
+def request_of(writer: str) -> str | None:
+    """The id of the API call that wrote, or of the one that approved; `None`: another writer did."""
+    found = _BY_CALL.search(writer)
+    return found["request"] if found else None
 
 
 def hand_and_place(writer: str) -> tuple[str, str]:

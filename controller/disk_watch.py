@@ -19,7 +19,7 @@ from pathlib import Path
 from controller.disk_usage import Census
 from controller.engine.threads import Threads
 from controller.informer import Informer
-from controller.model import DiskUse, Event
+from controller.model import DiskUse, Event, EventKind, EventReason
 from controller.quota import judged, told
 from controller.target import data_folder
 
@@ -117,7 +117,8 @@ class DiskWatch:
         over = use.over_since is not None
         pairs = {"user": user_id, "size": use.size, "quota": use.quota}
         log.info("disk quota exceeded" if over else "disk quota kept again", extra={"pairs": pairs})
-        self._record(Event("session", "OverQuota" if over else "WithinQuota", told(use), user_id))
+        reason = EventReason.OVER_QUOTA if over else EventReason.WITHIN_QUOTA
+        self._record(Event(EventKind.SESSION, reason, told(use), user_id))
 
 
 async def _rest(worked: float) -> None:

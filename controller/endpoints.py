@@ -18,6 +18,7 @@ from controller.caller import Scope
 from controller.doorkeeper import Need
 from controller.http import BODY_SECONDS, MAX_BODY
 from controller.live import REPLAYED
+from controller.model import EventKind
 from controller.refresh import MAX_PAYLOAD, PLAIN
 from controller.spec import MAX_USER_ID
 from controller.wishes import LISTED, MAX_TEXT_BODY, MOST_EVENTS, MOST_LISTED
@@ -544,9 +545,7 @@ GROUPS: Mapping[str, tuple[Endpoint, ...]] = {
             (*WRONG_PAGE, Fault(400, "invalid_kind", "No event is of this kind.")),
             query=(
                 *_page("events"),
-                Query(
-                    "kind", list[shapes.EventKind], "Only those of this kind, or of these: it may stand there again."
-                ),
+                Query("kind", list[EventKind], "Only those of this kind, or of these: it may stand there again."),
             ),
             about=f"With `Accept: text/event-stream` it goes on as they happen. {GO_ON}",
         ),

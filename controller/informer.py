@@ -18,7 +18,19 @@ from prometheus_client import Histogram
 
 from controller.engine import Engine
 from controller.errors import EngineError, EngineUnavailable, NoSuchContainer
-from controller.model import Container, DiskUse, EngineView, Event, Phase, Probe, Progress, Usage, UserView
+from controller.model import (
+    Container,
+    DiskUse,
+    EngineView,
+    Event,
+    EventKind,
+    EventReason,
+    Phase,
+    Probe,
+    Progress,
+    Usage,
+    UserView,
+)
 from controller.probes import Prober
 from controller.workqueue import WorkQueue
 
@@ -234,7 +246,7 @@ class Informer:
         """The engine did not answer somebody."""
         if self._view.reachable or self._view.error != str(error):
             log.warning("engine lost", extra={"pairs": {"reason": str(error)}})
-            self._record(Event("engine", "Lost", str(error)))
+            self._record(Event(EventKind.ENGINE, EventReason.LOST, str(error)))
             self._set_engine(replace(self._view, reachable=False, error=str(error)))
 
     # ------------------------------------------------------------ the link to the engine, probes, measurements
@@ -327,8 +339,8 @@ class Informer:
             log.info("session ready" if probe.ready else "session not ready", extra={"pairs": pairs})
             self._record(
                 Event(
-                    "session",
-                    "Ready" if probe.ready else "NotReady",
+                    EventKind.SESSION,
+                    EventReason.READY if probe.ready else EventReason.NOT_READY,
                     str(pairs["reason"]),
                     user_id,
                     container=asked.id[:12],
@@ -394,7 +406,8 @@ class Informer:
             return
         if why_not:
             log.warning("the sessions' network is open", extra={"pairs": {"reason": why_not}})
-        self._record(Event("engine", "Open" if why_not else "Enclosed", why_not or "the sessions' network is closed"))
+        reason = EventReason.OPEN if why_not else EventReason.ENCLOSED
+        self._record(Event(EventKind.ENGINE, reason, why_not or "the sessions' network is closed"))
         self._set_engine(replace(self._view, open=why_not))
 
     def _reached(self, version: str | None = None) -> None:
@@ -402,7 +415,8 @@ class Informer:
         version = self._view.version if version is None else version
         if not self._view.reachable or version != self._view.version:
             log.info("engine reached", extra={"pairs": {"version": version}})
-            self._record(Event("engine", "Reached", f"the engine answers, version {version or 'not told yet'}"))
+            told = f"the engine answers, version {version or 'not told yet'}"
+            self._record(Event(EventKind.ENGINE, EventReason.REACHED, told))
             self._set_engine(replace(self._view, reachable=True, version=version, error=""))
 
     def _set_engine(self, view: EngineView) -> None:

@@ -40,6 +40,8 @@ from controller.model import (
     Create,
     DesiredState,
     Event,
+    EventKind,
+    EventReason,
     Phase,
     Plan,
     Restart,
@@ -278,9 +280,10 @@ class Reconciler:
                 self._starting -= 1
 
     async def _act(self, user_id: int, want: Target | None, action: Action) -> None:
-        what = f"{type(action).__name__.lower()}: {action.reason}"
+        done = self._event(user_id, want, action)
+        what = done.message
         self._tell(user_id, doing=what)
-        pairs = {"user": user_id, **_facts(action, want)}
+        pairs = {"user": user_id, **_facts(action, want), "request_id": done.request_id}
         started = time.monotonic()
         try:
             await self._executor.execute(action, want)
@@ -288,22 +291,34 @@ class Reconciler:
             return  # gone between the look and the act: look again
         except EngineError as error:
             log.warning("action failed", extra={"pairs": {**pairs, "code": error.code, "error": str(error)}})
-            self._record(user_id, want, action, "ActionFailed", f"{what}: {error}")
+            self._store.record(replace(done, reason=EventReason.ACTION_FAILED, message=f"{what}: {error}"))
             raise
         took = time.monotonic() - started
         log.info("action done", extra={"pairs": {**pairs, "ms": round(1000 * took)}})
         if isinstance(action, Create | Start):
             self._informer.took(type(action).__name__.lower(), took)
-        self._record(user_id, want, action, "ActionDone", what)
+        self._store.record(done)
         self._tell(user_id, doing="", last=what)
         if isinstance(action, Start) and action.after_crash:
             retry = after_crash(self._retry(user_id), self._informer.now(), random.random())  # noqa: S311
             self._records[user_id] = _Record(retry)
 
-    def _record(self, user_id: int, want: Target | None, action: Action, reason: str, message: str) -> None:
-        container = action.spec.name if isinstance(action, Create) else action.container_id[:12]
-        generation = self._planned[user_id] if want is None else want.generation
-        self._store.record(Event("action", reason, message, user_id, generation, container))
+    def _event(self, user_id: int, want: Target | None, action: Action) -> Event:
+        """As it will be told if all goes well."""
+        return Event(
+            EventKind.ACTION,
+            EventReason.ACTION_DONE,
+            f"{type(action).__name__.lower()}: {action.reason}",
+            user_id,
+            self._planned[user_id] if want is None else want.generation,
+            action.spec.name if isinstance(action, Create) else action.container_id[:12],
+            request_id=self._call_behind(user_id),
+        )
+
+    def _call_behind(self, user_id: int) -> str | None:
+        """The id of the API call that asked for what is wanted of this user now, if it was a call that did."""
+        asked = [each for each in (self._store.asked(user_id), self._store.asked(0)) if each is not None]
+        return max(asked, key=lambda each: each.generation).request_id if asked else None
 
     # ------------------------------------------------------------ how a pass ends
 

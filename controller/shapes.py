@@ -13,7 +13,18 @@ from pydantic import ConfigDict, Field, WithJsonSchema, with_config
 from typing_extensions import TypeAliasType, TypedDict  # pydantic's: those of Python 3.11 tell it too little
 
 from controller.errors import Problem
-from controller.model import Activity, Condition, DiskUse, Phase, Progress, RunState, SessionHealth, Usage
+from controller.model import (
+    Activity,
+    Condition,
+    DiskUse,
+    EventKind,
+    EventReason,
+    Phase,
+    Progress,
+    RunState,
+    SessionHealth,
+    Usage,
+)
 from controller.outlook import Step
 from controller.spec import MAX_USER_ID
 from controller.store import Asked, Commit, Pending
@@ -50,7 +61,6 @@ Instant = Annotated[
 ]
 HttpPort = Annotated[int, Field(description="On the host; its page answers there.")]
 WsPort = Annotated[int, Field(description="On the host; its WebSocket answers there.")]
-EventKind = Literal["wish", "conflict", "brake", "action", "token", "session", "engine"]
 Service = Literal["healthy", "unhealthy", "unknown"]
 
 
@@ -591,6 +601,8 @@ class GenerationTold(TypedDict):
     writer: str
     summary: str
     """What it changed, in a few words."""
+    request_id: str | None
+    """Of the API call that brought it; null: another writer did."""
     in_force: bool
 
 
@@ -617,8 +629,7 @@ class HappenedEvent(TypedDict):
     id: int
     at: datetime
     kind: EventKind
-    reason: str
-    """A word for programs."""
+    reason: EventReason
     message: str
     user_id: int | None
     generation: int | None
@@ -627,6 +638,8 @@ class HappenedEvent(TypedDict):
     """Whose doing it was; empty: the controller's own."""
     before: int | None
     """The generation that was in force, where this made `generation` of it."""
+    request_id: str | None
+    """Of the API call that did it, or whose wish it carried out; null: no call asked for it."""
 
 
 @described
@@ -676,10 +689,9 @@ class AuditRecord(TypedDict):
     """`controller`, or the writer: an API call with its token or user, `file`, a commit with its author, a user."""
     where: str
     """An address, `this machine`, or `git`."""
-    kind: str
+    kind: EventKind
     """`wish`, `conflict` or `brake`: the desired state; `action`: a call of the engine; `token`: who may call."""
-    what: str
-    """A word for programs: `Added`, `Changed`, `Removed`, `ActionDone`, `ActionFailed`, …"""
+    what: EventReason
     why: str
     """From what to what, or for what reason."""
     user_id: int | None
@@ -688,6 +700,8 @@ class AuditRecord(TypedDict):
     """The generation that was in force, where this made another one."""
     generation: int | None
     """The one that it made, or that it was done for."""
+    request_id: str | None
+    """Of the API call that did it, or whose wish it carried out; null: no call asked for it."""
 
 
 @described

@@ -27,7 +27,7 @@ from pathlib import Path
 from controller import secretfile
 from controller.caller import Scope
 from controller.errors import SettingsInvalid
-from controller.model import Event
+from controller.model import Event, EventKind, EventReason
 from controller.spec import format_instant
 from controller.store import history
 
@@ -114,7 +114,7 @@ class TokenFile:
                 raise SettingsInvalid(f"There is a token named {name} already. Revoke it first, or take another name.")
             given = MARK + secrets.token_urlsafe(SIZE)
             made = Token(name, scope, _digest(given), datetime.now(UTC), expires)
-            self._record("TokenMade", made, hand_of(os.getuid()))
+            self._record(EventReason.TOKEN_MADE, made, hand_of(os.getuid()))
             self._write([*tokens, made])
             return given
 
@@ -125,7 +125,7 @@ class TokenFile:
             if found is None:
                 known = ", ".join(each.name for each in tokens) or "none"
                 raise SettingsInvalid(f"There is no token named {name}. There are: {known}.")
-            self._record("TokenRevoked", found, hand_of(os.getuid()))
+            self._record(EventReason.TOKEN_REVOKED, found, hand_of(os.getuid()))
             self._write([each for each in tokens if each is not found])
             if name == LOCAL:
                 self.local.unlink(missing_ok=True)
@@ -141,7 +141,7 @@ class TokenFile:
                 return False
             given = MARK + secrets.token_urlsafe(SIZE)
             made = Token(LOCAL, Scope.WRITE, _digest(given), datetime.now(UTC))
-            self._record("TokenMade", made, "")
+            self._record(EventReason.TOKEN_MADE, made, "")
             secretfile.put(self.local, f"{given}\n".encode())
             self._write([*(each for each in tokens if each.name != LOCAL), made])
             return True
@@ -163,10 +163,10 @@ class TokenFile:
                 f"The tokens in {self._folder} cannot be changed: {error.strerror}. Run this as the controller's user."
             ) from error
 
-    def _record(self, what: str, token: Token, writer: str) -> None:
+    def _record(self, what: EventReason, token: Token, writer: str) -> None:
         """On disk on return. Raises sqlite3.Error."""
         until = f", until {format_instant(token.expires)}" if token.expires else ""
-        event = Event("token", what, f"{token.name}, to {token.scope}{until}", writer=writer)
+        event = Event(EventKind.TOKEN, what, f"{token.name}, to {token.scope}{until}", writer=writer)
         path = self._folder / history.FILE
         with path.open("a") as file:  # it may be the folder's first
             secretfile.give_to_owner(file.fileno(), self._folder)

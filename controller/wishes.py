@@ -216,6 +216,7 @@ class _Wishes:
             "at": timestamp(generation.at),
             "writer": generation.writer,
             "summary": generation.summary,
+            "request_id": generation.request_id,
             "in_force": generation.number == self._store.current.generation,
         }
 
@@ -254,6 +255,7 @@ def _audited(each: Recorded) -> Json:
         "container": event.container,
         "before": event.before,
         "generation": event.generation,
+        "request_id": event.request_id,
     }
 
 

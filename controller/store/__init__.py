@@ -46,6 +46,8 @@ class Asked:
     generation: int
     at: datetime
     writer: str
+    request_id: str | None = None
+    """Of the API call that did; `None`: another writer did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,8 @@ class Generation:
     """What it changed, in a few words."""
     users: tuple[int, ...] = ()
     """Whose entries it changed; 0 for what holds for all."""
+    request_id: str | None = None
+    """Of the API call that brought it; `None`: another writer did."""
 
 
 @dataclass(frozen=True, slots=True)

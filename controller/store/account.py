@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 
 from controller import merge, spec
 from controller.brake import Toll
-from controller.model import DesiredState, Event, RunState, Wish
+from controller.caller import request_of
+from controller.model import DesiredState, Event, EventKind, EventReason, RunState, Wish
 from controller.store import Generation, Pending
 from controller.store.history import Offer
 
@@ -18,7 +19,13 @@ def record(before: DesiredState, after: DesiredState, writer: str, text: str, at
     users = spec.changed_users(before, after)
     for_all = (before.default_profile, before.paused) != (after.default_profile, after.paused)
     return Generation(
-        after.generation, at, writer, text, merge.summary(before, after), (*([0] if for_all else []), *users)
+        after.generation,
+        at,
+        writer,
+        text,
+        merge.summary(before, after),
+        (*([0] if for_all else []), *users),
+        request_of(writer),
     )
 
 
@@ -30,26 +37,34 @@ def changes(before: DesiredState, after: DesiredState, writer: str) -> Iterator[
         *([_for_all(after)] if before.paused != after.paused else []),
     ]
     if not said and after.generation > before.generation:
-        said = [Event("wish", "Begun", "nobody is wanted yet")]
+        said = [Event(EventKind.WISH, EventReason.BEGUN, "nobody is wanted yet")]
     for each in said:
-        message, was = f"{writer}: {each.message}", before.generation or None
-        yield replace(each, message=message, generation=after.generation, before=was, writer=writer)
+        yield replace(
+            each,
+            message=f"{writer}: {each.message}",
+            generation=after.generation,
+            before=before.generation or None,
+            writer=writer,
+            request_id=request_of(writer),
+        )
 
 
 def _entries(before: DesiredState, after: DesiredState) -> Iterator[Event]:
     for user_id in spec.changed_users(before, after):
         was, now = before.users.get(user_id), after.users.get(user_id)
-        reason = "Removed" if now is None else "Added" if was is None else "Changed"
-        yield Event("wish", reason, f"{merge.shown(was)} → {merge.shown(now)}", user_id)
+        reason = EventReason.CHANGED
+        if was is None or now is None:
+            reason = EventReason.REMOVED if now is None else EventReason.ADDED
+        yield Event(EventKind.WISH, reason, f"{merge.shown(was)} → {merge.shown(now)}", user_id)
 
 
 def _default(before: DesiredState, after: DesiredState) -> Event:
     told = f"the default profile: {merge.shown(before.default_profile)} → {after.default_profile}"
-    return Event("wish", "DefaultChanged", told)
+    return Event(EventKind.WISH, EventReason.DEFAULT_CHANGED, told)
 
 
 def _for_all(after: DesiredState) -> Event:
-    return Event("wish", "Paused" if after.paused else "Resumed", "for everybody")
+    return Event(EventKind.WISH, EventReason.PAUSED if after.paused else EventReason.RESUMED, "for everybody")
 
 
 def note(before: DesiredState, after: DesiredState, writer: str) -> str:
@@ -84,7 +99,15 @@ def met(conflict: merge.Conflict, writer: str, generation: int) -> Event:
         f"{writer} and an earlier change met in the {what} `{conflict.field}`: "
         f"kept {conflict.kept}, lost {conflict.lost}"
     )
-    return Event("conflict", "Merged", message, conflict.user_id, generation, writer=writer)
+    return Event(
+        EventKind.CONFLICT,
+        EventReason.MERGED,
+        message,
+        conflict.user_id,
+        generation,
+        writer=writer,
+        request_id=request_of(writer),
+    )
 
 
 def pending(offer: Offer, cost: Toll) -> Pending:

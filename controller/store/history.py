@@ -33,7 +33,8 @@ CREATE TABLE IF NOT EXISTS generations (
     writer  TEXT NOT NULL,
     text    TEXT NOT NULL,
     summary TEXT NOT NULL DEFAULT '',
-    users   TEXT NOT NULL DEFAULT ''
+    users   TEXT NOT NULL DEFAULT '',
+    request_id TEXT
 ) STRICT;
 CREATE TABLE IF NOT EXISTS waiting (
     one     INTEGER PRIMARY KEY CHECK (one = 1),
@@ -59,7 +60,8 @@ CREATE TABLE IF NOT EXISTS events (
     generation INTEGER,
     container  TEXT,
     writer     TEXT NOT NULL DEFAULT '',
-    before     INTEGER
+    before     INTEGER,
+    request_id TEXT
 ) STRICT;
 CREATE INDEX IF NOT EXISTS events_of_user ON events (user_id, id);
 CREATE INDEX IF NOT EXISTS passing_events ON events (id) WHERE kind IN ('session', 'engine');
@@ -67,7 +69,10 @@ CREATE TRIGGER IF NOT EXISTS events_stay BEFORE UPDATE ON events
     BEGIN SELECT RAISE(ABORT, 'what happened is not rewritten'); END;
 """
 _TEXT = "TEXT NOT NULL DEFAULT ''"
-_ADDED = {"generations": {"summary": _TEXT, "users": _TEXT}, "events": {"writer": _TEXT, "before": "INTEGER"}}
+_ADDED = {
+    "generations": {"summary": _TEXT, "users": _TEXT, "request_id": "TEXT"},
+    "events": {"writer": _TEXT, "before": "INTEGER", "request_id": "TEXT"},
+}
 """Columns that the first databases did not have."""
 
 
@@ -128,20 +133,23 @@ class History:
     def asked(self) -> dict[int, Asked]:
         """The last change of each user's entry (0: of what holds for all)."""
         found: dict[int, Asked] = {}
-        rows = self._db.execute("SELECT number, at, writer, users FROM generations ORDER BY number")
-        for number, at, writer, users in rows:
-            found |= dict.fromkeys(_ids(users), Asked(number, _moment(at), writer))
+        rows = self._db.execute("SELECT number, at, writer, users, request_id FROM generations ORDER BY number")
+        for number, at, writer, users, request_id in rows:
+            found |= dict.fromkeys(_ids(users), Asked(number, _moment(at), writer, request_id))
         return found
 
     def add(self, generation: Generation, events: Iterable[Event]) -> None:
         """Durable on return, with the events of it. A generation that never came into force is replaced."""
         users = " ".join(map(str, generation.users))
         at = format_instant(generation.at)
-        row = (generation.number, at, generation.writer, generation.text, generation.summary, users)
+        row = (
+            *(generation.number, at, generation.writer, generation.text),
+            *(generation.summary, users, generation.request_id),
+        )
         self._db.execute("BEGIN IMMEDIATE")
         with self._db:
-            columns = "(number, at, writer, text, summary, users)"
-            self._db.execute(f"INSERT OR REPLACE INTO generations {columns} VALUES (?, ?, ?, ?, ?, ?)", row)  # noqa: S608
+            columns = "(number, at, writer, text, summary, users, request_id)"
+            self._db.execute(f"INSERT OR REPLACE INTO generations {columns} VALUES (?, ?, ?, ?, ?, ?, ?)", row)  # noqa: S608
             self._db.execute("DELETE FROM generations WHERE number <= ?", (generation.number - KEPT,))
             self._write_events((generation.at, event) for event in events)
         self._wrote()
@@ -154,10 +162,11 @@ class History:
             self._db.execute("DELETE FROM events WHERE generation = ? AND kind IN ('wish', 'conflict')", (number,))
 
     def _generations(self, which: str, value: int) -> Sequence[Generation]:
-        rows = self._db.execute(f"SELECT number, at, writer, text, summary, users FROM generations {which}", (value,))  # noqa: S608
+        columns = "number, at, writer, text, summary, users, request_id"
+        rows = self._db.execute(f"SELECT {columns} FROM generations {which}", (value,))  # noqa: S608
         return [
-            Generation(number, _moment(at), writer, text, summary, _ids(users))
-            for number, at, writer, text, summary, users in rows
+            Generation(number, _moment(at), writer, text, summary, _ids(users), request_id)
+            for number, at, writer, text, summary, users, request_id in rows
         ]
 
     # ------------------------------------------------------------ what waits
@@ -203,8 +212,8 @@ class History:
         """Oldest first: the first ones after that id, or the last of all where `after` is 0."""
         order = "ASC" if after else "DESC"
         rows = self._db.execute(
-            "SELECT id, at, kind, reason, message, user_id, generation, container, writer, before FROM events "  # noqa: S608
-            "WHERE id > ? AND (? IS NULL OR user_id = ?) AND kind IN (SELECT value FROM json_each(?)) "
+            "SELECT id, at, kind, reason, message, user_id, generation, container, writer, before, request_id "  # noqa: S608
+            "FROM events WHERE id > ? AND (? IS NULL OR user_id = ?) AND kind IN (SELECT value FROM json_each(?)) "
             f"ORDER BY id {order} LIMIT ?",
             (after, user_id, user_id, json.dumps(kinds), limit),
         )
@@ -215,10 +224,10 @@ class History:
         last = None
         for at, event in events:
             row = (event.kind, event.reason, event.message, event.user_id, event.generation, event.container)
-            columns = "(at, kind, reason, message, user_id, generation, container, writer, before)"
+            columns = "(at, kind, reason, message, user_id, generation, container, writer, before, request_id)"
             last = self._db.execute(
-                f"INSERT INTO events {columns} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
-                (format_instant(at), *row, event.writer, event.before),
+                f"INSERT INTO events {columns} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+                (format_instant(at), *row, event.writer, event.before, event.request_id),
             ).lastrowid
         if last is not None:
             passing = "DELETE FROM events WHERE id <= ? AND kind IN ('session', 'engine')"

@@ -6,8 +6,9 @@ import logging
 from dataclasses import replace
 
 from controller.brake import Toll
+from controller.caller import request_of
 from controller.errors import NotPending
-from controller.model import Event
+from controller.model import Event, EventKind, EventReason
 from controller.store import Pending, account
 from controller.store.history import Offer
 from controller.store.journal import Journal
@@ -34,7 +35,7 @@ class Waiting:
         await self.put(replace(self.offer, why=why) if same and self.offer else held)
         self.pending = account.pending(held, cost)
         if not same:
-            self.tell("Held", f"{offer.writer} waits for approval: {why}", generation, offer.writer)
+            self.tell(EventReason.HELD, f"{offer.writer} waits for approval: {why}", generation, offer.writer)
 
     async def put(self, offer: Offer | None) -> None:
         """Durable on return; `None`: nothing waits any more. Raises NotPersisted."""
@@ -56,6 +57,9 @@ class Waiting:
             raise NotPending(f"What waits now is {self.pending.id}, not {pending_id[:40]}.")
         return self.offer, self.pending
 
-    def tell(self, reason: str, message: str, generation: int, writer: str) -> None:
+    def tell(self, reason: EventReason, message: str, generation: int, writer: str) -> None:
         log.warning("the brake", extra={"pairs": {"brake": reason.lower(), "why": message, "generation": generation}})
-        self._journal.record(Event("brake", reason, message, generation=generation, writer=writer))
+        call = request_of(writer)
+        self._journal.record(
+            Event(EventKind.BRAKE, reason, message, generation=generation, writer=writer, request_id=call)
+        )

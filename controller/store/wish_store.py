@@ -29,7 +29,7 @@ from controller.errors import (
     WishInvalid,
     WishReadOnly,
 )
-from controller.model import EVERY_KIND, DesiredState, Event
+from controller.model import EVERY_KIND, DesiredState, Event, EventKind, EventReason
 from controller.store import (
     Asked,
     Change,
@@ -224,7 +224,7 @@ class WishStore:
             approved = replace(offer, writer=f"{offer.writer}, approved by {writer}")
             await self._adopt(approved, self._seen or Found(None), approved=True)
             said = f"{writer}, of {offer.writer}: {pending.why}"
-            self._waiting.tell("Approved", said, self.current.generation, writer)
+            self._waiting.tell(EventReason.APPROVED, said, self.current.generation, writer)
             return self._known.state
 
         return await in_turn(self._lock, attempt, self._home.name)
@@ -238,7 +238,7 @@ class WishStore:
                 await self._persist(self._known.state, self._known.text, writer, self._seen or Found(None))
             await self._waiting.put(None)
             said = f"{writer}, of {offer.writer}: {pending.why}"
-            self._waiting.tell("Rejected", said, self.current.generation, writer)
+            self._waiting.tell(EventReason.REJECTED, said, self.current.generation, writer)
 
         await in_turn(self._lock, attempt, self._home.name)
 
@@ -451,7 +451,7 @@ class WishStore:
             await self._waiting.put(None)
             if waited.text != offer.text:
                 said = f"{offer.writer} put another text in the place of what waited"
-                self._waiting.tell("Withdrawn", said, self.current.generation, offer.writer)
+                self._waiting.tell(EventReason.WITHDRAWN, said, self.current.generation, offer.writer)
         return outcome.theirs
 
     async def _outcome(self, offer: Offer) -> Outcome:
@@ -481,7 +481,8 @@ class WishStore:
                 "desired state refused, the last good one stays in force",
                 extra={"pairs": {**self._where, **facts, "generation": self._known.state.generation}},
             )
-        self.record(Event("wish", "Refused", f"The file is not in force: {problems[0]}", writer=found.writer))
+        told = f"The file is not in force: {problems[0]}"
+        self.record(Event(EventKind.WISH, EventReason.REFUSED, told, writer=found.writer))
 
     async def _review(self) -> None:
         """Judge what waits against what is in force now; it goes on waiting unless there is nothing left of it."""
@@ -551,8 +552,13 @@ class WishStore:
             aside = {**self._where, "aside": replaced.kept}
             log.warning("the text that was there was set aside", extra={"pairs": aside})
         if record is not None:
-            self._asked |= dict.fromkeys(record.users, Asked(record.number, record.at, writer))
-            pairs = {"generation": after.generation, "writer": writer, "changes": record.summary}
+            self._asked |= dict.fromkeys(record.users, Asked(record.number, record.at, writer, record.request_id))
+            pairs = {
+                "generation": after.generation,
+                "writer": writer,
+                "request_id": record.request_id,
+                "changes": record.summary,
+            }
             log.info("desired state changed", extra={"pairs": pairs})
         replaces = found is not None and raw != found.raw
         if self._waiting.offer is not None and self._waiting.offer.in_file and replaces:

@@ -16,7 +16,7 @@ import pytest
 
 from controller.caller import Scope
 from controller.doorkeeper import Door, Doorkeeper
-from controller.model import AUDITED, EVERY_KIND, Event
+from controller.model import AUDITED, EVERY_KIND, Event, EventKind, EventReason
 from controller.store import history
 from controller.store.history import History
 from controller.tokens import TokenFile, hand_of
@@ -129,7 +129,8 @@ async def test_what_happened_is_kept_and_never_rewritten(tmp_path: Path, monkeyp
     monkeypatch.setattr(history, "EVENTS_KEPT", 10)
     monkeypatch.setattr(history, "AUDIT_KEPT", 30)
     kept, now = History(tmp_path / "history.sqlite3"), datetime.now(UTC)
-    kept.add_events([(now, Event("wish" if each % 2 else "session", "Reason", str(each))) for each in range(40)])
+    two = Event(EventKind.SESSION, EventReason.READY, "up"), Event(EventKind.WISH, EventReason.CHANGED, "wanted")
+    kept.add_events([(now, two[each % 2]) for each in range(40)])
     found = kept.events(None, 0, 100, EVERY_KIND)
     assert [each.id for each in found if each.event.kind == "session"] == [31, 33, 35, 37, 39]
     assert [each.id for each in found if each.event.kind == "wish"] == list(range(12, 41, 2))

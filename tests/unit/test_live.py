@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -17,10 +18,22 @@ from controller import informer, live, sse
 from controller.access import Access
 from controller.caller import Scope
 from controller.doorkeeper import Door, Doorkeeper
-from controller.model import DiskUse, EngineView, Event, Probe, Progress, Usage, UserView
+from controller.model import (
+    REASONS,
+    DiskUse,
+    EngineView,
+    Event,
+    EventKind,
+    EventReason,
+    Probe,
+    Progress,
+    Usage,
+    UserView,
+)
 from controller.tokens import TokenFile
 from controller.watch import SAMPLES_KEPT, Watch
 from tests.api_world import SITE, ApiWorld, api_world
+from tests.rig import ROOT
 from tests.streams import STREAM, Listener, listening
 from tests.support import eventually
 from tests.wish_place import Place
@@ -225,7 +238,7 @@ async def test_who_comes_back_misses_nothing_and_is_told_nothing_twice(world: Ap
 async def test_of_too_much_it_is_said_that_there_is_more(world: ApiWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "REPLAYED", 10)
     for number in range(12):
-        world.store.record(Event("session", "Ready", f"the {number}.", 7))
+        world.store.record(Event(EventKind.SESSION, EventReason.READY, f"the {number}.", 7))
     _, said = await world.call("GET", "/v1/events?user_id=7")
     first = said["events"][0]["id"]
     async with listening(world.http, f"/v1/events?user_id=7&after={first}") as listener:
@@ -239,7 +252,7 @@ async def test_of_too_much_it_is_said_that_there_is_more(world: ApiWorld, monkey
 async def test_who_knows_events_that_never_were_is_told_so_and_misses_none_that_will_be(world: ApiWorld) -> None:
     async with listening(world.http, "/v1/events", {"Last-Event-ID": "123456"}) as listener:
         assert (await listener.next()).event == "gap"
-        world.store.record(Event("session", "Ready", "both services answer", 7))
+        world.store.record(Event(EventKind.SESSION, EventReason.READY, "both services answer", 7))
         assert (await listener.next("happened")).data["user_id"] == 7
 
 
@@ -320,7 +333,7 @@ async def test_a_reader_that_takes_nothing_is_let_go(world: ApiWorld, monkeypatc
         lazy.send(b"GET /v1/events HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n")
         for _ in range(40):
             for _ in range(200):
-                world.store.record(Event("session", "Ready", "so much to tell " * 100, 7))
+                world.store.record(Event(EventKind.SESSION, EventReason.READY, "so much to tell " * 100, 7))
             await asyncio.sleep(0.1)
             if _calls(world, "/v1/events"):
                 break
@@ -404,6 +417,18 @@ def test_a_session_that_had_its_time_to_answer_is_told_of_once() -> None:
         for seconds in (20, 50, 61, 71)
     ]
     assert [told(one, next_one) for one, next_one in pairwise(at)] == [False, True, False]
+
+
+@pytest.mark.parametrize("page", ["api.md", "api.zh-CN.md"])
+def test_every_kind_of_event_is_on_the_page_with_all_its_reasons(page: str) -> None:
+    rows = re.findall(r"^\| (`[a-z]+`)? *\| ((?:`\w+`[,、 ]*)+) \|", (ROOT / "docs" / page).read_text(), re.MULTILINE)
+    told: dict[str, list[str]] = {}
+    kind = ""
+    for name, reasons in rows:
+        kind = name.strip("`") or kind
+        told.setdefault(kind, []).extend(re.findall(r"\w+", reasons))
+    assert {kind: told.get(kind) for kind in EventKind} == {kind: list(of) for kind, of in REASONS.items()}
+    assert sorted(each for of in REASONS.values() for each in of) == sorted(EventReason)
 
 
 def test_the_last_samples_are_kept_whoever_looks_on() -> None:

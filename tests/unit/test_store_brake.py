@@ -9,7 +9,7 @@ import sqlite3
 import pytest
 
 from controller.errors import NeedsApproval, NotPending, NotPersisted, WishInvalid
-from controller.model import Event, RunState, Wish
+from controller.model import Event, EventKind, EventReason, RunState, Wish
 from controller.store import Pending
 from controller.store.disk import FileHome
 from controller.store.wish_store import WishStore
@@ -349,7 +349,7 @@ async def test_a_conflict_is_an_event_with_both_values(place: Place) -> None:
 
 async def test_events_are_written_while_the_store_runs_and_end_with_it(place: Place) -> None:
     store = await place.running(TEN)
-    store.record(Event("engine", "Lost", "gone"))
+    store.record(Event(EventKind.ENGINE, EventReason.LOST, "gone"))
     await asyncio.sleep(0)
     assert [e.event.reason for e in await store.events(None, 10, 10)] == ["Lost"]
 
