@@ -402,8 +402,11 @@ class Retry:
     """One user's record of failures; an input of the planner, kept by the reconciler."""
 
     failures: int = 0
+    """In a row, of whatever kind."""
     not_before: datetime | None = None
     since: datetime | None = None
+    of_kind: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    """How many of them were of each kind, by the error's code: only these make the wait longer."""
 
 
 class EventKind(StrEnum):

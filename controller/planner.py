@@ -6,8 +6,10 @@ there is nothing left to do, so a plan need only be right about its first action
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
+from controller.errors import CrashLoop
 from controller.model import (
     USUAL_PROCESSES,
     Action,
@@ -54,20 +56,27 @@ def plan(
     return todo
 
 
-def after_failure(retry: Retry, now: datetime, chance: float, ceiling: float) -> Retry:
+def after_failure(retry: Retry, now: datetime, chance: float, code: str, ceiling: float) -> Retry:
     """One more failed action. `chance` in [0, 1) spreads the tries of many users; `ceiling` is in seconds."""
-    failures = retry.failures + 1
     longest = min(timedelta(seconds=ceiling), LONGEST_WAIT)
-    return Retry(failures, now + _backoff(failures, chance, longest), retry.since or now)
+    more = _one_more(retry, now, code)
+    return replace(more, not_before=now + _backoff(more.of_kind[code], chance, longest))
 
 
 def after_crash(retry: Retry, now: datetime, chance: float) -> Retry:
     """One more start of a session that had died."""
-    failures = retry.failures + 1
-    if failures < CRASHES_FOR_FREE:
-        return Retry(failures, None, retry.since or now)
-    wait = _backoff(failures - CRASHES_FOR_FREE + 1, chance, LONGEST_WAIT)
-    return Retry(failures, now + wait, retry.since or now)
+    more = _one_more(retry, now, CrashLoop.code)
+    deaths = more.of_kind[CrashLoop.code]
+    if deaths < CRASHES_FOR_FREE:
+        return more
+    return replace(more, not_before=now + _backoff(deaths - CRASHES_FOR_FREE + 1, chance, LONGEST_WAIT))
+
+
+def _one_more(retry: Retry, now: datetime, code: str) -> Retry:
+    """Each kind counts for itself: a port that was tried for an hour says nothing of the image that is missing next.
+    None is forgotten for another, or two that take turns would be a hot loop."""
+    of_kind = {**retry.of_kind, code: retry.of_kind.get(code, 0) + 1}
+    return Retry(retry.failures + 1, None, retry.since or now, of_kind)
 
 
 def _backoff(failures: int, chance: float, longest: timedelta) -> timedelta:

@@ -345,7 +345,8 @@ class Reconciler:
             self._tell_end(user_id, error, _CLEAN.retry, None)
             return
         now = self._informer.now()
-        retry = after_failure(self._retry(user_id), now, random.random(), error.retry_ceiling)  # noqa: S311
+        chance = random.random()  # noqa: S311
+        retry = after_failure(self._retry(user_id), now, chance, error.code, error.retry_ceiling)
         self._records[user_id] = _Record(retry, error)
         if retry.not_before is not None:
             self._queue.add_after(user_id, (retry.not_before - now).total_seconds())

@@ -209,18 +209,19 @@ def test_what_is_as_wanted_does_not_wait() -> None:
 def test_failures_back_off_from_one_second_to_five_minutes() -> None:
     retry, waits = Retry(), []
     for _ in range(12):
-        retry = after_failure(retry, NOW, chance=0, ceiling=300)
+        retry = after_failure(retry, NOW, chance=0, code="engine_refused", ceiling=300)
         waits.append(_wait(retry, NOW).total_seconds())
     assert waits == [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300]
 
 
 def test_chance_takes_at_most_half_of_a_wait() -> None:
-    assert _wait(after_failure(Retry(), NOW, chance=0.999, ceiling=300), NOW) > timedelta(seconds=0.5)
+    retry = after_failure(Retry(), NOW, chance=0.999, code="engine_refused", ceiling=300)
+    assert _wait(retry, NOW) > timedelta(seconds=0.5)
 
 
 def test_an_error_may_set_a_lower_ceiling() -> None:
-    retry = Retry(failures=20)
-    assert _wait(after_failure(retry, NOW, chance=0, ceiling=5), NOW) == timedelta(seconds=5)
+    retry = Retry(failures=20, of_kind={"port_taken": 20})
+    assert _wait(after_failure(retry, NOW, chance=0, code="port_taken", ceiling=5), NOW) == timedelta(seconds=5)
 
 
 def test_the_first_deaths_are_answered_at_once_and_a_loop_is_not() -> None:
@@ -231,14 +232,36 @@ def test_the_first_deaths_are_answered_at_once_and_a_loop_is_not() -> None:
     assert waits == [0, 0, 1, 2, 4, 8]
 
 
+def test_what_failed_often_says_nothing_of_another_kind_of_failure() -> None:
+    """A port that was held for an hour, and then the first refusal or death: no 5 min for that."""
+    retry = Retry()
+    for _ in range(700):
+        retry = after_failure(retry, NOW, chance=0, code="port_taken", ceiling=5)
+    other = after_failure(retry, NOW, chance=0, code="engine_refused", ceiling=300)
+    assert _wait(other, NOW) == timedelta(seconds=1)
+    assert after_crash(retry, NOW, chance=0).not_before is None
+    assert other.failures == 701
+
+
+def test_kinds_of_failure_that_take_turns_are_no_hot_loop() -> None:
+    retry, waits = Retry(), []
+    for n in range(8):
+        retry = after_failure(retry, NOW, chance=0, code=("engine_refused", "name_conflict")[n % 2], ceiling=300)
+        waits.append(_wait(retry, NOW).total_seconds())
+    assert waits == [1, 1, 2, 2, 4, 4, 8, 8]
+
+
 def test_no_number_of_failures_overflows() -> None:
-    assert _wait(after_failure(Retry(failures=10_000), NOW, chance=0, ceiling=10_000), NOW) == LONGEST_WAIT
+    retry = Retry(failures=10_000, of_kind={"engine_refused": 10_000})
+    retry = after_failure(retry, NOW, chance=0, code="engine_refused", ceiling=10_000)
+    assert _wait(retry, NOW) == LONGEST_WAIT
 
 
 @pytest.mark.parametrize("ended_elsewhere", [NameConflict, PortTaken])
 def test_what_ends_without_us_is_noticed_within_the_promised_30_seconds(ended_elsewhere: type[EngineError]) -> None:
     """Found by `make faults`: a name that became free was waited for up to 30 s, and then the session had to start."""
-    retry = after_failure(Retry(failures=10_000), NOW, chance=0, ceiling=ended_elsewhere.retry_ceiling)
+    retry = Retry(failures=10_000, of_kind={ended_elsewhere.code: 10_000})
+    retry = after_failure(retry, NOW, chance=0, code=ended_elsewhere.code, ceiling=ended_elsewhere.retry_ceiling)
     assert _wait(retry, NOW) <= timedelta(seconds=10)
 
 
