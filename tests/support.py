@@ -17,7 +17,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -128,6 +128,18 @@ async def eventually(what: Callable[[], Any], seconds: float = 30.0, every: floa
         if time.monotonic() > end:
             raise AssertionError(f"not within {seconds:g} s; the last answer was {last!r}")
         await asyncio.sleep(every)
+
+
+@contextlib.asynccontextmanager
+async def meanwhile(part: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    """A part of the controller runs for as long as the block does."""
+    task = asyncio.create_task(part)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
 
 
 @contextlib.contextmanager

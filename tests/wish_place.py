@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +11,7 @@ from controller.store.disk import FileHome
 from controller.store.wish_store import WishStore
 from controller.target import UNLIMITED, Load
 from tests.fake_store import terms
+from tests.support import meanwhile
 
 STOPPED = Wish(state=RunState.STOPPED)
 START = """\
@@ -48,15 +48,8 @@ class Place:
 
     async def running(self, text: str | None = None, total: Load = UNLIMITED) -> WishStore:
         store = await self.store(text, total=total)
-        task = asyncio.get_running_loop().create_task(store.run())
-        self._open.push_async_callback(self._end, task)
+        await self._open.enter_async_context(meanwhile(store.run()))
         return store
-
-    @staticmethod
-    async def _end(task: asyncio.Task[None]) -> None:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
 
     def edit(self, old: str, new: str) -> None:
         """As an editor saves: a new file in the place of the old one."""

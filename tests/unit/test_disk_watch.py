@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import os
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -19,7 +17,7 @@ from controller.model import DesiredState, DiskUse, Event, Wish
 from controller.quota import judged, quota_of, told
 from controller.target import Profile
 from tests.api_world import SITE, ApiWorld, api_world
-from tests.support import eventually
+from tests.support import eventually, meanwhile
 from tests.worlds import GIB, NOW
 
 MIB = 2**20
@@ -73,17 +71,6 @@ def test_the_sentence_has_size_quota_and_what_to_do() -> None:
     assert told(judged(GIB, True, None, None, NOW)) == "The user's folder holds 1GiB, and the profile has no quota"
 
 
-@contextlib.asynccontextmanager
-async def watching(watch: DiskWatch) -> AsyncIterator[None]:
-    task = asyncio.create_task(watch.run())
-    try:
-        yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
-
-
 @pytest.fixture
 async def world() -> AsyncIterator[ApiWorld]:
     async with api_world() as world:
@@ -105,7 +92,7 @@ async def test_passing_the_quota_is_a_condition_and_told_once_both_ways(world: A
     async def holds_less() -> bool:
         return bool((await user())["observed"]["disk"]["size"] < MIB)
 
-    async with watching(DiskWatch(world.informer, str(tmp_path), lambda _: MIB, events.append, 0.01)):
+    async with meanwhile(DiskWatch(world.informer, str(tmp_path), lambda _: MIB, events.append, 0.01).run()):
         await eventually(lambda: stands("WithinQuota"))
         file.write_bytes(os.urandom(2 * MIB))
         await eventually(lambda: stands("DiskQuotaExceeded"))
@@ -127,7 +114,7 @@ async def test_a_folder_with_too_much_in_it_holds_at_least_what_was_counted(
     monkeypatch.setattr(disk_watch, "SLICE", 0)
     monkeypatch.setattr(disk_watch, "GIVE_UP", 0)
     await world.create(7)
-    async with watching(DiskWatch(world.informer, str(tmp_path), lambda _: MIB, lambda _: None, 0.01)):
+    async with meanwhile(DiskWatch(world.informer, str(tmp_path), lambda _: MIB, lambda _: None, 0.01).run()):
         await eventually(lambda: world.informer.view(7).disk)
     _, user = await world.call("GET", "/v1/users/7")
     [found] = [each for each in user["conditions"] if each["type"] == "WithinQuota"]
@@ -140,7 +127,7 @@ async def test_who_is_removed_and_made_again_is_measured_at_once(
     world: ApiWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(disk_watch, "LOOK_EVERY", 0.01)
-    async with watching(DiskWatch(world.informer, str(tmp_path), lambda _: MIB, lambda _: None, 3600)):
+    async with meanwhile(DiskWatch(world.informer, str(tmp_path), lambda _: MIB, lambda _: None, 3600).run()):
         for _ in range(3):
             assert (await world.create(7))[0] == 201
             await eventually(lambda: world.informer.view(7).disk)

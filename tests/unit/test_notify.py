@@ -9,8 +9,8 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Coroutine, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -26,7 +26,7 @@ from tests.api_world import SITE
 from tests.fake_engine import FakeEngine
 from tests.fake_store import FakeStore
 from tests.shell import ROOT
-from tests.support import eventually
+from tests.support import eventually, meanwhile
 
 
 class Ears:
@@ -84,7 +84,7 @@ async def test_the_watchdog_is_fed_until_the_loop_is_stuck(tmp_path: Path) -> No
     why = ""
     with ears(tmp_path / "socket") as listener:
         environment = {"NOTIFY_SOCKET": str(tmp_path / "socket"), "WATCHDOG_USEC": "30000"}
-        async with run(ServiceManager(environment).keep_telling(lambda: "2 of 3", lambda: why)):
+        async with meanwhile(ServiceManager(environment).keep_telling(lambda: "2 of 3", lambda: why)):
             await eventually(lambda: listener.listen().count("STATUS=2 of 3\nWATCHDOG=1") >= 3)
             why = "It hangs."
             await eventually(lambda: "STATUS=It hangs." in listener.listen())
@@ -97,7 +97,7 @@ async def test_another_process_s_watchdog_is_not_ours_to_feed(tmp_path: Path, mo
     monkeypatch.setattr(notify, "STATUS_SECONDS", 0.01)
     with ears(tmp_path / "socket") as listener:
         environment = {"NOTIFY_SOCKET": str(tmp_path / "socket"), "WATCHDOG_USEC": "60000000", "WATCHDOG_PID": "1"}
-        async with run(ServiceManager(environment).keep_telling(lambda: "well", lambda: "")):
+        async with meanwhile(ServiceManager(environment).keep_telling(lambda: "well", lambda: "")):
             await eventually(lambda: len(listener.listen()) > 3)  # at the pace of the status, not of that watchdog
         assert "STATUS=well" in listener.heard[0]
 
@@ -120,7 +120,7 @@ async def test_a_resync_that_never_ends_is_stuck_and_an_engine_that_is_away_is_n
     informer = Informer(engine, queue, None, Ports(1, 2), ProbeTimes(1, 1), store.record)  # type: ignore[arg-type]
     loop = Reconciler(engine, store, informer, queue, SITE, Pace(1, 0.01))
     monkeypatch.setattr(informer, "sync_clock", away)
-    async with run(loop.run()):
+    async with meanwhile(loop.run()):
         began = time.monotonic()
         await eventually(lambda: rounds > 5 and time.monotonic() - began > 1)  # twice as long as a resync may take
         await eventually(lambda: not loop.stuck())
@@ -165,14 +165,3 @@ async def test_a_controller_says_that_it_is_ready_lives_and_stops(tmp_path: Path
                 await process.wait()
         heard = listener.listen()
         assert (heard[0], heard[-1]) == ("READY=1", "STOPPING=1")
-
-
-@asynccontextmanager
-async def run(part: Coroutine[None, None, None]) -> AsyncIterator[None]:
-    task = asyncio.create_task(part)
-    try:
-        yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
