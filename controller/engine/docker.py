@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -25,6 +26,7 @@ import requests
 import requests.exceptions
 import urllib3.exceptions
 from docker.transport import UnixHTTPAdapter
+from docker.transport.unixconn import UnixHTTPConnection, UnixHTTPConnectionPool
 
 from controller.engine import EngineEvent, EngineInfo, hardening
 from controller.engine.cgroups import CgroupReader
@@ -104,7 +106,7 @@ class DockerEngine:
         self._known: dict[int, tuple[str, ...]] = {}
         """Ids of each user's containers as last seen: whatever they are called, and however old the next list is."""
         self._looks = _Lane("look", LOOKS_AT_ONCE, host, LOOK_TIMEOUT)
-        self._changes = _Lane("change", threads_for_changes, host, CHANGE_TIMEOUT)
+        self._changes = _Lane("change", threads_for_changes, host, CHANGE_TIMEOUT, keep=False)
         self._streams = Threads("engine-events", 2)
 
     # ------------------------------------------------------------ looks
@@ -382,7 +384,11 @@ class DockerEngine:
             raise EngineUnavailable(f"The Docker engine does not answer properly: {refused}") from refused
 
     async def _change(self, call: Callable[[docker.APIClient], T]) -> T:
-        return await self._changes.run(call)
+        try:
+            return await self._changes.run(call)
+        except EngineUnavailable:
+            self._looks.hang_up()  # on what was kept, an engine that takes nobody new would seem to be there
+            raise
 
     # ------------------------------------------------------------ the engine's words ↔ ours
 
@@ -476,11 +482,17 @@ class DockerEngine:
 class _Lane:
     """A few threads with a client of their own, so that one kind of call never waits for the other."""
 
-    def __init__(self, name: str, threads: int, host: str, timeout: int) -> None:
+    def __init__(self, name: str, threads: int, host: str, timeout: int, *, keep: bool = True) -> None:
+        """
+        Args:
+            keep: connections are kept for the next call. An engine that ends takes no new ones, but serves those that
+                it has while it stops its containers: on one of these, what it stops would be started amid its end.
+        """
         self.threads = Threads(f"engine-{name}", threads)
         self._connections = threads + 2  # the stream of events holds one, too
         self._host = host
         self._timeout = timeout
+        self._keep = keep
         self._client: docker.APIClient | None = None
         self._connecting = threading.Lock()
 
@@ -489,6 +501,10 @@ class _Lane:
 
     def close(self) -> None:
         self.threads.close()
+        self.hang_up()
+
+    def hang_up(self) -> None:
+        """The next call makes a new connection; those under way come to their end."""
         if self._client is not None:
             self._client.close()
 
@@ -519,11 +535,12 @@ class _Lane:
                     timeout=self._timeout,
                     max_pool_size=self._connections,
                 )
+                self._client.headers["Connection"] = "keep-alive" if self._keep else "close"
                 self._client.trust_env = False  # no proxy and no .netrc lead to an engine; a quarter of a call's CPU
                 given_adapter = self._client.get_adapter(self._client.base_url)
                 if isinstance(given_adapter, UnixHTTPAdapter):
-                    socket = given_adapter.socket_path
-                    self._client.mount("http+docker://", _OnePool(socket, max_pool_size=self._connections))
+                    one_pool = _OnePool(given_adapter.socket_path, max_pool_size=self._connections)
+                    self._client.mount("http+docker://", one_pool)
             return self._client
 
 
@@ -531,7 +548,31 @@ class _OnePool(UnixHTTPAdapter):
     """The SDK's own has a pool of connections for each URL: of 100 containers nearly every look opened a new one."""
 
     def get_connection(self, url: str | bytes, proxies: object = None) -> Any:
-        return super().get_connection("", proxies)
+        with self.pools.lock:
+            if self.pools.get("") is None:
+                self.pools[""] = _Pool("", self.socket_path, self.timeout, maxsize=self.max_pool_size)
+            return self.pools[""]
+
+
+class _Pool(UnixHTTPConnectionPool):
+    timeout: Any
+    """Seconds, as the SDK has it, and not urllib3's `Timeout`."""
+
+    def _new_conn(self) -> Any:
+        return _Link(self.base_url, self.socket_path, self.timeout)
+
+
+class _Link(UnixHTTPConnection):
+    def connect(self) -> None:
+        """The SDK's own leaves the socket to the garbage collector where nobody listens."""
+        link = socket.socket(socket.AF_UNIX)
+        link.settimeout(self.timeout)
+        try:
+            link.connect(self.unix_socket)
+        except OSError:
+            link.close()
+            raise
+        self.sock = link
 
 
 def _get(client: docker.APIClient, path: str) -> Any:
@@ -542,6 +583,7 @@ def _get(client: docker.APIClient, path: str) -> Any:
     """
     request = _GET.copy()
     request.url = f"{client.base_url}/v{client.api_version}{path}"
+    request.headers["Connection"] = str(client.headers["Connection"])
     adapter = client.get_adapter(request.url)
     safely: dict[str, Any] = {"verify": client.verify, "cert": client.cert}
     return _accepted(adapter.send(request, timeout=client.timeout, **safely)).json()

@@ -1,7 +1,8 @@
-"""A real dockerd is killed, stopped and started again, with and without live-restore; so is its containerd.
+"""A real dockerd is killed, stopped and started again beside a running controller, with and without live-restore; so is
+its containerd.
 
-Nothing is being started at that moment. What Docker 20.10 makes of a container amid whose start it ends is beyond its
-callers: it holds the port itself, or says that the container's task "already exists", until it is restarted.
+A dockerd that is told to end takes no new connections, stops its containers, and serves the connections that it has
+until it is gone. What is started on one of these may keep its port, or its containerd's task, for ever.
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ import signal
 
 import pytest
 
-from tests.faults.world import World
+from tests.faults.world import LENGTH, World
 from tests.support import eventually
+
+RESTARTS = 3 * LENGTH
 
 
 @pytest.mark.parametrize("live", [True, False], ids=["live-restore", "no live-restore"])
@@ -20,14 +23,12 @@ from tests.support import eventually
 async def test_dockerd_ends(world: World, number: signal.Signals, live: bool) -> None:
     await restarted(world, signal.SIGTERM, live)
     world.everything_may_have_ended()
-    await world.proxy.open()
     await world.settles()
 
     await restarted(world, number, live)
     if not live:
         world.everything_may_have_ended()
     await asyncio.to_thread(world.hands)
-    await world.proxy.open()
     how = "killed" if number is signal.SIGKILL else "stopped"
     await world.held("engine", f"dockerd {how} and started again, {'with' if live else 'without'} live-restore", 1)
     await world.ask({22: None})
@@ -36,11 +37,20 @@ async def test_dockerd_ends(world: World, number: signal.Signals, live: bool) ->
 
 async def restarted(world: World, number: signal.Signals, live: bool) -> None:
     """And nothing is known of it meanwhile; a wish needs no engine."""
-    await world.proxy.close()
     await world.engine.stop(number)
     await eventually(lambda: says_unknown(world))
     await world.ask({22: {}})
     await world.engine.start(live_restore=live)
+
+
+async def test_dockerd_is_restarted_again_and_again(world: World) -> None:
+    """As `systemctl restart docker` does it: each time all sessions end, and all of them come back."""
+    for _ in range(RESTARTS):
+        await world.engine.stop()
+        await world.engine.start()
+        world.everything_may_have_ended()
+        await world.held("engine", "dockerd restarted, beside a controller with eleven sessions", len(world.wants))
+        await world.ask({n: {} for n in world.wants})  # forgets that they ended: the next time is not the next in a row
 
 
 async def says_unknown(world: World) -> bool:

@@ -41,6 +41,7 @@ class Socket:
     """Answers each path as it is told to, and as a healthy engine with nothing on it otherwise."""
 
     said: dict[str, Said] = field(default_factory=dict)
+    listeners: list[web.BaseSite] = field(default_factory=list)
 
     async def answer(self, request: web.Request) -> web.Response:
         path = request.path.partition("/v1.")[2].partition("/")[2] or request.path.lstrip("/")
@@ -51,6 +52,11 @@ class Socket:
         }
         status, body = self.said.get(path) or healthy.get(path, GONE)
         return web.json_response(body, status=status)
+
+    async def takes_nobody_new(self) -> None:
+        """As an engine on its way out: it serves whoever is connected, and listens no more."""
+        for listener in self.listeners:
+            await listener.stop()
 
     def holds(self, **labels: str) -> None:
         """One container, with these labels beside our instance's."""
@@ -66,7 +72,8 @@ async def socket(tmp_path: Path) -> AsyncIterator[Socket]:
     app.router.add_route("*", "/{path:.*}", socket.answer)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
-    await web.UnixSite(runner, str(tmp_path / "engine.sock")).start()
+    socket.listeners.append(web.UnixSite(runner, str(tmp_path / "engine.sock")))
+    await socket.listeners[0].start()
     yield socket
     await runner.cleanup()
 
@@ -171,6 +178,22 @@ async def test_a_list_that_is_behind_hides_no_renamed_container_that_was_seen_be
         assert [(c.id, c.name, c.ours) for c in await engine.find(7)] == [("c1", "mine", True)]
     del socket.said["containers/c1/json"]
     assert await engine.find(7) == ()
+
+
+async def test_what_an_engine_stops_on_its_way_out_is_not_started_amid_that(
+    engine: DockerEngine, socket: Socket
+) -> None:
+    """Found with `systemctl restart docker`: it takes no new connections then, but serves those that are kept."""
+    socket.holds(**{"mcm.user-id": "7"})
+    socket.said["containers/c1/start"] = (200, {})
+    assert await engine.find(7) != ()
+    await engine.start("c1")
+    await socket.takes_nobody_new()
+    assert await engine.find(7) != ()
+    with pytest.raises(EngineUnavailable):
+        await engine.start("c1")
+    with pytest.raises(EngineUnavailable):
+        await engine.find(7)
 
 
 async def test_a_removal_that_is_under_way_already_is_no_failure(engine: DockerEngine, socket: Socket) -> None:

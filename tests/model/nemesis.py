@@ -308,10 +308,10 @@ class Desk(FileHome):
 class Record(History):
     """The history, likewise."""
 
-    def __init__(self, path: Path, trouble: Trouble, kill: Callable[[], None]) -> None:
+    def __init__(self, path: Path, wrote: Callable[[], None], *, trouble: Trouble, kill: Callable[[], None]) -> None:
         self._trouble = trouble
         self._kill = kill
-        super().__init__(path)
+        super().__init__(path, wrote)
 
     def add(self, generation: Generation, events: Iterable[Event]) -> None:
         self._spoilt("add", lambda: History.add(self, generation, events))

@@ -17,12 +17,13 @@ from pathlib import Path
 
 from tests.mutants import ROOT, Mutant, mutants
 
-WITHOUT_A_LOOP = ("planner", "workqueue", "datafolder", "audit", "brake", "status")
+WITHOUT_A_LOOP = ("planner", "workqueue", "datafolder", "audit", "brake", "status", "policy", "fence", "main")
+WITH_THE_API = ("api_contract", "doorkeeper", "api_input", "flat")
 SUITES = (
     [*(f"tests/unit/test_{name}.py" for name in WITHOUT_A_LOOP), "tests/integration/test_strange_answers.py"],
     ["tests/model"],
     ["tests/unit/test_store.py", "tests/unit/test_store_brake.py", "tests/unit/test_store_edits.py"],
-    ["tests/integration/test_loop.py", "tests/unit/test_api_contract.py"],
+    ["tests/integration/test_loop.py", *(f"tests/unit/test_{name}.py" for name in WITH_THE_API)],
     ["tests/unit", "tests/property"],
 )
 LONGEST = 600.0

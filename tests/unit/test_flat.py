@@ -1,0 +1,101 @@
+"""What a controller holds does not grow with what it has done: in memory, in descriptors, threads, tasks and history.
+
+A soak of hours shows the same from outside (`make soak`); here each round does the same work, so that one thing that is
+forgotten in each of them shows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import os
+import sys
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from controller.model import Phase
+from controller.store import history
+from tests.api_world import ApiWorld, api_world
+from tests.support import eventually
+from tests.unit.test_store_brake import TEN
+from tests.wish_place import Place
+
+USERS = range(11, 16)
+"""Those who come and go."""
+WARM_UP, ROUNDS = 6, 15
+KEPT = {"KEPT": 30, "EVENTS_KEPT": 100, "AUDIT_KEPT": 200}
+
+
+@pytest.fixture(autouse=True)
+def _silent() -> Iterator[None]:
+    """Whoever runs the tests keeps what is logged, and would be found to grow."""
+    logging.disable()
+    yield
+    logging.disable(logging.NOTSET)
+
+
+async def test_nothing_grows_with_what_was_done(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, most in KEPT.items():
+        monkeypatch.setattr(history, name, most)
+    store = await place.running(TEN)
+    async with api_world(real_store=store) as world:
+        await eventually(lambda: len(running(world)) == 10)
+        for _ in range(WARM_UP):
+            await a_round(world)
+        before, parts = counted(), held()
+        for _ in range(ROUNDS):
+            await a_round(world)
+        assert held() == parts
+        objects, size = (after - then for after, then in zip(counted(), before, strict=True))
+        assert objects < 5 * ROUNDS, "each round waits a dozen times, and what is left of a wait is three objects"
+        assert size < 1000 * ROUNDS, "bytes"
+        assert len(await store.history(10 * KEPT["KEPT"])) == KEPT["KEPT"]
+        assert KEPT["EVENTS_KEPT"] < len(await store.events(None, 1, 10_000)) <= KEPT["AUDIT_KEPT"]
+
+
+async def a_round(world: ApiWorld) -> None:
+    """Users come, hands and callers do what they do, and the users go again."""
+    for n in USERS:
+        await world.create(n, session_id=f"session-{n}")
+    await eventually(lambda: len(running(world)) == 15)
+    for n, deed in zip(USERS, ("kill", "pause", "vanish"), strict=False):
+        getattr(world.engine, deed)(f"matlab-user-{n}")
+    world.engine.set_name("matlab-user-14", "astray")
+    world.engine.set_limits("matlab-user-15", 0.1, 2**30)
+    await world.call("POST", "/restart/matlab-user-11")
+    await world.call("PATCH", "/v1/users/12", json={"profile": "large"})
+    await world.call("GET", "/list")
+    for path in ("/v1/status", "/v1/users", "/v1/history", "/v1/events", "/v1/plan", "/health/matlab-user-13"):
+        await world.call("GET", path)
+    await world.call("POST", "/create", data="{", headers={"Content-Type": "application/json"})
+    await world.call("GET", "/nowhere")
+    world.engine.break_events()
+    await eventually(lambda: len(running(world)) == 15)
+    for n in USERS:
+        await world.call("POST", f"/destroy/matlab-user-{n}")
+    await eventually(lambda: len(world.engine.containers()) == 10 and not world.informer.known() & {*USERS})
+    world.engine.calls.clear()
+    world.log.clear()
+
+
+def running(world: ApiWorld) -> list[str]:
+    named = (c for c in world.engine.containers() if c.name.startswith("matlab-user-"))
+    return [c.name for c in named if c.phase is Phase.RUNNING]
+
+
+def held() -> dict[str, int]:
+    return {
+        "tasks": len(asyncio.all_tasks()),
+        "descriptors": len(os.listdir("/proc/self/fd")),
+        "threads": threading.active_count(),
+    }
+
+
+def counted() -> tuple[int, int]:
+    """All objects in this process, and their bytes."""
+    gc.collect()
+    there = gc.get_objects()
+    return len(there), sum(map(sys.getsizeof, there))
