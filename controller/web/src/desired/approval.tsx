@@ -88,7 +88,7 @@ function Panel({ pending }: { pending: Pending }) {
         <Icon name="approve" />
         <h2 id="approval-title" tabIndex={-1}>{t.value.title}</h2>
       </header>
-      <dl class="facts">
+      <dl class="signed">
         <div><dt>{t.value.by}</dt><dd>{tellWriter(pending.writer)}</dd></div>
         <div><dt>{t.value.since}</dt><dd><Since at={pending.since} /> <span class="soft">(<Moment at={pending.since} />)</span></dd></div>
         <div class="whole"><dt>{t.value.why}</dt><dd>{pending.why}</dd></div>

@@ -56,7 +56,7 @@ export function openEditor(parent: HTMLElement, text: string, told: Told): Edito
         lineNumbers(), foldGutter(), lintGutter(), highlightActiveLine(), highlightActiveLineGutter(), highlightSpecialChars(),
         history(), drawSelection(), bracketMatching(), closeBrackets(), indentOnInput(), indentUnit.of("  "),
         highlightSelectionMatches(), search({ top: true }), yamlText,
-        autocompletion({ override: [offers(told.schema)], activateOnCompletion: ({ type }) => type === "property", icons: false }),
+        autocompletion({ override: [offers(told.schema)], interactionDelay: 0, activateOnCompletion: ({ type }) => type === "property", icons: false }),
         tells(told.schema, told.tellUser),
         locked.of([]), spoken.of(said()),
         EditorView.updateListener.of((update) => update.docChanged && told.changed(update.state.doc.toString())),

@@ -37,12 +37,12 @@ export function Chips({ ids }: { ids: readonly number[] }) {
   const all = useSignal(false);
   const shown = all.value ? ids : ids.slice(0, AT_FIRST);
   return (
-    <span class="chips">
+    <span class="people">
       {shown.map((id) => {
         const busy = isBusy(users.value?.get(id));
         const said = `${t.value.user(id)}${busy ? `, ${t.value.busy}` : ""}`;
         return (
-          <a key={id} class={busy ? "chip busy" : "chip"} href={linkTo("users", id)} title={said} aria-label={said}>
+          <a key={id} class={busy ? "person busy" : "person"} href={linkTo("users", id)} title={said} aria-label={said}>
             {busy && <Icon name="busy" />}
             {id}
           </a>

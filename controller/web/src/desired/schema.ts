@@ -235,7 +235,7 @@ export function tells(schema: () => Schema | null, tellUser: (id: number) => str
       above: true,
       create: () => {
         const dom = document.createElement("div");
-        dom.className = "told";
+        dom.className = "hovered";
         dom.append(line("strong", key), line("code", kind(rules)), line("p", about(rules, path)), line("p", user));
         return { dom };
       },

@@ -116,7 +116,7 @@ export function EventsView() {
         </label>
         <Kinds />
         {log.request.value && (
-          <button type="button" class="chip" aria-label={`${t.value.withdraw}: ${log.request.value}`} onClick={() => (log.request.value = "")}>
+          <button type="button" class="sieve" aria-label={`${t.value.withdraw}: ${log.request.value}`} onClick={() => (log.request.value = "")}>
             {t.value.request} <code>{log.request.value}</code><Icon name="close" />
           </button>
         )}
@@ -157,7 +157,7 @@ function Kinds() {
   return (
     <div class="kinds" role="group" aria-label={t.value.kind}>
       {log.KINDS.map((kind) => (
-        <button type="button" key={kind} class="chip" aria-pressed={chosen.has(kind)} onClick={() => flip(kind)}>
+        <button type="button" key={kind} class="sieve" aria-pressed={chosen.has(kind)} onClick={() => flip(kind)}>
           <Icon name={ICONS[kind]} />{t.value.kinds[kind]}<span class="count number">{log.counts.value.get(kind) ?? 0}</span>
         </button>
       ))}
@@ -189,7 +189,7 @@ const Row = memo(function Row({ event, fresh }: { event: Happened; fresh: boolea
   const { at, kind, reason, message, user_id, generation, writer } = event;
   const request = log.requestIn(event);
   const tone = TONES[reason] ?? "off";
-  const said = writer && message.startsWith(`${writer}: `) ? message.slice(writer.length + 2) : message;
+  const said = writer ? message.replace(`${writer}: `, "").replace(writer, tellWriter(writer)) : message;
   return (
     <tr class={fresh ? "fresh" : undefined}>
       <td class="when number"><Moment at={at} /></td>

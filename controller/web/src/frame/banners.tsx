@@ -1,6 +1,7 @@
 // What is wrong, or waits, for everybody at once. Above every view, so that nobody acts without having seen it.
 import { computed, useSignal } from "@preact/signals";
 import { post } from "../api";
+import { tellWriter } from "../history/writer";
 import { heardAt, link, now, status } from "../live";
 import { Banner } from "../parts/banner";
 import { Since } from "../parts/time";
@@ -79,7 +80,7 @@ function Told({ status: { desired_state: desired, engine, generation, pending, p
         </Banner>
       )}
       {elsewhere && pending && (
-        <Banner tone="warn" icon="approve" title={t.value.pending(pending.writer)} actions={<a class="button" href={linkTo("desired")}>{t.value.review}</a>}>
+        <Banner tone="warn" icon="approve" title={t.value.pending(tellWriter(pending.writer))} actions={<a class="button" href={linkTo("desired")}>{t.value.review}</a>}>
           {t.value.ends} {t.value.sessions(pending.removes.length + pending.stops.length + pending.remakes.length)}
           {": "}
           {[

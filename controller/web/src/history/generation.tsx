@@ -94,7 +94,7 @@ export function Opened({ number }: { number: number }) {
         {!in_force && <button type="button" onClick={() => (asks.value = true)}><Icon name="undo" />{t.value.rollback}</button>}
         <a class="button quiet square close" href={linkTo("history")} aria-label={t.value.close}><Icon name="close" /></a>
       </header>
-      <dl class="facts">
+      <dl class="signed">
         <div><dt>{t.value.by}</dt><dd>{tellWriter(writer)}</dd></div>
         <div><dt>{t.value.when}</dt><dd><Moment at={at} /> <span class="soft">(<Since at={at} /> {t.value.ago})</span></dd></div>
         {request && <div><dt>{t.value.request}</dt><dd><code>{request}</code></dd></div>}
