@@ -20,7 +20,7 @@ import psutil
 
 from bench.plot import plot
 from bench.steady import Verdict, trend
-from controller.model import Event
+from controller.model import Event, EventKind, EventReason
 from controller.store import history
 from tests.faults.engine import OwnEngine
 from tests.faults.proxy import Answer, CutReply, Events, Fault, Gone, Late, LoseReply
@@ -131,7 +131,7 @@ async def _fill_history(world: World) -> None:
     kept = history.History(world.lab.folder / "state" / history.FILE)
     said = "start: exited with code 137"
     long_ago = datetime(2026, 1, 1, tzinfo=UTC)
-    event = Event("action", "ActionDone", said, user_id=22, generation=1, container="0123456789ab")
+    event = Event(EventKind.ACTION, EventReason.ACTION_DONE, said, user_id=22, generation=1, container="0123456789ab")
     kept.add_events([(long_ago, event)] * history.AUDIT_KEPT)
     kept.close()
     await world.serve()
