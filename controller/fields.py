@@ -109,8 +109,9 @@ def clash(sentence: str, *settings: str | tuple[str, ...]) -> PydanticCustomErro
     return PydanticCustomError("clash", "{sentence}", {"sentence": sentence, "paths": paths})
 
 
-def setting(default: Any, words: str, allowed: str, **rules: Any) -> Any:
-    facts: JsonDict = {"allowed": allowed, "default": json.dumps(default)}
+def setting(default: Any, words: str, allowed: str, *, secret: bool = False, **rules: Any) -> Any:
+    """`secret`: what somebody wrote there is told to nobody, be it right or wrong."""
+    facts: JsonDict = {"allowed": allowed, "default": json.dumps(default), "secret": secret}
     return Field(default, description=words, json_schema_extra=facts, **rules)
 
 
@@ -130,6 +131,10 @@ def default_text(field: FieldInfo) -> str:
 def allowed_text(field: FieldInfo) -> str:
     """What a setting may be, in words that follow "it must be"."""
     return str(_extra(field)["allowed"])
+
+
+def is_secret(field: FieldInfo) -> bool:
+    return bool(_extra(field).get("secret"))
 
 
 def _extra(field: FieldInfo) -> Mapping[str, Any]:

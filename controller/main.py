@@ -40,6 +40,8 @@ from controller.store.sqlite_home import SqliteHome
 from controller.store.weighing import WishTerms
 from controller.store.wish_store import WishStore
 from controller.tokens import TokenFile
+from controller.webhook_settings import WebhookSettings
+from controller.webhooks import Webhook, Webhooks
 from controller.workqueue import WorkQueue
 
 log = logging.getLogger(__name__)
@@ -133,12 +135,18 @@ async def _serve(settings: Settings, greet: Callable[[], None], manager: Service
     )
     pace = Pace(settings.max_concurrent_starts, settings.resync_seconds)
     reconciler = Reconciler(engine, store, informer, queue, site, pace)
+    webhooks = Webhooks(
+        [_webhook(name, each) for name, each in settings.webhooks.items()],
+        store,
+        settings.instance,
+        version("matlab-container-manager"),
+    )
     terms = Terms(
         settings.max_users,
         settings.create_timeout_seconds,
         version("matlab-container-manager"),
         secretfile.refresh_secret(settings.state_dir),
-        (engine.calls, reconciler.passes, reconciler.failures, informer.startup),
+        (engine.calls, reconciler.passes, reconciler.failures, informer.startup, *store.counted, *webhooks.counted),
     )
     door = Door(
         settings.api_locked,
@@ -157,6 +165,7 @@ async def _serve(settings: Settings, greet: Callable[[], None], manager: Service
                 "store": store.run(),
                 "reconciler": reconciler.run(),
                 "informer": informer.run(reconciler.resync),
+                "webhooks": webhooks.run(),
                 "service manager": manager.keep_telling(lambda: _standing(store, informer), reconciler.stuck),
             }
             if certificate:
@@ -168,6 +177,12 @@ async def _serve(settings: Settings, greet: Callable[[], None], manager: Service
     finally:
         await engine.close()
         await store.close()
+
+
+def _webhook(name: str, given: WebhookSettings) -> Webhook:
+    """Raises SettingsInvalid: its secret cannot be used."""
+    secret = b"" if given.secret_file is None else secretfile.webhook_key(given.secret_file)
+    return Webhook(name, given.url, given.format == "slack", frozenset(given.kinds), frozenset(given.reasons), secret)
 
 
 def _tokens(settings: Settings) -> TokenFile:

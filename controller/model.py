@@ -424,6 +424,8 @@ class EventKind(StrEnum):
     """What was found of a user's session or folder."""
     ENGINE = "engine"
     """What was found of the engine."""
+    WEBHOOK = "webhook"
+    """A webhook could not be told of what happened; none is told of this."""
 
 
 class EventReason(StrEnum):
@@ -456,6 +458,7 @@ class EventReason(StrEnum):
     OPEN = "Open"
     """Sessions may reach through the network what they should not."""
     ENCLOSED = "Enclosed"
+    GAVE_UP = "GaveUp"
 
 
 _R = EventReason
@@ -471,6 +474,7 @@ REASONS: Mapping[EventKind, tuple[EventReason, ...]] = MappingProxyType(
         EventKind.TOKEN: (_R.TOKEN_MADE, _R.TOKEN_REVOKED),
         EventKind.SESSION: (_R.READY, _R.NOT_READY, _R.OVER_QUOTA, _R.WITHIN_QUOTA),
         EventKind.ENGINE: (_R.LOST, _R.REACHED, _R.OPEN, _R.ENCLOSED),
+        EventKind.WEBHOOK: (_R.GAVE_UP,),
     }
 )
 

@@ -1,10 +1,12 @@
 """Our secrets, each one file in the state folder, made once, for us and the operator alone.
 
-One is what the tokens of all sessions come from, the other what a webhook proves itself with.
+One is what the tokens of all sessions come from, another what a forge's webhook proves itself with. What our own
+webhooks are signed with is in files of the operator's.
 """
 
 from __future__ import annotations
 
+import base64
 import os
 import secrets
 import stat
@@ -17,6 +19,8 @@ SIZE = 32
 """Bytes."""
 MIN_LETTERS = 16
 """For an operator who sets one of their own."""
+MAX_BYTES = 4096
+MARK = b"whsec_"
 
 
 def load(state_dir: Path) -> bytes:
@@ -62,6 +66,32 @@ def refresh_secret(state_dir: Path) -> str:
             f"{file} is not the webhook's secret: it has fewer than {MIN_LETTERS} letters. Remove it."
         )
     return secret
+
+
+def webhook_key(file: Path) -> bytes:
+    """What a webhook of ours signs with: `whsec_` and Base64, as Standard Webhooks has it, or the letters as they are.
+
+    Raises:
+        SettingsInvalid: it cannot be read, others can read it, or it is none.
+    """
+    try:
+        with file.open("rb") as stream:
+            mode = os.fstat(stream.fileno()).st_mode
+            secret = stream.read(MAX_BYTES).strip()
+    except OSError as error:
+        raise SettingsInvalid(f"The webhook's secret {file} cannot be read: {error.strerror}.") from error
+    if mode & stat.S_IRWXO:
+        raise SettingsInvalid(f"Everybody may read the webhook's secret {file}: `chmod o= {file}`.")
+    try:
+        key = base64.b64decode(secret.removeprefix(MARK), validate=True) if secret.startswith(MARK) else secret
+    except ValueError:
+        key = b""
+    if len(key) < MIN_LETTERS:
+        raise SettingsInvalid(
+            f"{file} is no webhook's secret: it has to have at least {MIN_LETTERS} letters, or `whsec_` and as many "
+            "bytes in Base64."
+        )
+    return key
 
 
 def put(file: Path, secret: bytes) -> None:

@@ -53,6 +53,7 @@ from controller.fields import (
     whole,
 )
 from controller.target import Load, Policy, Profile
+from controller.webhook_settings import WebhookSettings
 
 
 class ProfileSettings(BaseModel):
@@ -396,6 +397,12 @@ class Settings(ApiSettings):
         f"a mapping of at least one name ({NAME_RULE}) to a profile",
         min_length=1,
     )
+    webhooks: dict[Name, WebhookSettings] = setting(
+        {},
+        "Where events are sent to, by a name that log and metrics call it by. Set in the file only.",
+        f"a mapping of names ({NAME_RULE}) to webhooks",
+        secret=True,
+    )
     policy: PolicySettings = setting(
         {},
         "What profiles may offer, and how much all sessions together may come to. Set in the file only.",
@@ -509,7 +516,7 @@ class Settings(ApiSettings):
 
 def environment_name(name: str) -> str | None:
     """The variable that sets this setting; `None` where only the file can."""
-    if name in ("profiles", "policy", "session_reach"):
+    if name in ("profiles", "policy", "session_reach", "webhooks"):
         return None
     return "DOCKER_HOST" if name == "docker_host" else f"MCM_{name.upper()}"
 
@@ -517,7 +524,9 @@ def environment_name(name: str) -> str | None:
 def field_at(path: tuple[str, ...]) -> FieldInfo:
     """The setting that a path of keys leads to; one within a profile is a field of the profile."""
     match path:
-        case ("profiles", _, name, *_) | ("desired_state", "git", name, *_) | ("desired_state", name, *_):
+        case ("profiles" | "webhooks", _, name, *_):
+            return fields_at(path)[name]
+        case ("desired_state", "git", name, *_) | ("desired_state", name, *_):
             return fields_at(path)[name]
         case ("policy", "per_session" | "total", name, *_) | ("policy", name, *_):
             return fields_at(path)[name]
@@ -530,6 +539,8 @@ def fields_at(path: tuple[str, ...]) -> Mapping[str, FieldInfo]:
     match path:
         case ("profiles", _, _, *_):
             return ProfileSettings.model_fields
+        case ("webhooks", _, _, *_):
+            return WebhookSettings.model_fields
         case ("desired_state", "git", _, *_):
             return GitSettings.model_fields
         case ("desired_state", _, *_):

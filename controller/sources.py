@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from controller.errors import SettingsInvalid
-from controller.fields import allowed_text
+from controller.fields import allowed_text, is_secret
 from controller.settings import Settings, did_you_mean, environment_name, field_at, fields_at
 
 TOKEN_VARIABLE = "MCM_TOKEN"  # noqa: S105 - its name
@@ -93,15 +93,29 @@ def _read_file(file: Path) -> tuple[dict[str, Any], Lines]:
         if path in lines:
             raise SettingsInvalid(f"{file} line {line}: {'.'.join(path)} was already given in line {lines[path]}")
         lines[path] = line
+    _anchor(content, file.parent)
+    return {str(name): value for name, value in content.items()}, lines
+
+
+def _anchor(content: dict[str, Any], folder: Path) -> None:
+    """Have relative paths start at the file's folder."""
+
+    def anchored(path: str) -> str:
+        return os.path.join(folder, os.path.expanduser(path))
+
     for name, field in Settings.model_fields.items():
         if field.annotation in (Path, Path | None) and isinstance(content.get(name), str) and content[name]:
-            content[name] = os.path.join(file.parent, os.path.expanduser(content[name]))
+            content[name] = anchored(content[name])
     match content.get("desired_state"):
         case str() as name:
-            content["desired_state"] = os.path.join(file.parent, os.path.expanduser(name))
-        case {"sqlite": str() as name} as home:
-            content["desired_state"] = {**home, "sqlite": os.path.join(file.parent, os.path.expanduser(name))}
-    return {str(name): value for name, value in content.items()}, lines
+            content["desired_state"] = anchored(name)
+        case {"sqlite": str() as name, **rest}:
+            content["desired_state"] = {**rest, "sqlite": anchored(name)}
+    match content.get("webhooks"):
+        case dict() as webhooks:
+            for webhook in webhooks.values():
+                if isinstance(webhook, dict) and isinstance(secret := webhook.get("secret_file"), str) and secret:
+                    webhook["secret_file"] = anchored(secret)
 
 
 def _keys(node: yaml.Node, above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], int]]:
@@ -127,7 +141,8 @@ def _sentence(fault: ErrorDetails, origins: Mapping[str, str], file: Path | None
         return f"{origin}: {name} is not a setting{did_you_mean(path[-1], fields_at(path))}"
     if fault["type"] == "missing":
         return f"{origin}: {name} is missing: it must be {allowed_text(field_at(path))}"
-    return f"{origin}: {name} cannot be {_quote(fault['input'])}: it must be {allowed_text(field_at(path))}"
+    given = "be used as it is" if is_secret(field_at(path)) else f"be {_quote(fault['input'])}"
+    return f"{origin}: {name} cannot {given}: it must be {allowed_text(field_at(path))}"
 
 
 def _in_file(file: Path | None, lines: Lines, path: tuple[str, ...]) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 
 import aiohttp
 from aiohttp import web
+from prometheus_client.registry import Collector
 
 from controller.api import Terms, build_app
 from controller.doorkeeper import Door, Doorkeeper
@@ -128,6 +129,7 @@ async def api_world(
     engine: FakeEngine | None = None,
     refresh_secret: str = "",
     doorkeeper: Doorkeeper = UNLOCKED,
+    counted: tuple[Collector, ...] = (),
 ) -> AsyncIterator[ApiWorld]:
     engine, services, queue = engine or FakeEngine(), Services(), WorkQueue()
     store: Any = real_store or FakeStore(DesiredState(generation=1))
@@ -135,7 +137,7 @@ async def api_world(
     measured = Measured(engine)
     informer = Informer(measured, queue, prober, Ports(30000, 31000), ProbeTimes(0.02, 10), store.record)
     loop = Reconciler(measured, store, informer, queue, site, Pace(10, 30))
-    counted = (measured.calls, loop.passes, loop.failures, informer.startup)
+    counted = (measured.calls, loop.passes, loop.failures, informer.startup, *store.counted, *counted)
     terms = Terms(100, create_timeout, "1.0", refresh_secret, counted)
     app = build_app(store, informer, loop, site, terms, doorkeeper)
     runner = Runner(app, shutdown_timeout=1)

@@ -8,6 +8,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from types import MappingProxyType
 
+from prometheus_client.registry import Collector
+
 from controller.brake import Limits
 from controller.errors import NotPersisted
 from controller.model import DesiredState, Event, Wish
@@ -45,6 +47,7 @@ class FakeStore:
         self.pending: Pending | None = None
         self.founded = True
         self.sync: Sync | None = None
+        self.counted: tuple[Collector, ...] = ()
         self._listeners: list[Callable[[frozenset[int]], None]] = []
 
     def subscribe(self, listener: Callable[[frozenset[int]], None]) -> None:

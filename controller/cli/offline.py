@@ -140,6 +140,8 @@ def _shown(value: Any) -> str:
             return "; ".join(f"{name}: {told}" for name, told in value.items() if told is not None)
         case {"images": images, "per_session": each, "total": all_of_them}:
             return f"images: {', '.join(images)}; per session: {_ceilings(each)}; total: {_ceilings(all_of_them)}"
+        case dict() if all("url" in each for each in value.values()):
+            return "; ".join(f"{name}: {webhook['url']}" for name, webhook in value.items())
         case dict():
             return "; ".join(
                 f"{name}: {profile['image']} {profile['cpus']:g} cpus {profile['memory']}"

@@ -17,6 +17,7 @@ from controller.settings import (
     TotalCeilings,
     environment_name,
 )
+from controller.webhook_settings import WebhookSettings
 
 
 def reference_page() -> str:
@@ -28,6 +29,7 @@ def reference_page() -> str:
         policy="\n".join(_rows(PolicySettings)),
         per_session="\n".join(_rows(SessionCeilings)),
         total="\n".join(_rows(TotalCeilings)),
+        webhook="\n".join(_rows(WebhookSettings)),
     )
 
 
@@ -130,5 +132,23 @@ policy:
   images: ["matlab-session:*", "registry.example.org/lab/matlab@sha256:*"]
   per_session: {{cpus: 8, memory: 16g, shm: 8g}}
   total: {{sessions: 40, cpus: 96, memory: 200g}}
+```
+
+## Webhooks
+
+Where events are sent to as they happen. They are set in the file only, each under a name of its own;
+docs/operations.md tells what is sent, how it is signed, and what becomes of it when nobody takes it:
+
+| key | default | meaning |
+|---|---|---|
+{webhook}
+
+```yaml
+webhooks:
+  platform: {{url: "https://platform.example.org/mcm", secret_file: webhook-secret}}
+  chat:
+    url: https://hooks.example.org/services/T0/B0/x
+    format: slack
+    reasons: [ActionFailed, NotReady, OverQuota, Lost, Reached, Held, Refused]
 ```
 """

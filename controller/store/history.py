@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+
+from prometheus_client import Counter
 
 from controller.model import Event
 from controller.spec import format_instant, parse_instant
@@ -49,6 +51,10 @@ CREATE TABLE IF NOT EXISTS waiting (
 CREATE TABLE IF NOT EXISTS founding (
     one       INTEGER PRIMARY KEY CHECK (one = 1),
     file_made INTEGER NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS webhooks (
+    name TEXT PRIMARY KEY,
+    done INTEGER NOT NULL
 ) STRICT;
 CREATE TABLE IF NOT EXISTS events (
     id         INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -98,6 +104,7 @@ class History:
     def __init__(self, path: Path, wrote: Callable[[], None] = lambda: None) -> None:
         """`wrote()` is called each time that events are there to be read, in the thread that wrote them."""
         self._wrote = wrote
+        self.written = Counter("mcm_events", "Events that were written down.", ("kind", "reason"), registry=None)
         self._db = sqlite3.connect(path, isolation_level=None)
         try:
             self._prepare()
@@ -151,8 +158,8 @@ class History:
             columns = "(number, at, writer, text, summary, users, request_id)"
             self._db.execute(f"INSERT OR REPLACE INTO generations {columns} VALUES (?, ?, ?, ?, ?, ?, ?)", row)  # noqa: S608
             self._db.execute("DELETE FROM generations WHERE number <= ?", (generation.number - KEPT,))
-            self._write_events((generation.at, event) for event in events)
-        self._wrote()
+            written = self._write_events((generation.at, event) for event in events)
+        self._tell(written)
 
     def forget(self, number: int) -> None:
         """It did not come into force after all."""
@@ -205,8 +212,8 @@ class History:
     def add_events(self, events: Sequence[tuple[datetime, Event]]) -> None:
         self._db.execute("BEGIN IMMEDIATE")
         with self._db:
-            self._write_events(events)
-        self._wrote()
+            written = self._write_events(events)
+        self._tell(written)
 
     def events(self, user_id: int | None, after: int, limit: int, kinds: Sequence[str]) -> Sequence[Recorded]:
         """Oldest first: the first ones after that id, or the last of all where `after` is 0."""
@@ -220,9 +227,32 @@ class History:
         found = [Recorded(number, _moment(at), Event(*event)) for number, at, *event in rows]
         return found if after else found[::-1]
 
-    def _write_events(self, events: Iterable[tuple[datetime, Event]]) -> None:
-        last = None
+    # ------------------------------------------------------------ webhooks
+
+    def delivered(self, names: Collection[str]) -> Mapping[str, int]:
+        """The last event that each is done with. New ones begin after the last that there is; others are forgotten."""
+        self._db.execute("BEGIN IMMEDIATE")
+        with self._db:
+            last = "(SELECT coalesce(max(id), 0) FROM events)"
+            new = f"INSERT OR IGNORE INTO webhooks SELECT value, {last} FROM json_each(?)"  # noqa: S608
+            self._db.execute(new, (json.dumps([*names]),))
+            others = "DELETE FROM webhooks WHERE name NOT IN (SELECT value FROM json_each(?))"
+            self._db.execute(others, (json.dumps([*names]),))
+        return dict(self._db.execute("SELECT name, done FROM webhooks"))
+
+    def deliver(self, name: str, event_id: int) -> None:
+        """Durable on return."""
+        self._db.execute("UPDATE webhooks SET done = ? WHERE name = ?", (event_id, name))
+
+    def _tell(self, written: Iterable[Event]) -> None:
+        for event in written:
+            self.written.labels(event.kind, event.reason).inc()
+        self._wrote()
+
+    def _write_events(self, events: Iterable[tuple[datetime, Event]]) -> Sequence[Event]:
+        last, written = None, []
         for at, event in events:
+            written.append(event)
             row = (event.kind, event.reason, event.message, event.user_id, event.generation, event.container)
             columns = "(at, kind, reason, message, user_id, generation, container, writer, before, request_id)"
             last = self._db.execute(
@@ -233,6 +263,7 @@ class History:
             passing = "DELETE FROM events WHERE id <= ? AND kind IN ('session', 'engine')"
             self._db.execute(passing, (last - EVENTS_KEPT,))
             self._db.execute("DELETE FROM events WHERE id <= ?", (last - AUDIT_KEPT,))
+        return written
 
 
 def _ids(users: str) -> tuple[int, ...]:

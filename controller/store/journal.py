@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -79,6 +79,13 @@ class Journal:
     async def events(self, user_id: int | None, after: int, limit: int, kinds: Sequence[str]) -> Sequence[Recorded]:
         await self._flush()
         return await self.asking(lambda: self.history.events(user_id, after, limit, kinds))
+
+    async def delivered(self, names: Collection[str]) -> Mapping[str, int]:
+        await self._flush()
+        return await self.asking(lambda: self.history.delivered(names))
+
+    async def deliver(self, name: str, event_id: int) -> None:
+        await self.asking(lambda: self.history.deliver(name, event_id))
 
     # ------------------------------------------------------------ what happens
 

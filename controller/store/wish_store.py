@@ -15,10 +15,12 @@ import asyncio
 import contextlib
 import logging
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+
+from prometheus_client.registry import Collector
 
 from controller import brake, merge, policy, spec
 from controller.errors import (
@@ -139,6 +141,11 @@ class WishStore:
 
     def follow(self, listener: Callable[[], None]) -> None:
         self._journal.follow(listener)
+
+    @property
+    def counted(self) -> tuple[Collector, ...]:
+        """What it counts, once it is loaded."""
+        return (self._journal.history.written,)
 
     # ------------------------------------------------------------ the life of a store
 
@@ -264,6 +271,12 @@ class WishStore:
         self, user_id: int | None, after: int, limit: int, kinds: Sequence[str] = EVERY_KIND
     ) -> Sequence[Recorded]:
         return await self._journal.events(user_id, after, limit, kinds)
+
+    async def delivered(self, names: Collection[str]) -> Mapping[str, int]:
+        return await self._journal.delivered(names)
+
+    async def deliver(self, name: str, event_id: int) -> None:
+        await self._journal.deliver(name, event_id)
 
     # ------------------------------------------------------------ the start
 

@@ -31,6 +31,7 @@ from tests.support import Lab, eventually
 from tests.unit.test_listener import a_certificate
 
 Places = dict[str, bytes]
+HOOK, HOOK_SECRET = "an-address-is-a-secret", "what-webhooks-are-signed-with"
 KEEPERS = ("api-token", "token-secret", "refresh-secret")
 """Files that are there to hold one secret each."""
 NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
@@ -160,6 +161,8 @@ async def a_run(idle_rig: Rig, lab: Lab, tmp_path: Path, monkeypatch: pytest.Mon
         secrets = {
             "token of the API": made.stdout.strip().encode(),
             "git's token": TOKEN.encode(),
+            "address of a webhook": HOOK.encode(),
+            "secret of a webhook": HOOK_SECRET.encode(),
             "TLS key": key.read_bytes().splitlines()[1],
         }
         yield Run(rig, forge, remote, secrets, {}, settings)
@@ -168,7 +171,10 @@ async def a_run(idle_rig: Rig, lab: Lab, tmp_path: Path, monkeypatch: pytest.Mon
 def follow(rig: Rig, url: str) -> None:
     branch = f"desired_state:\n  git: {{url: '{url}', path: wish.yaml, interval: 600, write: true}}\n"
     broken = "".join([PROFILES, "  gone: {image: 'no-such-image:1'}\n"])
-    (rig.lab.folder / "controller.yaml").write_text(broken + branch)
+    hook = f"webhooks:\n  nobody: {{url: 'http://me:{HOOK}@127.0.0.1:9/{HOOK}', secret_file: hook-secret}}\n"
+    (rig.lab.folder / "controller.yaml").write_text(broken + branch + hook)
+    (rig.lab.folder / "hook-secret").write_text(HOOK_SECRET)
+    (rig.lab.folder / "hook-secret").chmod(0o600)
 
 
 async def test_no_secret_is_seen_where_it_does_not_belong_and_a_leak_would_be(a_run: Run, lab: Lab) -> None:
@@ -239,7 +245,11 @@ async def misuse(a_run: Run, http: aiohttp.ClientSession) -> None:
         async with http.request(method, path, **options) as answer:  # type: ignore[arg-type]
             a_run.places[f"misuse {number}, {answer.status}"] = await answer.read()
     url = a_run.remote.url.replace("@", " @")
-    (a_run.rig.lab.folder / "wrong.yaml").write_text(f"desired_state: {{git: {{url: '{url}', branch: '..'}}}}\n")
+    (a_run.rig.lab.folder / "wrong.yaml").write_text(
+        f"desired_state: {{git: {{url: '{url}', branch: '..'}}}}\n"
+        f"webhooks: {{a: {{url: 'ftp://h/{HOOK}'}}, b: '{HOOK}'}}\n"
+    )
+    await eventually(lambda: "webhook fails" in a_run.rig.log())
 
 
 async def while_git_fetches(a_run: Run, http: aiohttp.ClientSession) -> bytes:

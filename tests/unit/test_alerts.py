@@ -1,4 +1,4 @@
-"""The alerts and the board in deploy/ ask for what the controller tells; alerts_test.yml there tries the rules."""
+"""The alerts, the board and the page tell of what the controller does; alerts_test.yml in deploy/ tries the rules."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,10 @@ import pytest
 import yaml
 
 from controller.model import DiskUse
+from controller.webhooks import Webhook, Webhooks
 from tests.api_world import GIB, ApiWorld, api_world
 from tests.metered import DEPLOY, asked_for, expressions, read, told
+from tests.wish_place import Place
 from tests.worlds import NOW
 
 RULES: list[Mapping[str, Any]] = [
@@ -26,18 +28,28 @@ RULES: list[Mapping[str, Any]] = [
 OF_PROMETHEUS = {"job", "instance", "le"}
 
 
-async def test_every_metric_that_an_alert_or_the_board_names_is_told() -> None:
-    async with api_world() as world:
-        there = told(await read(world))
+@pytest.fixture
+async def world(place: Place) -> AsyncIterator[ApiWorld]:
+    """With all that may count anything, and all sorts of trouble."""
+    store = await place.running()
+    webhooks = Webhooks([Webhook("chat", "http://127.0.0.1:9/")], store, "lab", "1.0")
+    async with api_world(real_store=store, counted=webhooks.counted) as world:
+        await world.create(1)
+        world.informer.measured(1, DiskUse(11 * GIB, True, NOW, 10 * GIB, NOW))
+        world.engine.images.clear()
+        await world.create(2)
+        yield world
+
+
+async def test_every_metric_that_an_alert_or_the_board_names_is_told(world: ApiWorld) -> None:
+    there = told(await read(world))
     wanted = {name for each in expressions() for name in asked_for(each)}
     assert len(wanted) > 20
     assert wanted - there == set()
 
 
-async def test_every_label_that_they_name_is_there() -> None:
-    async with api_world() as world:
-        await _all_sorts(world)
-        seen = await read(world)
+async def test_every_label_that_they_name_is_there(world: ApiWorld) -> None:
+    seen = await read(world)
     labels = {label for family in seen.families.values() for sample in family.samples for label in sample.labels}
     for each in expressions():
         named = re.findall(r"(\w+)\s*(?:=~|!=|!~|=)\s*\"", each)
@@ -45,11 +57,12 @@ async def test_every_label_that_they_name_is_there() -> None:
         assert set(named) - labels <= OF_PROMETHEUS, each
 
 
-async def _all_sorts(world: ApiWorld) -> None:
-    await world.create(1)
-    world.informer.measured(1, DiskUse(11 * GIB, True, NOW, 10 * GIB, NOW))
-    world.engine.images.clear()
-    await world.create(2)
+async def test_every_figure_is_on_its_page(world: ApiWorld) -> None:
+    names = {name for name in (await read(world)).families if name.startswith("mcm_") and not name.endswith("_created")}
+    assert len(names) > 25
+    for page in ("metrics.md", "metrics.zh-CN.md"):
+        text = (DEPLOY.parent / "docs" / page).read_text()
+        assert {name for name in names if f"`{name}" not in text} == set()
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])

@@ -1,5 +1,6 @@
 """A setting is found in the right place, or the sentence says what is wrong, where, and what is allowed."""
 
+import base64
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import yaml
 
 from controller.cli.reference import reference_page
 from controller.errors import SettingsInvalid
+from controller.secretfile import webhook_key
 from controller.settings import ElsewhereSettings, GitSettings, Settings, environment_name
 from controller.sizes import parse_size, show_size
 from controller.sources import load
@@ -412,6 +414,100 @@ def test_a_fault_of_the_policy_and_of_a_profile_that_breaks_it_is_told_with_its_
 def test_no_variable_and_no_flag_sets_the_policy() -> None:
     assert environment_name("policy") is None
     assert refusal(env={"MCM_POLICY": "{}"}).startswith("environment: MCM_POLICY is not a setting")
+
+
+# ---------------------------------------------------------------- webhooks
+
+HOOK = "https://me:pw-of-mine@hooks.example.org:8443/services/T0/b0-of-mine?key=q-of-mine"
+
+
+def test_a_webhook_is_read_and_its_secret_lies_beside_the_file(file: Path) -> None:
+    file.write_text(
+        f"webhooks:\n  chat: {{url: '{HOOK}', format: slack, kinds: [action, brake], reasons: [Held]}}\n"
+        "  platform: {url: 'http://10.0.0.5/mcm', secret_file: keys/hook}\n"
+    )
+    chat, platform = load(file, {}, {}).settings.webhooks.values()
+    assert (chat.url, chat.format, chat.kinds, chat.reasons) == (HOOK, "slack", ["action", "brake"], ["Held"])
+    assert (chat.secret_file, platform.format, platform.kinds) == (None, "json", [])
+    assert platform.secret_file == file.parent / "keys/hook"
+
+
+def test_of_a_webhooks_address_only_the_host_is_ever_shown(file: Path) -> None:
+    file.write_text(f"webhooks:\n  chat: {{url: '{HOOK}'}}\n")
+    settings = load(file, {}, {}).settings
+    assert settings.model_dump(mode="json")["webhooks"]["chat"]["url"] == "https://hooks.example.org:8443/…"
+    assert "of-mine" not in settings.model_dump_json() + repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (
+            f"webhooks:\n  chat:\n    url: '{HOOK} '\n",
+            "line 3: webhooks.chat.url cannot be used as it is: it must be an",
+        ),
+        (f"webhooks:\n  chat: {{url: 'ftp{HOOK[5:]}'}}\n", "webhooks.chat.url cannot be used as it is"),
+        ("webhooks:\n  chat: {url: 'https://host:pw-of-mine/'}\n", "webhooks.chat.url cannot be used as it is"),
+        (
+            f"webhooks:\n  chat: {HOOK}\n",
+            "line 2: webhooks.chat cannot be used as it is: it must be a mapping of names",
+        ),
+        (f"webhooks: [{{url: '{HOOK}'}}]\n", "webhooks cannot be used as it is: it must be a mapping of names"),
+        ("webhooks:\n  chat: {format: slack}\n", "webhooks.chat.url is missing: it must be an address such as"),
+        (
+            "webhooks:\n  chat: {url: 'http://h/', knids: []}\n",
+            "webhooks.chat.knids is not a setting; did you mean kinds?",
+        ),
+        (
+            "webhooks:\n  chat: {url: 'http://h/', kinds: [webhook]}\n",
+            "cannot be 'webhook': it must be a list of `wish`",
+        ),
+        (
+            "webhooks:\n  chat: {url: 'http://h/', format: xml}\n",
+            "format cannot be 'xml': it must be `json` or `slack`",
+        ),
+        ("webhooks:\n  'my chat': {url: 'http://h/'}\n", "webhooks.my chat cannot be used as it is"),
+    ],
+)
+def test_a_fault_of_a_webhook_is_told_without_its_address(file: Path, text: str, sentence: str) -> None:
+    file.write_text(text)
+    told = refusal(file)
+    assert sentence in told
+    assert "of-mine" not in told
+
+
+def test_no_variable_sets_webhooks_where_others_could_read_them() -> None:
+    assert environment_name("webhooks") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("a secret of mine that is long\n", b"a secret of mine that is long"),
+        ("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", base64.b64decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")),
+        ("short", None),
+        ("", None),
+        ("whsec_not Base64, and yet rather long", None),
+        ("whsec_c2hvcnQ=", None),
+    ],
+)
+def test_a_webhooks_secret_is_letters_or_what_standard_webhooks_writes(
+    tmp_path: Path, text: str, key: bytes | None
+) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text(text)
+    secret.chmod(0o640)
+    if key is not None:
+        assert webhook_key(secret) == key
+        secret.chmod(0o644)
+    with pytest.raises(SettingsInvalid, match="secret") as caught:
+        webhook_key(secret)
+    assert not text.strip() or text.strip() not in str(caught.value)
+
+
+def test_a_webhooks_secret_that_is_not_there_is_told_before_the_start(tmp_path: Path) -> None:
+    with pytest.raises(SettingsInvalid, match="cannot be read: No such file"):
+        webhook_key(tmp_path / "none")
 
 
 # ---------------------------------------------------------------- what is written about them

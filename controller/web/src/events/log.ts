@@ -4,7 +4,7 @@ import { get } from "../api";
 import { happened } from "../live";
 import type { Happened } from "../types";
 
-export const KINDS = ["wish", "conflict", "brake", "action", "session", "engine", "token"] as const;
+export const KINDS = ["wish", "conflict", "brake", "action", "session", "engine", "token", "webhook"] as const;
 export type Kind = (typeof KINDS)[number];
 
 const PAGE = 500;

@@ -22,6 +22,7 @@ const t = words(
     title: "Events", of: (count: number) => (count === 1 ? "1 event" : `${count} events`),
     kinds: {
       wish: "Desired state", conflict: "Conflict", brake: "Brake", action: "Action", session: "Session", engine: "Engine", token: "Token",
+      webhook: "Webhook",
     } as Record<Kind, string>,
     kind: "Kinds", search: "Search the events", user: "User", everybody: "all", request: "request", withdraw: "Show all calls again",
     pause: "Pause", follow: "Follow", missed: (count: number) => (count === 1 ? "1 new" : `${count} new`), export: "Export",
@@ -35,6 +36,7 @@ const t = words(
     title: "事件", of: (count: number) => `${count} 条事件`,
     kinds: {
       wish: "期望状态", conflict: "冲突", brake: "刹车", action: "操作", session: "会话", engine: "引擎", token: "令牌",
+      webhook: "Webhook",
     } as Record<Kind, string>,
     kind: "种类", search: "搜索事件", user: "用户", everybody: "全部", request: "请求", withdraw: "重新显示所有调用",
     pause: "暂停", follow: "跟随", missed: (count: number) => `${count} 条新事件`, export: "导出",
@@ -53,20 +55,23 @@ const reasons = words<Record<string, string>>(
     Refused: "file refused", Merged: "two writers met", Held: "held", Approved: "approved", Rejected: "rejected", Withdrawn: "withdrawn",
     ActionDone: "done", ActionFailed: "failed", Ready: "ready", NotReady: "not ready", OverQuota: "over quota", WithinQuota: "within quota",
     Lost: "lost", Reached: "reached", Open: "network open", Enclosed: "network closed", Created: "made", Revoked: "revoked",
+    GaveUp: "given up",
   },
   {
     Added: "已声明", Changed: "已更改", Removed: "已移除", DefaultChanged: "默认值已更改", Paused: "已暂停", Resumed: "已继续", Begun: "已开始",
     Refused: "文件被拒", Merged: "两处写入相遇", Held: "被拦下", Approved: "已批准", Rejected: "已拒绝", Withdrawn: "已撤回",
     ActionDone: "已完成", ActionFailed: "失败", Ready: "就绪", NotReady: "未就绪", OverQuota: "超出配额", WithinQuota: "回到配额内",
     Lost: "失去联系", Reached: "已连上", Open: "网络开放", Enclosed: "网络封闭", Created: "已创建", Revoked: "已吊销",
+    GaveUp: "已放弃",
   },
 );
 
 const ICONS: Record<Kind, IconName> = {
   wish: "desired", conflict: "warn", brake: "approve", action: "play", session: "users", engine: "engine", token: "lock",
+  webhook: "warn",
 };
 const TONES: Record<string, Tone> = {
-  ActionFailed: "bad", Refused: "bad", Lost: "bad", NotReady: "warn", OverQuota: "warn", Held: "warn", Open: "warn", Merged: "warn",
+  ActionFailed: "bad", Refused: "bad", Lost: "bad", GaveUp: "bad", NotReady: "warn", OverQuota: "warn", Held: "warn", Open: "warn", Merged: "warn",
   Ready: "good", Reached: "good", Enclosed: "good", ActionDone: "good", Approved: "good",
 };
 const AT_ONCE = 200; // rows in the page
