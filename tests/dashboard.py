@@ -64,4 +64,6 @@ async def accessibility_faults(page: Page) -> list[Any]:
         await page.evaluate(AXE.read_text())
     found = await page.evaluate(f"axe.run({{ runOnly: {json.dumps(ACCESSIBLE)} }})")
     assert len(found["passes"]) > 15
-    return [(fault["id"], fault["help"], [node["target"] for node in fault["nodes"]][:5]) for fault in found["violations"]]
+    return [
+        (fault["id"], fault["help"], [node["target"] for node in fault["nodes"]][:5]) for fault in found["violations"]
+    ]

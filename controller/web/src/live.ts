@@ -27,6 +27,7 @@ export const known = computed(() => users.value !== null && status.value !== nul
 
 const SAMPLES_KEPT = 60;
 const HAPPENED_KEPT = 2000;
+const AT_ONCE = 20; // users
 const SILENCE = 40_000; // ms; the controller says something every 15 s
 const FIRST_WAIT = 500;
 const LONGEST_WAIT = 10_000;
@@ -93,7 +94,8 @@ async function listen(stopped: AbortSignal, heard: () => void): Promise<void> {
       if (done) return;
       heard();
       if (value.id) lastId = value.id;
-      batch(() => take(value.event ?? "", JSON.parse(value.data)));
+      if (value.event === "users") await takeUsers(JSON.parse(value.data));
+      else batch(() => take(value.event ?? "", JSON.parse(value.data)));
     }
   } finally {
     clearTimeout(alarm);
@@ -107,14 +109,6 @@ function take(kind: string, data: any): void {
     case "status":
       status.value = data;
       break;
-    case "users": {
-      const had = users.value;
-      const next = new Map(data.all ? [] : had);
-      for (const user of data.users as User[]) next.set(user.user_id, same(had?.get(user.user_id), user));
-      for (const id of data.gone as number[]) next.delete(id);
-      users.value = new Map([...next].sort(([one], [other]) => one - other));
-      break;
-    }
     case "usage": {
       const later = (data.samples as Sample[]).filter((each) => each.at > (samples.value.at(-1)?.at ?? ""));
       samples.value = [...samples.value, ...later].slice(-SAMPLES_KEPT);
@@ -129,7 +123,20 @@ function take(kind: string, data: any): void {
   }
 }
 
-/** The one that we had where nothing in it changed: what shows it need not be drawn anew. */
-function same(had: User | undefined, told: User): User {
-  return had && JSON.stringify(had) === JSON.stringify(told) ? had : told;
+/** Who changed, some at a time: a hundred rows drawn anew in one go would keep the keyboard waiting. */
+async function takeUsers({ all, users: told, gone }: { all: boolean; users: User[]; gone: number[] }): Promise<void> {
+  link.value = "live";
+  const had = users.value;
+  const there = new Set(told.map((each) => each.user_id));
+  const next = new Map([...(had ?? [])].filter(([id]) => (all ? there.has(id) : !gone.includes(id))));
+  const changed = told.filter((each) => !same(next.get(each.user_id), each));
+  const step = had ? AT_ONCE : Infinity;
+  for (let from = 0; from === 0 || from < changed.length; from += step) {
+    if (from) await new Promise((done) => setTimeout(done));
+    for (const user of changed.slice(from, from + step)) next.set(user.user_id, user);
+    users.value = new Map([...next].sort(([one], [other]) => one - other));
+  }
 }
+
+/** Whether nothing in it changed: what shows it need not be drawn anew. */
+const same = (had: User | undefined, told: User) => had !== undefined && JSON.stringify(had) === JSON.stringify(told);

@@ -27,7 +27,16 @@ export function condition(user: User, type: Condition["type"]): Condition {
 
 export const holds = (user: User, type: Condition["type"]) => condition(user, type).status === "True";
 
+/** Asked for many times of the same value, which never changes. */
+const known = new WeakMap<User, Standing>();
+
 export function standing(user: User): Standing {
+  let found = known.get(user);
+  if (!found) known.set(user, (found = judged(user)));
+  return found;
+}
+
+function judged(user: User): Standing {
   const ready = condition(user, "Ready");
   const stalled = condition(user, "Stalled");
   const degraded = condition(user, "Degraded");

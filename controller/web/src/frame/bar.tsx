@@ -90,13 +90,13 @@ export function Bar() {
 export function Choices() {
   return (
     <>
-      <Menu label={t.value.language} class="quiet square" items={LANGUAGES.map(([each, text]) => ({ text, checked: language.value === each, run: () => speak(each) }))}>
+      <Menu label={t.value.language} class="quiet square" items={() => LANGUAGES.map(([each, text]) => ({ text, checked: language.value === each, run: () => speak(each) }))}>
         <Icon name="globe" />
       </Menu>
       <Menu
         label={t.value.theme}
         class="quiet square"
-        items={THEMES.map(([each, icon]) => ({ text: t.value.themes[each], icon, checked: theme.value === each, run: () => choose(each) }))}
+        items={() => THEMES.map(([each, icon]) => ({ text: t.value.themes[each], icon, checked: theme.value === each, run: () => choose(each) }))}
       >
         <Icon name={THEMES.find(([each]) => each === theme.value)![1]} />
       </Menu>

@@ -10,7 +10,8 @@ export interface MenuItem { text: string; icon?: IconName; danger?: boolean; dis
 interface MenuProps {
   /** What the button says to the screen reader. */
   label: string;
-  items: readonly MenuItem[];
+  /** Asked for when it is opened. */
+  items: () => readonly MenuItem[];
   class?: string;
   disabled?: boolean;
   children: ComponentChildren;
@@ -70,7 +71,7 @@ export function Menu({ label, items, class: more = "quiet", disabled, children }
         onKeyDown={step}
         onClick={(event) => event.stopPropagation()}
       >
-        {open.value && items.map((each) => (
+        {open.value && items().map((each) => (
           <button
             key={each.text}
             type="button"

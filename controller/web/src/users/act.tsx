@@ -2,6 +2,7 @@
 // afterwards. One change is one generation, however many users it names.
 import { computed, signal, useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
+import { useEffect } from "preact/hooks";
 import { patch, post } from "../api";
 import { now, status, users } from "../live";
 import { Dialog } from "../parts/dialog";
@@ -289,7 +290,7 @@ const seenProfiles = computed(() => [...new Set([...(users.value?.values() ?? []
 
 /** What the operator offers; those that are seen, should that not be told. */
 export function ProfileChoice({ value, choose, standard }: { value: string; choose: (profile: string) => void; standard?: string }) {
-  void askOffered().catch(() => {});
+  useEffect(askOffered, []);
   const all = offered.value?.profiles ?? seenProfiles.value;
   return (
     <label class="field">

@@ -1,5 +1,6 @@
 // Give sessions to users by number: `1-30, 35`.
 import { computed, signal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
 import { patch } from "../api";
 import { users } from "../live";
 import { Dialog } from "../parts/dialog";
@@ -54,8 +55,11 @@ const declared = (id: number) => users.value?.get(id)?.desired != null;
 const fresh = computed(() => meant.value.ids.filter((id) => !declared(id)));
 
 export function Adding() {
-  if (!adding.value) return null;
-  void askOffered().catch(() => {});
+  return adding.value ? <Form /> : null;
+}
+
+function Form() {
+  useEffect(askOffered, []);
   const { ids, problem } = meant.value;
   const there = ids.filter(declared);
   const close = () => (adding.value = false);

@@ -38,16 +38,24 @@ export function Uptime({ user }: { user: User }) {
   return status === "running" && container?.started_at ? <Since at={container.started_at} /> : <span class="soft">{t.value.none}</span>;
 }
 
-interface UsageProps { user: User; which: 0 | 1; width?: number; height?: number }
+interface UsageProps { user: User; which: Which; width?: number; height?: number }
+type Which = 0 | 1;
 
 /** The last minutes, on a scale up to the limit, and the present beside it. */
 export function UsageCell({ user, which, width = 56, height = 18 }: UsageProps) {
-  const now = lastUsage(samples.value, user, which);
+  if (user.observed.status !== "running") return <span class="soft">{t.value.none}</span>;
+  return <Figure id={user.user_id} measured={lastUsage([], user, which)} most={mostOf(user, which)} which={which} width={width} height={height} />;
+}
+
+interface FigureProps { id: number; measured: number | null; most: number; which: Which; width: number; height: number }
+
+/** Apart, and with nothing but values: so that it is drawn anew for a new sample, and not for whatever else is told of a user. */
+function Figure({ id, measured, most, which, width, height }: FigureProps) {
+  const now = samples.value.at(-1)?.users[id]?.[which] ?? measured;
   if (now === null) return <span class="soft">{t.value.none}</span>;
-  const most = mostOf(user, which);
   return (
     <span class="usage" title={which ? `${bytes(now)} / ${bytes(most)}` : `${now.toFixed(1)} % / ${Math.round(most)} %`}>
-      <Spark points={course(samples.value, user.user_id, which)} most={most} width={width} height={height} />
+      <Spark points={course(samples.value, id, which)} most={most} width={width} height={height} />
       <span>{which ? bytes(now) : `${now < 10 ? now.toFixed(1) : Math.round(now)} %`}</span>
     </span>
   );

@@ -135,10 +135,10 @@ function Filters() {
 
 function SortMenu() {
   const word = (column: (typeof COLUMNS)[number]) => shared.value[column];
-  const items = COLUMNS.map((column) => ({ text: word(column), checked: sort.value.by === column, run: () => sort.value.by !== column && sortBy(column) }));
+  const items = () => COLUMNS.map((column) => ({ text: word(column), checked: sort.value.by === column, run: () => sort.value.by !== column && sortBy(column) }));
   const turn = { text: t.value.turn, icon: "undo" as const, run: () => sortBy(sort.value.by) };
   return (
-    <Menu label={t.value.by(word(sort.value.by))} class="" items={[...items, turn]}>
+    <Menu label={t.value.by(word(sort.value.by))} class="" items={() => [...items(), turn]}>
       <Icon name={sort.value.down ? "down" : "up"} />{word(sort.value.by)}
     </Menu>
   );
