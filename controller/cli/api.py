@@ -1,60 +1,50 @@
-"""How commands talk to the running controller: one request, one JSON answer, and a sentence for whatever goes wrong.
-
-Asked directly, whatever proxy the environment names.
-"""
+"""How commands talk to the running controller: with its client, and a sentence for whatever goes wrong."""
 
 from __future__ import annotations
 
-import contextlib
 import getpass
-import json
 import os
 import re
 import secrets
-import socket
-import ssl
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from functools import wraps
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode, urlsplit
 
 import click
 
+from controller import client
 from controller.cli.failures import Refused, Unreachable, Wrong
 from controller.cli.flags import Command, config_flag, load_settings, server_flag
+from controller.client import Answer, Client, Patience
+from controller.client.calls import with_query
 from controller.logs import printable
 from controller.settings import Settings
 from controller.sources import TOKEN_VARIABLE
 from controller.tokens import local_token
 
-LOOK_TIMEOUT = 10.0
-"""Seconds; an answer takes milliseconds."""
-CHANGE_TIMEOUT = 330.0
-"""Seconds; a change is answered when it took effect, or after the controller's `create_timeout_seconds`."""
+ONCE = Patience(again=())
+"""Whoever types sees at once that nothing answers."""
 
 Json = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    status: int
-    body: Json
-
-
 class Api:
+    """What the controller answers is taken as it is, since `-o json` shows it so, also that of another version."""
+
     def __init__(self, server: str, token: str = "", certificate: Path | None = None) -> None:
-        """`certificate`: the controller's own, where it is known, in place of the authorities that this machine trusts.
+        """`certificate`: the controller's own, where it is known.
 
         Raises:
             UsageError: there can be nothing at `server`.
         """
         self.server = server
         self._person = _login()
-        self._token = token
-        self._connect = _way_to(server, certificate)
+        try:
+            self._client = Client(server, token=token, certificate=certificate, patience=ONCE)
+        except ValueError as error:
+            told = f"--server must be an address such as http://127.0.0.1:8080, not '{server}'."
+            raise click.UsageError(told) from error
 
     def get(self, path: str, key: str, **query: object) -> Json:
         """The answer's body, which has `key`; a query of `None` is left out.
@@ -63,41 +53,24 @@ class Api:
             Refused: the controller said no.
             Unreachable: nothing answers, or something that is not this controller.
         """
-        asked = urlencode({name: value for name, value in query.items() if value is not None})
-        body = self._call("GET", f"{path}?{asked}" if asked else path, None, LOOK_TIMEOUT).body
+        body = self._call("GET", with_query(path, **query)).body
         if key not in body:
             raise Unreachable(f"What answers at {self.server} is not this controller: {path} says nothing of `{key}`.")
         return body
 
     def send(self, method: str, path: str, body: Json | None = None) -> Answer:
         """Change something. Raises Refused and Unreachable, as `get`."""
-        return self._call(method, path, body, CHANGE_TIMEOUT)
+        return self._call(method, path, body)
 
-    def _call(self, method: str, path: str, body: Json | None, timeout: float) -> Answer:
-        headers = {"Accept": "application/json", "X-Request-ID": self._caller()}
-        headers |= {} if body is None else {"Content-Type": "application/json"}
-        headers |= {"Authorization": f"Bearer {self._token}"} if self._token else {}
-        raw = None if body is None else json.dumps(body).encode()
+    def _call(self, method: str, path: str, body: Json | None = None) -> Answer:
         try:
-            connection = self._connect(timeout)
-            connection.request(method, path, body=raw, headers=headers)
-            response = connection.getresponse()
-            content = json.loads(response.read())
-        except (OSError, HTTPException) as error:
-            why = getattr(error, "strerror", None) or str(error) or type(error).__name__
-            raise Unreachable(
-                f"No controller can be reached at {self.server}: {why}. "
-                "Start one with `matlabctl serve`, or look with `matlabctl doctor`."
-            ) from error
-        except ValueError as error:
-            raise Unreachable(
-                f"What answers at {self.server} is not this controller: {path} is not JSON there."
-            ) from error
-        if not isinstance(content, dict) or (response.status >= 400 and "error" not in content):
-            raise Unreachable(f"What answers at {self.server} is not this controller: {path} is another's answer.")
-        if response.status >= 400:
-            raise Refused(_sentence(path, content), response.status, content)
-        return Answer(response.status, content)
+            return self._client.under(self._caller()).call(method, path, body)
+        except client.Refused as error:
+            raise Refused(_sentence(path, error.body), error.status, error.body) from error
+        except client.NotThisController as error:
+            raise Unreachable(str(error)) from error
+        except client.Unreachable as error:
+            raise Unreachable(f"{error} Start one with `matlabctl serve`, or look with `matlabctl doctor`.") from error
 
     def _caller(self) -> str:
         """The id of this call; what it changes is remembered under it, so it says whose hand it was."""
@@ -152,44 +125,3 @@ def _login() -> str:
     except (KeyError, OSError):  # a user id that nobody has named
         name = str(os.getuid())
     return re.sub(r"[^A-Za-z0-9._-]", "_", name)[:64]
-
-
-def _way_to(server: str, certificate: Path | None) -> Callable[[float], HTTPConnection]:
-    try:
-        url = urlsplit(server)
-        host, port = url.hostname, url.port
-    except ValueError:  # a port that is none
-        host, port, url = None, None, urlsplit("")
-    match url.scheme:
-        case "unix" if not url.netloc and len(url.path) > 1:
-            return lambda timeout: _SocketConnection(url.path, timeout)
-        case "http" if host and url.path in ("", "/"):
-            return lambda timeout: HTTPConnection(host, port, timeout=timeout)
-        case "https" if host and url.path in ("", "/"):
-            trust = _trust(certificate)
-            return lambda timeout: HTTPSConnection(host, port, timeout=timeout, context=trust)
-        case _:
-            raise click.UsageError(f"--server must be an address such as http://127.0.0.1:8080, not '{server}'.")
-
-
-def _trust(certificate: Path | None) -> ssl.SSLContext:
-    """Of authorities, or of this one certificate, whatever name it is for: we know whose it is."""
-    trust = ssl.create_default_context()
-    if certificate is not None:
-        trust = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        trust.check_hostname = False
-        trust.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-        with contextlib.suppress(OSError):  # then nothing is trusted, and the handshake says so
-            trust.load_verify_locations(certificate)
-    return trust
-
-
-class _SocketConnection(HTTPConnection):
-    def __init__(self, path: str, timeout: float) -> None:
-        super().__init__("localhost", timeout=timeout)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self._path)
