@@ -30,8 +30,9 @@ def export_command(api: Api, file: Path | None, output: str) -> None:
       matlabctl export backup.yaml
       matlabctl export --server http://old:8080 | matlabctl import -
     """
-    kept = dict(api.get("/v1/desired-state", "text"))
-    kept["text"] = yamltext.with_end_mark(kept["text"])  # a text on a branch of git has none, and a copy may be cut off
+    told = api.get("/v1/desired-state", "text")
+    text = yamltext.with_end_mark(told["text"])  # a text on a branch of git has none, and a copy may be cut off
+    kept = {"generation": told["generation"], "text": text}
     if file is None:
         click.echo(kept["text"], nl=False) if output == "table" else print_data(kept, output)
         return
