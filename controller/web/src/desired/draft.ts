@@ -21,12 +21,12 @@ export const schema = signal<Schema | null>(null);
 
 export const begun = signal<Begun | null>(null);
 export const text = signal("");
-/** The text of ours that waits for approval. */
-const offered = signal<string | null>(null);
 
 export const changed = computed(() => begun.value !== null && text.value !== begun.value.text);
 /** Another generation came into force since the draft was begun. */
 export const overtaken = computed(() => changed.value && held.value !== null && begun.value!.generation < held.value.generation);
+/** It is what waits for approval. */
+export const waits = computed(() => changed.value && text.value === held.value?.waiting);
 /** What lies there is neither in force nor what waits for approval: somebody has to mend it. */
 export const broken = computed(() => {
   const desired = status.value?.desired_state;
@@ -65,7 +65,6 @@ export function open(): void {
     if (changed.value && against !== undefined) planSoon(text.value, begun.value!.generation);
     else forget();
   });
-  void get<Schema>("/v1/desired-state/schema").then((found) => (schema.value = found), () => undefined);
 }
 
 const ask = (event: BeforeUnloadEvent) => event.preventDefault();
@@ -79,12 +78,11 @@ const moved = computed(() => {
 export async function read(): Promise<void> {
   try {
     const found = await get<DesiredText>("/v1/desired-state");
+    schema.value ??= await get<Schema>("/v1/desired-state/schema").catch(() => null); // without it nothing is offered
     batch(() => {
       held.value = found;
       unread.value = null;
-      if (!changed.value || saysTheSame(text.value, found.text) || (offered.value === text.value && found.waiting === null && found.generation > begun.value!.generation)) {
-        settle();
-      }
+      if (!changed.value || saysTheSame(text.value, found.text)) settle();
     });
   } catch (error) {
     unread.value = error;
@@ -103,7 +101,7 @@ export function settle(): void {
   batch(() => {
     begun.value = { generation, text: found };
     text.value = found;
-    offered.value = refusal.value = null;
+    refusal.value = null;
   });
 }
 
@@ -169,10 +167,7 @@ export async function apply(what = text.value): Promise<Outcome> {
     settle();
     return { generation };
   } catch (error) {
-    if (error instanceof Refused && error.body.code === "needs_approval") {
-      offered.value = what;
-      return "held";
-    }
+    if (error instanceof Refused && error.body.code === "needs_approval") return "held";
     if (error instanceof Refused && error.status === 422) {
       planned.value = { generation: held.value!.generation, actions: [], changes: [], held: "", problems: error.body.problems as Problem[] };
       return "wrong";

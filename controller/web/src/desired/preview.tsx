@@ -73,6 +73,13 @@ export function Problems({ problems, goTo }: { problems: readonly Problem[]; goT
   );
 }
 
+/** The gist, for who does not see it. */
+export function gist({ problems, actions }: Planned): string {
+  if (problems.length) return t.value.wrong(problems.length);
+  const ends = endedBy(actions).length;
+  return ends ? t.value.ends(ends) : t.value.endsNone;
+}
+
 export function Preview({ planned, goTo }: { planned: Planned; goTo?: (problem: Problem) => void }) {
   if (planned.problems.length) {
     return (

@@ -19,18 +19,18 @@ import { Approval } from "./approval";
 import "./desired.css";
 import {
   apply, applying, begun, broken, changed, held, mend, open, overtaken, planned, planning, planNow, problems, read, readOnly, refusal, schema,
-  settle, text, unplanned, unread,
+  settle, text, unplanned, unread, waits,
 } from "./draft";
 import type { Editor } from "./editor";
 import { busyOf, Chips, endedBy } from "./people";
-import { Preview, Problems } from "./preview";
+import { gist, Preview, Problems } from "./preview";
 
 const t = words(
   {
     title: "Desired state", generation: (number: number) => `generation ${number}`, inForce: "in force", notInForce: "file not in force",
     branch: (name: string) => `branch ${name}`, fetched: "fetched", ago: "ago",
     editor: "Text", preview: "What it would do",
-    asInForce: "As in force", edited: (from: number) => `Edited from generation ${from}, not applied`,
+    asInForce: "As in force", edited: (from: number) => `Edited from generation ${from}, not applied`, waits: "Waits for approval",
     apply: "Apply", discard: "Discard", trial: "Try a change", trialEnd: "End the trial", copy: "the text",
     type: "Change the text, and this shows what that would do before anything is done.",
     typeTitle: "Nothing changed yet",
@@ -59,7 +59,7 @@ const t = words(
     title: "期望状态", generation: (number: number) => `第 ${number} 代`, inForce: "生效", notInForce: "文件未生效",
     branch: (name: string) => `分支 ${name}`, fetched: "获取于", ago: "前",
     editor: "文本", preview: "会做什么",
-    asInForce: "与生效的文本一致", edited: (from: number) => `从第 ${from} 代编辑而来，尚未应用`,
+    asInForce: "与生效的文本一致", edited: (from: number) => `从第 ${from} 代编辑而来，尚未应用`, waits: "等待批准",
     apply: "应用", discard: "放弃", trial: "试一试改动", trialEnd: "结束试改", copy: "文本",
     type: "修改文本，这里就会显示它会做什么；在应用之前，什么都不会发生。",
     typeTitle: "尚无改动",
@@ -107,7 +107,7 @@ export function DesiredView() {
     }
   };
   const wish = async () => {
-    if (!changed.value || readOnly.value || applying.value) return;
+    if (!changed.value || waits.value || readOnly.value || applying.value) return;
     const plan = await planNow();
     if (plan?.problems.length) return goTo(plan.problems[0]!);
     if (!plan || plan.held || endedBy(plan.actions).length) asks.value = "ends";
@@ -147,12 +147,12 @@ export function DesiredView() {
         <section class="sheet" aria-label={t.value.editor}>
           <header>
             <span class={changed.value ? "dot" : undefined} role="status">
-              {begun.value && (changed.value ? t.value.edited(begun.value.generation) : t.value.asInForce)}
+              {begun.value && (waits.value ? t.value.waits : changed.value ? t.value.edited(begun.value.generation) : t.value.asInForce)}
             </span>
             <span class="spread" />
             {changed.value && <button type="button" class="quiet" onClick={() => (asks.value = "discard")}>{t.value.discard}</button>}
             {!readOnly.value && (
-              <button type="button" class="primary" disabled={!changed.value || applying.value || problems.value.length > 0} onClick={wish} aria-keyshortcuts="Control+S">
+              <button type="button" class="primary" disabled={!changed.value || waits.value || applying.value || problems.value.length > 0} onClick={wish} aria-keyshortcuts="Control+S">
                 {t.value.apply}<kbd aria-hidden="true">{MAC ? "⌘S" : "Ctrl S"}</kbd>
               </button>
             )}
@@ -162,7 +162,8 @@ export function DesiredView() {
         <section class="plan" aria-labelledby="plan-title" aria-busy={planning.value}>
           <header>
             <h2 id="plan-title">{t.value.preview}</h2>
-            <span class="soft" role="status">{planning.value && planned.value ? t.value.stale : ""}</span>
+            <span class="unseen" role="status">{!planning.value && planned.value && gist(planned.value)}</span>
+            {planning.value && planned.value && <span class="late soft">{t.value.stale}</span>}
           </header>
           <Plan goTo={goTo} />
         </section>

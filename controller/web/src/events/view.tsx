@@ -97,7 +97,9 @@ export function EventsView() {
           {log.pausedAt.value === null ? t.value.pause : t.value.follow}
           {log.missed.value > 0 && <span class="count number">{t.value.missed(log.missed.value)}</span>}
         </button>
-        <button type="button" title={t.value.exportHint} disabled={!found?.length} onClick={() => save(found!)}><Icon name="down" />{t.value.export}</button>
+        <button type="button" class="export" title={t.value.exportHint} aria-label={t.value.export} disabled={!found?.length} onClick={() => save(found!)}>
+          <Icon name="down" /><span>{t.value.export}</span>
+        </button>
       </header>
       <div class="filters">
         <input
@@ -194,7 +196,8 @@ const Row = memo(function Row({ event, fresh }: { event: Happened; fresh: boolea
   const { at, kind, reason, message, user_id, generation, writer } = event;
   const request = log.requestIn(event);
   const tone = TONES[reason] ?? "off";
-  const said = writer ? message.replace(`${writer}: `, "").replace(writer, tellWriter(writer)) : message;
+  const bare = writer && message.startsWith(`${writer}: `) ? message.slice(writer.length + 2) : message;
+  const said = writer.startsWith("api ") ? bare.replace(writer, tellWriter(writer)) : bare;
   return (
     <tr class={fresh ? "fresh" : undefined}>
       <td class="when number"><Moment at={at} /></td>
