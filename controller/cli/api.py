@@ -6,7 +6,8 @@ import getpass
 import os
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,10 @@ from controller.cli.flags import Command, config_flag, load_settings, server_fla
 from controller.client import Answer, Client, Patience
 from controller.client.calls import with_query
 from controller.logs import printable
+from controller.model import EventKind
 from controller.settings import Settings
 from controller.sources import TOKEN_VARIABLE
+from controller.status import timestamp
 from controller.tokens import local_token
 
 ONCE = Patience(again=())
@@ -62,19 +65,32 @@ class Api:
         """Change something. Raises Refused and Unreachable, as `get`."""
         return self._call(method, path, body)
 
+    def follow(self, after: int, user_id: int | None, kinds: Sequence[EventKind]) -> Iterator[Json]:
+        """What happens after this event, as it happens, without end. Raises Refused and Unreachable, as `get`."""
+        with _in_our_words("/v1/events"):
+            for each in self._client.under(self._caller()).follow_events(user_id, after, kinds):
+                yield {**each, "at": timestamp(each["at"])}
+
     def _call(self, method: str, path: str, body: Json | None = None) -> Answer:
-        try:
+        with _in_our_words(path):
             return self._client.under(self._caller()).call(method, path, body)
-        except client.Refused as error:
-            raise Refused(_sentence(path, error.body), error.status, error.body) from error
-        except client.NotThisController as error:
-            raise Unreachable(str(error)) from error
-        except client.Unreachable as error:
-            raise Unreachable(f"{error} Start one with `matlabctl serve`, or look with `matlabctl doctor`.") from error
 
     def _caller(self) -> str:
         """The id of this call; what it changes is remembered under it, so it says whose hand it was."""
         return f"matlabctl:{self._person}:{secrets.token_hex(3)}"
+
+
+@contextmanager
+def _in_our_words(path: str) -> Iterator[None]:
+    """Raises what the client raises as an end of this command."""
+    try:
+        yield
+    except client.Refused as error:
+        raise Refused(_sentence(path, error.body), error.status, error.body) from error
+    except client.NotThisController as error:
+        raise Unreachable(str(error)) from error
+    except client.Unreachable as error:
+        raise Unreachable(f"{error} Start one with `matlabctl serve`, or look with `matlabctl doctor`.") from error
 
 
 def speaks(command: Command) -> Command:

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 
 import click
 
 from controller.cli.api import Api, Json, speaks
-from controller.cli.failures import Refused
+from controller.cli.failures import Refused, Unreachable
 from controller.cli.flags import output_flag
-from controller.cli.output import linger, print_data, print_lines
+from controller.cli.output import as_it_comes, linger, print_data, print_lines
 from controller.cli.users import Users, users_argument
 from controller.cli.words import BAD, WAITING, hand, moment
 from controller.logs import printable
+from controller.model import EventKind, EventReason
 
 FOLLOW_SECONDS = 0.5
-EVENT_COLOURS = {"ActionFailed": BAD, "EngineLost": BAD, "Merged": WAITING, "Held": WAITING, "SessionLost": WAITING}
+AGAIN_SECONDS = 1.0
+"""Between two attempts to reach a controller that was there before."""
+EVENT_COLOURS = {
+    **dict.fromkeys((EventReason.ACTION_FAILED, EventReason.LOST, EventReason.REFUSED), BAD),
+    **dict.fromkeys((EventReason.OPEN, EventReason.GAVE_UP), BAD),
+    **dict.fromkeys((EventReason.MERGED, EventReason.HELD, EventReason.NOT_READY, EventReason.OVER_QUOTA), WAITING),
+}
 EVENT_HANG = 21
 """Columns that an event's further lines stand in: below its user."""
 WINDOW = 1000
@@ -72,39 +81,59 @@ def logs_command(api: Api, user: int, follow: bool, tail: int, output: str) -> N
 @click.option(
     "-n", "--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="How many of the last ones."
 )
+@click.option(
+    *("-k", "--kind", "words"),
+    type=click.Choice([kind.value for kind in EventKind]),
+    multiple=True,
+    help="Only events of this kind; it may stand there again.",
+)
 @speaks
 @output_flag
-def events_command(api: Api, users: Users, follow: bool, limit: int, output: str) -> None:
+def events_command(api: Api, users: Users, follow: bool, limit: int, words: Sequence[str], output: str) -> None:
     """Show what happened, oldest first: wishes and who wrote them, actions, conflicts, brake, sessions, engine.
 
-    USER is a number, a range, a list; none means all. With --follow, `-o json` is one object a line.
+    USER is a number, a range, a list; none means all. With --follow, `-o json` is one object a line, and where the
+    controller is stopped and started meanwhile, what it did then is shown as well.
 
     \b
     Examples:
       matlabctl events
       matlabctl events 7 -f
-      matlabctl events -n 1000 -o json | jq '.events[] | select(.kind == "brake")'
+      matlabctl events -k action -k session -f -o json | jq --unbuffered .message
+      matlabctl events -n 1000 -o json | jq '.events[] | select(.request_id == "platform-42")'
     """
     if follow and output == "yaml":
         raise click.UsageError("--follow prints lines, or objects with -o json.")
     one = users[0] if users is not None and len(users) == 1 else None
-    found = api.get("/v1/events", "events", user_id=one, limit=limit)["events"]
-    last = max((each["id"] for each in found), default=0)
+    kinds = [EventKind(word) for word in words]
+    found = api.get("/v1/events", "events", user_id=one, limit=limit, kind=kinds)["events"]
     if output != "table" and not follow:
         print_data({"events": _of(users, found)}, output)
         return
     if not found and not follow:
-        click.echo("Nothing has happened yet." if users is None else "Nothing has happened to these users yet.")
+        what = "Nothing of this kind" if kinds else "Nothing"
+        click.echo(f"{what} has happened yet." if users is None else f"{what} has happened to these users yet.")
         return
     _print_events(_of(users, found), output)
-    try:
-        while follow:
-            linger(FOLLOW_SECONDS)
-            found = api.get("/v1/events", "events", user_id=one, after=last, limit=10_000)["events"]
-            last = max((last, *(each["id"] for each in found)))
-            _print_events(_of(users, found), output)
-    except KeyboardInterrupt:
-        return
+    if follow:
+        with contextlib.suppress(KeyboardInterrupt):
+            for each in _following(api, max((each["id"] for each in found), default=0), one, kinds):
+                _print_events(_of(users, [each]), output)
+
+
+def _following(api: Api, last: int, user_id: int | None, kinds: Sequence[EventKind]) -> Iterator[Json]:
+    """Without end, whatever becomes of the controller meanwhile."""
+    told = ""
+    while True:
+        try:
+            for each in as_it_comes(partial(api.follow, last, user_id, kinds)):
+                last, told = each["id"], ""
+                yield each
+        except Unreachable as error:
+            if told != error.message:
+                told = error.message
+                click.echo(f"{told} It is tried again until it can be.", err=True)
+            linger(AGAIN_SECONDS)
 
 
 def _of(users: Users, events: Sequence[Json]) -> list[Json]:

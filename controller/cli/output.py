@@ -11,7 +11,10 @@ import json
 import os
 import select
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import TypeVar
 
 import click
 import yaml
@@ -27,7 +30,11 @@ PIPE_WIDTH = 10_000
 WIDE = 132
 """From this many columns on there is room for a description beside a value."""
 
+LOOK_SECONDS = 0.5
+"""So long it takes at most until it is seen that the reader has gone."""
+
 Row = Sequence[Cell]
+T = TypeVar("T")
 
 
 def print_data(data: object, form: str) -> None:
@@ -97,6 +104,29 @@ def linger(seconds: float) -> None:
     reader.register(sys.stdout.fileno(), 0)  # no event but hang-up and error, which need no asking for
     if reader.poll(seconds * 1000):
         raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+
+
+def as_it_comes(source: Callable[[], Iterator[T]]) -> Iterator[T]:
+    """What a source gives that may be silent for long; ends a command whose reader has gone meanwhile, as `linger`."""
+    found: SimpleQueue[T | Exception] = SimpleQueue()
+
+    def take() -> None:
+        try:
+            for each in source():
+                found.put(each)
+        except Exception as error:  # noqa: BLE001 - it is raised below
+            found.put(error)
+
+    Thread(target=take, daemon=True).start()  # it ends with the command
+    while True:
+        try:
+            each = found.get(timeout=LOOK_SECONDS)
+        except Empty:
+            linger(0)
+            continue
+        if isinstance(each, Exception):
+            raise each
+        yield each
 
 
 def console() -> Console:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
 import signal
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
 
 from tests.rig import Rig
+from tests.shell import COMMAND, environment
 from tests.streams import listening
-from tests.support import Lab
+from tests.support import Lab, eventually
 
 
 @pytest.fixture
@@ -53,6 +58,41 @@ async def test_what_happened_while_the_controller_was_killed_and_started_is_told
     told = [each.data for each in before + missed]
     assert told == [each for each in said["events"] if each["id"] >= told[0]["id"]]
     assert "start: exited with code 137" in [each.data["message"] for each in missed]
+
+
+async def test_events_that_are_followed_are_told_once_each_over_a_restart(rig: Rig, lab: Lab, tmp_path: Path) -> None:
+    followed = tmp_path / "followed"
+    with followed.open("wb") as told:
+        process = await asyncio.create_subprocess_exec(
+            *(*COMMAND, "events", "-f", "-o", "json"),
+            cwd=tmp_path,
+            env=environment(MCM_API_PORT=str(lab.api_port)),
+            stdout=told,
+            stderr=asyncio.subprocess.PIPE,
+        )
+    try:
+        await eventually(lambda: followed.stat().st_size)
+        await rig.create(1)
+        await rig.stop(signal.SIGKILL)
+        await asyncio.to_thread(lab.container(1).kill)
+        await rig.start()
+        await rig.comes_up(1)
+        await rig.destroy(1)
+        _, said = await rig.call("GET", "/v1/events?limit=1000")
+        lines = await eventually(lambda: _lines(followed, len(said["events"])))
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
+        _, complaint = await process.communicate()
+    assert lines == said["events"]
+    assert complaint.count(b"\n") == 1
+    assert b"It is tried again until it can be." in complaint
+
+
+def _lines(file: Path, count: int) -> list[Any]:
+    """All of them, once there are so many."""
+    lines = file.read_text().splitlines()
+    return [json.loads(line) for line in lines] if len(lines) >= count else []
 
 
 async def test_the_controller_stops_at_once_whoever_looks_on(rig: Rig, http: aiohttp.ClientSession) -> None:

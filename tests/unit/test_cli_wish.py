@@ -287,6 +287,10 @@ async def test_events_are_told_and_followed(world: ApiWorld, ask: Ask, tmp_path:
     assert "user 2" not in shown
     told = json.loads((await ask("events", "2-3", "-o", "json")).stdout)["events"]
     assert {each["user_id"] for each in told} == {2, 3}
+    told = json.loads((await ask("events", "-k", "wish", "--kind", "engine", "-o", "json")).stdout)["events"]
+    assert {each["kind"] for each in told} == {"wish", "engine"}
+    assert (await ask("events", "-k", "conflict")).stdout == "Nothing of this kind has happened yet.\n"
+    assert (await ask("events", "-k", "gossip")).returncode == 2
     process = await asyncio.create_subprocess_exec(
         *(*COMMAND, "events", "-f", "-n", "1", "-o", "json"),
         cwd=tmp_path,
