@@ -203,6 +203,18 @@ async def test_what_is_typed_survives_a_reload_and_can_be_discarded(page: Page) 
     await expect(page.locator(".sheet header")).to_contain_text("As in force")
 
 
+async def test_who_looks_at_users_does_not_wait_for_the_editor(world: ApiWorld) -> None:
+    asked: list[str] = []
+    async with looking_at(url(world)) as page:
+        page.on("request", lambda request: asked.append(request.url))
+        await page.reload()
+        await expect(page.locator("[data-user]").first).to_be_visible()
+        assert not [each for each in asked if "/editor-" in each or "/yaml-" in each], "it comes when it is wanted"
+        await page.get_by_role("link", name="Desired state").click()
+        await expect(text(page)).to_be_visible()
+        assert [each for each in asked if "/editor-" in each]
+
+
 async def test_another_writer_meanwhile_is_told_and_neither_loses_anything(page: Page, world: ApiWorld) -> None:
     await write(page, TEN.replace("  3: {}", "  3: {profile: large}"))
     await expect(plan(page)).to_contain_text("{profile: large}")
@@ -232,6 +244,7 @@ async def test_what_ends_many_sessions_waits_until_it_is_approved(page: Page, wo
     await expect(panel).to_contain_text("Dashboard")
     await expect(panel).to_contain_text("it would end 8 of 10 sessions")
     await expect(panel.locator(".person")).to_have_count(8)
+    await expect(panel).to_contain_text("8 of them are busy now")
     await expect(panel.locator("#approval-title")).to_be_focused()
     await expect(page.locator(".sheet header")).to_contain_text("Waits for approval")
     assert running(world) == list(range(1, 11))
