@@ -20,8 +20,8 @@ NOT_INTERNET = (
     *("198.18.0.0/15", "224.0.0.0/4", "240.0.0.0/4"),
 )
 """IANA's special-purpose IPv4 addresses that some network of one's own may use."""
-HOOKS = ("INPUT", "DOCKER-USER")
-"""What goes to the host, and what goes through it. Docker jumps to the latter before it lets anything pass."""
+FROM_DOCKER = "DOCKER-USER"
+"""Docker jumps to this chain before it lets anything pass; an engine that uses no `iptables` has none."""
 
 _NAME = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*"
 _REFUSED = "-j REJECT --reject-with icmp-port-unreachable"
@@ -115,15 +115,20 @@ def rules(open_to: Iterable[Place], nameservers: Iterable[str], *, internet: boo
 _BOTH = ("tcp", "udp")
 
 
+def hooks(chains: Iterable[str]) -> tuple[str, str]:
+    """Of the chains that there are, those that lead to ours: for what goes to the host, and for what passes through."""
+    return "INPUT", FROM_DOCKER if FROM_DOCKER in chains else "FORWARD"
+
+
 def jump(instance: str) -> str:
     return f"-i {bridge_name(instance)} -j {chain_name(instance)}"
 
 
-def batch(instance: str, chain: Iterable[str], hooks: Iterable[str]) -> str:
+def batch(instance: str, chain: Iterable[str], jumped_from: Iterable[str]) -> str:
     """For `iptables-restore --noflush`: the chain anew, all at once, and the jumps to it that are missing."""
     name = chain_name(instance)
     lines = [f":{name} - [0:0]", *(f"-A {name} {rule}" for rule in chain)]
-    lines += [f"-I {hook} 1 {jump(instance)}" for hook in hooks]
+    lines += [f"-I {hook} 1 {jump(instance)}" for hook in jumped_from]
     return "\n".join(("*filter", *lines, "COMMIT", ""))
 
 

@@ -35,6 +35,8 @@ class Firewall:
         """Addresses of the named places, as they were last found."""
         self._in_force: tuple[str, list[str]] = ("", [])
         """The text that was applied, and the lines that `iptables-save` made of it."""
+        self._hooks = fence.hooks([fence.FROM_DOCKER])
+        """As they were last seen to be; who may not look takes the usual ones."""
 
     @property
     def names(self) -> dict[str, str]:
@@ -56,7 +58,7 @@ class Firewall:
 
     def commands(self) -> str:
         """What root can type to the same end."""
-        text = fence.batch(self._instance, self._rules(), fence.HOOKS)
+        text = fence.batch(self._instance, self._rules(), self._hooks)
         return f"iptables-restore --noflush <<'END'\n{text}END"
 
     def _told(self, what: Callable[[], str]) -> str:
@@ -77,25 +79,31 @@ class Firewall:
             return f"Whether the sessions' network is closed cannot be seen to: {said[0]}."
 
     def _look(self) -> str:
-        whole = self._whole(self._ours(_run("iptables-save", "-t", "filter").splitlines()), self._rules())
-        return "" if whole else NOT_IN_FORCE
+        return "" if self._whole(self._saved(), self._rules()) else NOT_IN_FORCE
 
-    def _whole(self, there: list[str], rules: tuple[str, ...]) -> bool:
+    def _saved(self) -> list[str]:
+        lines = _run("iptables-save", "-t", "filter").splitlines()
+        self._hooks = fence.hooks(line[1:].partition(" ")[0] for line in lines if line.startswith(":"))
+        return lines
+
+    def _missing(self, saved: list[str]) -> list[str]:
+        return [hook for hook in self._hooks if f"-A {hook} {fence.jump(self._instance)}" not in saved]
+
+    def _whole(self, saved: list[str], rules: tuple[str, ...]) -> bool:
         """By number, for each version of `iptables` writes rules in its own way."""
-        jumps = [f"-A {hook} {fence.jump(self._instance)}" for hook in fence.HOOKS]
-        return len(there) == len(rules) + len(jumps) and set(jumps) <= set(there)
+        there = sum(line.startswith(f"-A {fence.chain_name(self._instance)} ") for line in saved)
+        return there == len(rules) and not self._missing(saved)
 
     def _hold(self) -> str:
         rules = self._rules()
-        saved = _run("iptables-save", "-t", "filter").splitlines()
-        if self._in_force != ("\n".join(rules), self._ours(saved)):
-            missing = [hook for hook in fence.HOOKS if f"-A {hook} {fence.jump(self._instance)}" not in saved]
-            text = fence.batch(self._instance, rules, missing)
+        saved = self._saved()
+        if self._missing(saved) or self._in_force != ("\n".join(rules), self._ours(saved)):
+            text = fence.batch(self._instance, rules, self._missing(saved))
             _run("iptables-restore", "--noflush", "--wait", str(PATIENCE), given=text)
-            there = self._ours(_run("iptables-save", "-t", "filter").splitlines())
-            if not self._whole(there, rules):
+            saved = self._saved()
+            if not self._whole(saved, rules):
                 return NOT_IN_FORCE
-            self._in_force = "\n".join(rules), there
+            self._in_force = "\n".join(rules), self._ours(saved)
         if BRIDGED.exists() and BRIDGED.read_text().strip() != "1":
             return "Sessions can reach one another: `sysctl -w net.bridge.bridge-nf-call-iptables=1` closes that."
         lost = sorted({place.host for place in self._reach.places if place.named} - self._known.keys())

@@ -10,6 +10,7 @@ from controller.fence import (
     batch,
     bridge_name,
     chain_name,
+    hooks,
     jump,
     licence_server,
     network_name,
@@ -121,3 +122,8 @@ def test_the_whole_is_applied_at_once() -> None:
         f"-I INPUT 1 {jump('a')}",
         "COMMIT",
     ]
+
+
+def test_what_passes_through_is_held_where_docker_asks_us_first_and_else_where_all_passes() -> None:
+    assert hooks(["INPUT", "FORWARD", "DOCKER-USER"]) == ("INPUT", "DOCKER-USER")
+    assert hooks(["INPUT", "FORWARD"]) == ("INPUT", "FORWARD")

@@ -83,3 +83,29 @@ def test_the_commands_for_root_are_the_whole_of_it() -> None:
     assert "--dport 27000 -j RETURN" in text
     assert text.count("-I INPUT 1 ") == text.count("-I DOCKER-USER 1 ") == 1
     assert text.endswith("COMMIT\nEND")
+
+
+def test_an_engine_without_iptables_is_closed_by_the_chain_that_all_passes_through(
+    program: Program, tmp_path: Path
+) -> None:
+    """As with `"iptables": false`, and with the nftables of the newest."""
+    store = tmp_path / "rules"
+    program("iptables-restore", f"sed 's/^-I \\(.*\\) 1 /-A \\1 /' >>{store}")
+    program("iptables-save", f"printf ':INPUT ACCEPT [0:0]\n:FORWARD ACCEPT [0:0]\n'; cat {store} 2>/dev/null || true")
+    held = Firewall("x", NOWHERE)
+    assert held.look() == firewall.NOT_IN_FORCE
+    assert "-I FORWARD 1 " in held.commands()
+    assert held.hold() == held.look() == ""
+    assert f"-A FORWARD {fence.jump('x')}\n" in store.read_text()
+
+
+def test_a_chain_that_docker_makes_later_leads_to_ours_too(program: Program, tmp_path: Path) -> None:
+    store, docker = tmp_path / "rules", tmp_path / "docker"
+    program("iptables-restore", f"sed -n 's/^-I \\(.*\\) 1 /-A \\1 /p; /^-A/p' >{store}.new; cat {store}.new >>{store}")
+    program("iptables-save", f"cat {docker} {store} 2>/dev/null | sort -u")
+    held = Firewall("x", NOWHERE)
+    assert held.hold() == ""
+    docker.write_text(":DOCKER-USER - [0:0]\n")
+    assert held.look() == firewall.NOT_IN_FORCE
+    assert held.hold() == held.look() == ""
+    assert f"-A DOCKER-USER {fence.jump('x')}\n" in store.read_text()
