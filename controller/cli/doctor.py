@@ -26,6 +26,7 @@ from controller.cli.hard_quota import hard_quota_of
 from controller.cli.output import Row, print_data, print_table
 from controller.cli.users import spelled
 from controller.cli.words import BAD, GOOD, WAITING, number
+from controller.engine import EngineInfo
 from controller.engine.docker import DockerEngine
 from controller.engine.ports import listener
 from controller.errors import EngineError, WishInvalid
@@ -37,6 +38,8 @@ from controller.sizes import bytes_size, show_size
 LITTLE_DISK = 5 * 1024**3
 DOCKER_SOCKET = "unix:///var/run/docker.sock"
 """Where the engine is looked for that nothing names."""
+INTO_ROOTLESS = 'nsenter -U -n --preserve-credentials -t "$(cat "$XDG_RUNTIME_DIR/docker.pid")"'
+"""To where a rootless engine has its network: there its user may set rules."""
 EPHEMERAL_PORTS = Path("/proc/sys/net/ipv4/ip_local_port_range")
 CLOCK_APART = timedelta(seconds=2)
 
@@ -243,9 +246,9 @@ async def _engine(settings: Settings) -> tuple[list[Finding], Mapping[int, tuple
         asked_at = datetime.now(UTC)
         findings = [Finding("engine", "ok", f"Docker {info.version}"), _clock(info.now - asked_at)]
         if info.unlimited:
-            mend = "On cgroup v1 boot with `cgroup_enable=memory swapaccount=1`; cgroup v2 has both."
-            what = " and ".join(info.unlimited)
-            findings.append(Finding("limits", "fault", f"this kernel does not let Docker limit {what}", mend))
+            findings.append(_unlimited(info))
+        if info.rootless:
+            findings.append(_rootless(settings))
         images: dict[str, list[str]] = {}
         for name, profile in settings.profiles.items():
             images.setdefault(profile.image, []).append(name)
@@ -254,7 +257,7 @@ async def _engine(settings: Settings) -> tuple[list[Finding], Mapping[int, tuple
         ours = await engine.survey()
         count = sum(len(each) for each in ours.values())
         findings.append(Finding("containers", "ok", f"{number(count, 'container')} of instance {settings.instance}"))
-        findings.append(_network(*await engine.enclosed(), any_session=count > 0))
+        findings.append(_network(*await engine.enclosed(), info.rootless, any_session=count > 0))
         return findings, ours
     except EngineError as error:
         return [_away(settings.docker_host or os.environ.get("DOCKER_HOST") or DOCKER_SOCKET, error)], None
@@ -262,13 +265,35 @@ async def _engine(settings: Settings) -> tuple[list[Finding], Mapping[int, tuple
         await engine.close()
 
 
-def _network(why_not: str, commands: str, *, any_session: bool) -> Finding:
+def _unlimited(info: EngineInfo) -> Finding:
+    *others, last = info.unlimited
+    found = f"Docker cannot limit {', '.join(others) + ' and ' if others else ''}{last} here"
+    mend = "On cgroup v1 boot with `cgroup_enable=memory swapaccount=1`; cgroup v2 has all of them."
+    if info.rootless:
+        mend = (
+            "A rootless engine can on a machine with cgroup v2, once systemd has delegated cpu, memory and pids to it."
+        )
+    return Finding("limits", "fault", found, mend)
+
+
+def _rootless(settings: Settings) -> Finding:
+    folder, image = settings.data_root / "user_N", settings.profiles[settings.default_profile].image
+    give = f"docker run --rm -u 0 -v {folder}:/it {image} chown {settings.session_user} /it"
+    mend = f"Give each folder to its session once, when its first start has made it, and restart that session:\n{give}"
+    return Finding(
+        "rootless", "note", "the engine's uids are others than this machine's: no folder is its session's", mend
+    )
+
+
+def _network(why_not: str, commands: str, rootless: bool, *, any_session: bool) -> Finding:
     if not why_not:
         return Finding("network", "ok", "closed to all that sessions may not reach")
     mend = (
         "A controller that is root or has CAP_NET_ADMIN closes it by itself; the unit of `matlabctl service install` "
         f"has it. Else type as root, after each start of the machine:\n{commands}"
     )
+    if rootless:
+        mend = f"Type as the engine's user, after each start of the engine:\n{INTO_ROOTLESS} {commands}"
     return Finding("network", "fault" if any_session else "note", why_not, mend)
 
 

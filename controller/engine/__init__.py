@@ -21,7 +21,9 @@ class EngineInfo:
     now: datetime
     """The engine's own clock."""
     unlimited: tuple[str, ...] = ()
-    """What it cannot limit on its host: `swap`, `processes`."""
+    """What it cannot limit on its host: `cpus`, `memory`, `swap`, `processes`."""
+    rootless: bool = False
+    """It is an ordinary user's, in a user namespace: uids in its containers are others on the host."""
 
 
 @dataclass(frozen=True, slots=True)

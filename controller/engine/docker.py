@@ -64,6 +64,9 @@ LOOK_TIMEOUT = 10
 CHANGE_TIMEOUT = 60
 """Seconds that an engine may be silent during one call before we say that it does not answer."""
 
+LIMITS = {"cpus": "CpuCfsQuota", "memory": "MemoryLimit", "swap": "SwapLimit", "processes": "PidsLimit"}
+"""What engines say whether they can limit it, and where."""
+
 EVENTS = frozenset({"create", "start", "die", "stop", "pause", "unpause", "destroy", "rename", "update", "oom"})
 
 _NEVER = datetime(1, 1, 1, tzinfo=UTC)
@@ -175,9 +178,10 @@ class DockerEngine:
     def _info(self, client: docker.APIClient) -> EngineInfo:
         said = client.info()
         self._host_cpus = float(said["NCPU"])
-        can = {"swap": said.get("SwapLimit", True), "processes": said.get("PidsLimit", True)}
-        self._unlimited = tuple(name for name, limited in can.items() if not limited)
-        return EngineInfo(said["ServerVersion"], _time(said["SystemTime"]) or datetime.now(UTC), self._unlimited)
+        self._unlimited = tuple(name for name, can in LIMITS.items() if not said.get(can, True))
+        rootless = "name=rootless" in (said.get("SecurityOptions") or ())
+        now = _time(said["SystemTime"]) or datetime.now(UTC)
+        return EngineInfo(said["ServerVersion"], now, self._unlimited, rootless)
 
     def _find(self, client: docker.APIClient, user_id: int) -> tuple[Container, ...]:
         """By name, and by the ids under which it was last seen; only where that finds none of ours, by label."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +15,7 @@ from aiohttp import web
 from controller.engine.docker import DockerEngine
 from controller.errors import EngineRefused, EngineUnavailable, NoSuchContainer, PortTaken
 from controller.model import Phase
+from tests.shell import run
 
 INFO = {"NCPU": 2, "ServerVersion": "20.10", "SystemTime": "2026-11-22T12:00:00.123456789Z"}
 BOX = {
@@ -232,3 +235,38 @@ async def test_an_address_that_this_host_does_not_have_is_not_a_taken_port(
     socket.said["containers/c1/start"] = (500, {"message": why})
     with pytest.raises(EngineRefused, match="cannot assign"):
         await engine.start("c1")
+
+
+# ---------------------------------------------------------------- rootless: no strange answer, but a rare one
+
+
+async def doctor(folder: Path) -> dict[str, dict[str, str]]:
+    environment = {"DOCKER_HOST": f"unix://{folder}/engine.sock", "MCM_API_PORT": "19", "MCM_SESSION_USER": "1000:1000"}
+    own = {"MCM_STATE_DIR": str(folder / "state"), "MCM_DATA_ROOT": str(folder / "data"), "MCM_INSTANCE": "test"}
+    done = await asyncio.to_thread(run, folder, "doctor", "-o", "json", **environment, **own)
+    return {each["what"]: each for each in json.loads(done.stdout)["findings"]}
+
+
+async def test_a_rootless_engine_is_told_of_with_what_its_user_can_do(socket: Socket, tmp_path: Path) -> None:
+    """As one of 20.10 on cgroup v1 says it."""
+    cannot = dict.fromkeys(("CpuCfsQuota", "MemoryLimit", "SwapLimit", "PidsLimit"), False)
+    socket.said["info"] = (
+        200,
+        {**INFO, **cannot, "SecurityOptions": ["name=seccomp,profile=default", "name=rootless"]},
+    )
+    socket.said["images/matlab-session:octave/json"] = (200, {})
+    told = await doctor(tmp_path)
+    assert told["limits"]["found"] == "Docker cannot limit cpus, memory, swap and processes here"
+    assert told["limits"]["mend"].startswith("A rootless engine can on a machine with cgroup v2")
+    give = f"-v {tmp_path}/data/user_N:/it matlab-session:octave chown 1000:1000 /it"
+    assert told["rootless"]["mend"].endswith(give)
+    assert "$XDG_RUNTIME_DIR/docker.pid" in told["network"]["mend"]
+    assert "iptables-restore --noflush" in told["network"]["mend"]
+
+
+async def test_an_engine_of_root_s_is_not_told_to_be_rootless(socket: Socket, tmp_path: Path) -> None:
+    socket.said["info"] = (200, {**INFO, "SwapLimit": False})
+    told = await doctor(tmp_path)
+    assert "rootless" not in told
+    assert told["limits"]["found"] == "Docker cannot limit swap here"
+    assert "Type as the engine's user" not in told["network"]["mend"]
