@@ -2,7 +2,7 @@
 # ARGS is handed on: make test ARGS="-k planner", make bench ARGS="--only session", make lock ARGS=--upgrade
 
 .DEFAULT_GOAL := help
-.PHONY: help run test race hundred model mutants faults soak check audit bench image image-full schema lock clean
+.PHONY: help run test race hundred model mutants faults engines compose soak check audit bench image image-full schema lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,12 @@ faults: ## the controller on a Docker engine of its own that is killed, hangs an
 soak: ## the same for HOURS=1, and whether memory, descriptors, threads and disk stay flat: slopes, and a plot in soak.svg
 	@scripts/alone .venv/bin/python -m bench.soak --hours $(or $(HOURS),1) $(ARGS)
 
+engines: ## the engine's contract, what sessions try, healing and upgrades on newer Docker engines, Debian's, as root; ENGINES="trixie forky"
+	@scripts/engines $(ARGS)
+
+compose: ## the controller as a container by deploy/compose.yaml: built, killed, restarted, taken down, and its sessions outlive it
+	@scripts/compose $(ARGS)
+
 check: ## style, types, layers, lock files, alert rules: what can be judged without running
 	@scripts/setup dev
 	@scripts/check
@@ -59,5 +65,5 @@ lock: ## choose versions of all packages anew and write the lock files (ARGS=--u
 
 clean: ## remove .venv, caches and the built pages; never sessions, images or data
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
-	rm -rf matlab/page/dist matlab/page/node_modules controller/web/dist controller/web/node_modules sbom
+	rm -rf .engines matlab/page/dist matlab/page/node_modules controller/web/dist controller/web/node_modules sbom
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
