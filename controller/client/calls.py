@@ -15,7 +15,7 @@ import functools
 import json
 import secrets
 from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, cast, overload
 from urllib.parse import urlencode
@@ -74,7 +74,8 @@ class Request:
 
     method: str
     target: str
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = field(repr=False)
+    """The token is among them."""
     body: bytes | None
     timeout: float
     again: bool
@@ -459,7 +460,8 @@ class Calls:
                 if message.event == "gap":
                     return after
                 if message.event == "happened":
-                    event = self._shaped(shapes.HappenedEvent, json.loads(message.data), look)
+                    told = self._read(look, Response(200, message.data.encode())).body
+                    event = self._shaped(shapes.HappenedEvent, told, look)
                     yield Happened(event)
                     after = event["id"]
         return after
@@ -508,7 +510,7 @@ class Calls:
             reply: Response | Lost = yield request
             if wait is None or not _may_go_again(request, reply):
                 break
-            lost = lost or (isinstance(reply, Lost) and reply.sent)
+            lost = lost or _may_be_done(reply)
             yield Pause(max(wait, _asked_to_wait(reply)))
         if isinstance(reply, Lost):
             raise Unreachable(f"No controller can be reached at {self.server}: {reply.why}.")
@@ -558,15 +560,19 @@ class Awaiting(Calls):
 
 def _may_go_again(request: Request, reply: Response | Lost) -> bool:
     match reply:
-        case Lost():
-            return request.again or not reply.sent
-        case Response(status=429):
-            return True
+        case Lost() | Response(status=429):
+            return request.again or not _may_be_done(reply)
         case Response(status=502 | 503 | 504):
-            code = _code(reply)  # without one it is a proxy's, who does not know what became of the call
-            return code in NOTHING_DONE or (not code and request.again)
+            return _code(reply) in NOTHING_DONE or (request.again and _may_be_done(reply))
         case _:
             return False
+
+
+def _may_be_done(reply: Response | Lost) -> bool:
+    """Nobody told: the answer was lost, or is that of a proxy, which does not know what became of the call."""
+    if isinstance(reply, Lost):
+        return reply.sent
+    return reply.status in (502, 503, 504) and not _code(reply)
 
 
 def _asked_to_wait(reply: Response | Lost) -> float:

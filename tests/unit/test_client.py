@@ -400,6 +400,20 @@ def test_which_calls_are_sent_again_and_after_what(call: Sequence[Any]) -> None:
     assert {_again(call, reply) for reply in (CUT, PROXY)} == {call in LOOKS_AND_IDEMPOTENT}
 
 
+@pytest.mark.parametrize("reply", [CUT, PROXY])
+def test_a_destroy_that_nobody_told_of_is_done_where_the_next_one_finds_nothing(reply: Response | Lost) -> None:
+    nothing = Response(404, b'{"error": "Container not found", "code": "not_found"}')
+    assert _played(_steps("undeclare", 7, "s-1"), [reply, nothing], 0) == {"message": "User removed", "user_id": 7}
+    for before in ([], [UNSENT], [NO_ENGINE]):
+        with pytest.raises(Refused, match="Container not found"):
+            _played(_steps("undeclare", 7, "s-1"), [*before, nothing], 0)
+
+
+def test_no_token_is_shown_with_a_request() -> None:
+    steps = Calls.users.steps(Client(token="mcm_secret"))
+    assert "mcm_secret" not in repr(next(steps))
+
+
 def _again(call: Sequence[Any], reply: Response | Lost) -> bool:
     steps = _steps(call[0], *call[1:])
     next(steps)
