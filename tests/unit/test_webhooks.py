@@ -9,6 +9,8 @@ import hashlib
 import hmac
 import json
 import logging
+import socket
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -263,6 +265,29 @@ def test_the_pauses_grow_to_a_bound_and_are_never_all_the_same(monkeypatch: pyte
 def test_what_is_no_time_to_wait_is_none(said: str) -> None:
     assert webhooks._asked_for(said, NOW) == 0
     assert webhooks._asked_for("99999999", NOW) == webhooks.LONGEST_PAUSE
+
+
+async def test_a_name_server_that_hangs_holds_up_neither_others_nor_the_end(
+    receiver: Receiver, store: WishStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, hanging, asked = socket.getaddrinfo, threading.Event(), list[str]()
+
+    def slow(host: str, *more: Any) -> Any:
+        asked.append(threading.current_thread().name.partition("-")[0])
+        if host == "slow.example.org":
+            hanging.wait(60)
+        return real("127.0.0.1", *more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    by_name = receiver.url.replace("127.0.0.1", "quick.example.org")
+    hooks = (Webhook("slow", "http://slow.example.org/"), Webhook("quick", by_name))
+    async with sending(store, *hooks):
+        happen(store, "first")
+        await eventually(lambda: receiver.messages == ["first"] and len(asked) == 2)
+        began = time.monotonic()
+    assert time.monotonic() - began < 5
+    assert set(asked) == {"webhook"}, "the loop's own threads are for others, and are waited for at the end"
+    hanging.set()
 
 
 # ---------------------------------------------------------------- what is given up
