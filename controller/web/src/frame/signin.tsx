@@ -12,7 +12,7 @@ const t = words(
     reads: "With", readsMore: "it may only look.",
   },
   {
-    title: "此控制器需要令牌", token: "令牌", enter: "进入控制台", wrong: "控制器不认识此令牌，或令牌已过期。",
+    title: "此控制器需要令牌", token: "令牌", enter: "进入管理界面", wrong: "控制器不认识此令牌，或令牌已过期。",
     silent: "无法连接控制器。", make: "在控制器所在的机器上，这样创建一个：", kept: "令牌只保存在此标签页中，关闭标签页即遗忘。",
     reads: "加上", readsMore: "则只能查看。",
   },

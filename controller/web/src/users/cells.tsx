@@ -42,7 +42,7 @@ interface UsageProps { user: User; which: Which; width?: number; height?: number
 type Which = 0 | 1;
 
 /** The last minutes, on a scale up to the limit, and the present beside it. */
-export function UsageCell({ user, which, width = 56, height = 18 }: UsageProps) {
+export function UsageCell({ user, which, width = 48, height = 18 }: UsageProps) {
   if (user.observed.status !== "running") return <span class="soft">{t.value.none}</span>;
   return <Figure id={user.user_id} measured={lastUsage([], user, which)} most={mostOf(user, which)} which={which} width={width} height={height} />;
 }
