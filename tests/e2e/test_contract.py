@@ -115,8 +115,11 @@ async def test_a_taken_port_is_a_sentence_delays_nobody_and_heals(rig: Rig, lab:
         assert f"(process {os.getpid()})" in body["error"]
         assert body["details"]
         assert other == 201
-        _, user = await rig.call("GET", "/v1/users/7")
-        assert str(port) in user["why"]
+
+        async def told() -> bool:
+            return str(port) in (await rig.call("GET", "/v1/users/7"))[1]["why"]
+
+        await eventually(told)  # at once, but while it is tried again
     await eventually(lambda: lab.container(7).status == "running")
 
 
