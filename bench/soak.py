@@ -122,6 +122,10 @@ def _sample(world: World, seconds: float) -> Sample:
     return Sample(seconds, process.memory_info().rss / 2**20, process.num_fds(), process.num_threads(), used / 1024)
 
 
+_MESSAGE = "user 22: session_id from " + "x" * 60
+"""No shorter than those that take its place, or the database would grow by the difference."""
+
+
 async def _fill_history(world: World) -> None:
     """As that of a controller that has served for years."""
     for n in range(history.KEPT):
@@ -129,9 +133,10 @@ async def _fill_history(world: World) -> None:
         await world.ask({22: entry if n < history.KEPT - 1 else None})
     await world.rig.stop()
     kept = history.History(world.lab.folder / "state" / history.FILE)
-    said = "start: exited with code 137"
     long_ago = datetime(2026, 1, 1, tzinfo=UTC)
-    event = Event(EventKind.ACTION, EventReason.ACTION_DONE, said, user_id=22, generation=1, container="0123456789ab")
+    event = Event(
+        EventKind.WISH, EventReason.CHANGED, _MESSAGE, user_id=22, generation=1, writer=f"api {'0' * 32}", before=0
+    )
     kept.add_events([(long_ago, event)] * history.AUDIT_KEPT)
     kept.close()
     await world.serve()

@@ -17,8 +17,8 @@ from controller.model import Container, Usage
 
 SHORTEST_SPAN = 0.1
 """Seconds: over less than this the CPU share is noise, so the previous one is repeated."""
-MOST_KEPT = 2000
-"""Readings, those of containers long gone included."""
+NEEDED = ("", "cpuacct", "memory")
+"""Controllers whose files are read; "" is the v2 hierarchy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,43 +28,56 @@ class _Reading:
     cpu_percent: float
 
 
+@dataclass(slots=True)
+class _Run:
+    """One run of a user's container."""
+
+    container_id: str
+    pid: int
+    folders: Mapping[str, str]
+    """Where its files are, by controller."""
+    last: _Reading | None = None
+
+
 class CgroupReader:
-    """Keeps the last reading of each container, for the difference. Not meant for two threads on one container."""
+    """Keeps the last reading of each user's container, for the difference, and none of those long gone.
+
+    Not meant for two threads on one container.
+    """
 
     def __init__(self, proc: str = "/proc", cgroups: str = "/sys/fs/cgroup") -> None:
         self._proc = proc
         self._root = cgroups
-        self._folders: dict[tuple[str, int], Mapping[str, str]] = {}
-        """By container id and pid: where its files are."""
-        self._last: dict[str, _Reading] = {}
+        self._runs: dict[int | None, _Run] = {}
+        """By user."""
 
     def read(self, containers: Sequence[Container]) -> dict[str, Usage]:
         """Use by container id. A container that is not running on this host is left out."""
-        found = {c.id: usage for c in containers if (usage := self._read(c)) is not None}
-        if len(self._last) > MOST_KEPT:
-            self._last = {i: reading for i, reading in self._last.items() if i in found}
-            self._folders = {key: folders for key, folders in self._folders.items() if key[0] in found}
-        return found
+        return {c.id: usage for c in containers if (usage := self._read(c)) is not None}
 
     def _read(self, container: Container) -> Usage | None:
-        key = (container.id, container.pid)
         try:
-            if key not in self._folders:
-                self._folders[key] = self._find(container)
-            folders = self._folders[key]
-            if "" in folders:
-                cpu, used, limit = _read_v2(folders[""])
+            run = self._run(container)
+            if "" in run.folders:
+                cpu, used, limit = _read_v2(run.folders[""])
             else:
-                cpu, used, limit = _read_v1(folders["cpuacct"], folders["memory"])
+                cpu, used, limit = _read_v1(run.folders["cpuacct"], run.folders["memory"])
         except (OSError, KeyError, ValueError):  # it ended meanwhile, or runs on another host
-            self._folders.pop(key, None)
+            self._runs.pop(container.user_id, None)
             return None
         return Usage(
-            cpu_percent=self._percent(container, cpu),
+            cpu_percent=_percent(container, run, cpu),
             memory=used,
             memory_limit=min(limit, container.memory or limit),
             sampled_at=datetime.now(UTC),
         )
+
+    def _run(self, container: Container) -> _Run:
+        run = self._runs.get(container.user_id)
+        if run is None or (run.container_id, run.pid) != (container.id, container.pid):
+            run = _Run(container.id, container.pid, self._find(container))
+            self._runs[container.user_id] = run
+        return run
 
     def _find(self, container: Container) -> Mapping[str, str]:
         """The container's cgroup folder by controller; "" is the v2 hierarchy where memory is accounted there."""
@@ -76,24 +89,24 @@ class CgroupReader:
             before, is_ours, after = path.partition(container.id)
             if is_ours:  # the main process may sit in a group below the container's
                 own = before + container.id + after.partition("/")[0]
-                folders |= {name: f"{self._root}/{name}{own}" for name in controllers.split(",")}
+                folders |= {name: f"{self._root}/{name}{own}" for name in controllers.split(",") if name in NEEDED}
         if "memory" in folders:
             folders.pop("", None)
         return folders
 
-    def _percent(self, container: Container, cpu_seconds: float) -> float:
-        now = time.monotonic()
-        last = self._last.get(container.id)
-        if last is None or cpu_seconds < last.cpu_seconds:
-            started = container.started_at or datetime.now(UTC)
-            alive = max((datetime.now(UTC) - started).total_seconds(), SHORTEST_SPAN)
-            percent = 100 * cpu_seconds / alive
-        elif now - last.at < SHORTEST_SPAN:
-            return last.cpu_percent
-        else:
-            percent = 100 * (cpu_seconds - last.cpu_seconds) / (now - last.at)
-        self._last[container.id] = _Reading(now, cpu_seconds, percent)
-        return percent
+
+def _percent(container: Container, run: _Run, cpu_seconds: float) -> float:
+    now, last = time.monotonic(), run.last
+    if last is None or cpu_seconds < last.cpu_seconds:
+        started = container.started_at or datetime.now(UTC)
+        alive = max((datetime.now(UTC) - started).total_seconds(), SHORTEST_SPAN)
+        percent = 100 * cpu_seconds / alive
+    elif now - last.at < SHORTEST_SPAN:
+        return last.cpu_percent
+    else:
+        percent = 100 * (cpu_seconds - last.cpu_seconds) / (now - last.at)
+    run.last = _Reading(now, cpu_seconds, percent)
+    return percent
 
 
 def _read_v1(cpuacct: str, memory: str) -> tuple[float, int, int]:

@@ -187,7 +187,11 @@ class World:
         """Whether the engine holds exactly what the API acknowledged."""
         others = self._foreigners.keys()
         in_trouble = {self.lab.name(n) for n in self.aside}
-        rows = [row for row in self.lab.containers() if row.id not in others and row.name not in in_trouble]
+        try:
+            found = self.lab.containers()
+        except docker.errors.APIError:
+            return False  # of a container that is just being removed Docker 20.10 now and then says 500
+        rows = [row for row in found if row.id not in others and row.name not in in_trouble]
         by_name = {row.name: row for row in rows}
         if len(rows) != len(by_name):
             return False
