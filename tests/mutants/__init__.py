@@ -16,6 +16,8 @@ class Mutant:
     promise: int
     what: str
     """What goes wrong with it, in a sentence."""
+    found_by: str
+    """The test that found it last, below `tests`."""
 
     @property
     def name(self) -> str:
@@ -29,11 +31,11 @@ class Mutant:
 
 
 def mutants() -> list[Mutant]:
-    """By promise. Raises ValueError where a patch does not begin with the promise that it breaks and how."""
+    """By promise. Raises ValueError where a patch does not begin with what it breaks, how, and what shows it."""
     found = []
     for patch in Path(__file__).parent.glob("*.patch"):
-        said = re.match(r"promise (\d+): (.+)\n", patch.read_text())
+        said = re.match(r"promise (\d+): (.+)\nfound by (.+)\n", patch.read_text())
         if said is None:
-            raise ValueError(f"{patch} does not begin with `promise N: what goes wrong`")
-        found.append(Mutant(patch, int(said[1]), said[2]))
+            raise ValueError(f"{patch} does not begin with `promise N: what goes wrong` and `found by` a test")
+        found.append(Mutant(patch, int(said[1]), said[2], said[3]))
     return sorted(found, key=lambda mutant: (mutant.promise, mutant.name))

@@ -1,7 +1,8 @@
 """`make mutants`: plants each bug in a copy of the tree and tells which test finds it.
 
-Only tests that need no engine are run, those that find most first. A bug that stops the tests from being collected
-counts as not found: any linter would see it. Names as arguments choose some: make mutants ARGS="no-resync act-by-name".
+First the test that found it the last time is run, which its patch names; where that lets it through, all that need no
+engine, those that find most first. A bug that stops the tests from being collected counts as not found: any linter
+would see it. Names as arguments choose some: make mutants ARGS="no-resync act-by-name".
 """
 
 from __future__ import annotations
@@ -39,11 +40,10 @@ def main(names: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         tree = Path(folder)
         copy(tree)
-        for suite in SUITES[:-1]:
-            found, why = hunted(tree, suite)
-            if found or why:
-                print(f"Without any bug the tests do not pass: {found or why}")
-                return 2
+        found, why = hunted(tree, sorted({f"tests/{each.found_by}" for each in chosen}))
+        if found or why:
+            print(f"Without any bug the tests do not pass: {found or why}")
+            return 2
         width = max(len(each.name) for each in chosen)
         alive = [each.name for each in chosen if not caught(each, tree, width)]
     print(f"\n{len(chosen) - len(alive)} of {len(chosen)} planted bugs were found.")
@@ -71,12 +71,15 @@ def caught(mutant: Mutant, tree: Path, width: int) -> bool:
         return False
     found = ""
     try:
-        for suite in SUITES:
+        for suite in ([f"tests/{mutant.found_by}"], *SUITES):
             found, why = hunted(tree, suite)
             if found or why:
                 break
     finally:
         mutant.apply(tree, "--reverse")
+    elsewhere = found and not found.startswith(f"tests/{mutant.found_by}")
+    if elsewhere and hunted(tree, [found])[0]:
+        found, why = "", f"{found} fails without the bug as well"
     told = f"found by {found}" if found else f"NOT FOUND: {why or mutant.what}"
     seconds = time.monotonic() - began
     print(f"{mutant.name:{width}}  promise {mutant.promise:2}  {seconds:5.1f} s  {told}", flush=True)

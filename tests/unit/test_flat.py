@@ -13,6 +13,7 @@ import os
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -25,7 +26,7 @@ from tests.wish_place import Place
 
 USERS = range(11, 16)
 """Those who come and go."""
-WARM_UP, ROUNDS = 6, 15
+WARM_UP, ROUNDS = 5, 10
 KEPT = {"KEPT": 30, "EVENTS_KEPT": 100, "AUDIT_KEPT": 200}
 
 
@@ -40,6 +41,8 @@ def _silent() -> Iterator[None]:
 async def test_nothing_grows_with_what_was_done(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, most in KEPT.items():
         monkeypatch.setattr(history, name, most)
+    # One thread for what blocks: how many there come to be depends on how busy the machine is.
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
     store = await place.running(TEN)
     async with api_world(real_store=store) as world:
         await eventually(lambda: len(running(world)) == 10)
@@ -48,7 +51,7 @@ async def test_nothing_grows_with_what_was_done(place: Place, monkeypatch: pytes
         before, parts = counted(), held()
         for _ in range(ROUNDS):
             await a_round(world)
-        assert held() == parts
+        await eventually(lambda: held() == parts)
         objects, size = (after - then for after, then in zip(counted(), before, strict=True))
         assert objects < 5 * ROUNDS, "each round waits a dozen times, and what is left of a wait is three objects"
         assert size < 1000 * ROUNDS, "bytes"

@@ -26,6 +26,13 @@ def test_every_test_that_is_named_as_a_proof_is_there() -> None:
         assert not test or f"def {test}(" in there.read_text(), f"docs/reliability.md names {test}, not in tests/{path}"
 
 
+def test_the_page_lists_the_planted_bugs_and_what_finds_them() -> None:
+    page = (ROOT / "docs" / "reliability.md").read_text()
+    rows = re.findall(r"^\| ([\w-]+) \| (\d+) \| (.+) \| `(\S+)` \|$", page, re.MULTILINE)
+    assert sorted(rows) == sorted((m.name, str(m.promise), m.what, m.found_by) for m in mutants())
+    assert f"All {len(rows)} are found" in page
+
+
 def test_the_page_counts_the_planted_bugs() -> None:
     page = (ROOT / "docs" / "reliability.md").read_text()
     rows = re.findall(r"^\| (\d+) \|.*\| (\d*) ?\|$", page, re.MULTILINE)
