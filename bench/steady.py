@@ -17,6 +17,8 @@ SLICES = 12
 """Of the second half. The median of each is what counts: neighbours in time are not independent of one another."""
 WITH_95_PERCENT = 1.96
 HOUR = 3600.0
+SHORTEST = HOUR / 2
+"""Seconds: in less, the warm-up takes more than half of the time."""
 
 
 class Verdict(StrEnum):
@@ -35,9 +37,13 @@ class Trend:
     """Of the second half, which lies between `low` and `high`."""
     low: float
     high: float
+    seconds: float
+    """For which it was measured."""
 
     def verdict(self, allowed: float) -> Verdict:
         """`allowed`: so much an hour is nothing."""
+        if self.seconds < SHORTEST:
+            return Verdict.UNCLEAR
         if self.low > allowed:
             return Verdict.GROWS
         return Verdict.FLAT if self.high <= allowed else Verdict.UNCLEAR
@@ -49,7 +55,7 @@ def trend(times: Sequence[float], values: Sequence[float]) -> Trend:
     points = list(zip(times, values, strict=True))
     warm = _slices([point for point in points if point[0] >= middle])
     warming, _, _ = _slope(_slices([point for point in points if point[0] < middle]))
-    return Trend(warming, *_slope(warm))
+    return Trend(warming, *_slope(warm), seconds=times[-1] - times[0])
 
 
 def _slices(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:

@@ -38,5 +38,5 @@ def test_a_leak_is_told_from_a_warm_up(shape: Callable[[float], float], verdict:
 
 
 def test_too_short_a_run_concludes_nothing() -> None:
-    assert judged(lambda m: 70 + m / 60, minutes=1) is Verdict.UNCLEAR
+    assert judged(lambda m: 70 + 5 * (1 - math.exp(-m / 5)), noise=0.01, minutes=7) is Verdict.UNCLEAR
     assert trend([0.0], [70.0]).verdict(1.0) is Verdict.UNCLEAR
