@@ -39,7 +39,11 @@ def scorecard(request: pytest.FixtureRequest) -> Iterator[Scorecard]:
     print(f"\n{scorecard.text()}")
     if request.config.getoption("--write-page") and request.session.testsfailed == 0:
         cpus, python = os.cpu_count(), platform.python_version()
-        scorecard.write(PAGE, f"Last run: Python {python}, Linux {platform.release()}, {cpus} processors.")
+        with contextlib.closing(docker.from_env()) as usual:
+            engine = usual.version()["Version"]
+        scorecard.write(
+            PAGE, f"Last run: Python {python}, Linux {platform.release()}, Docker {engine}, {cpus} processors."
+        )
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
