@@ -10,9 +10,9 @@ import asyncio
 import functools
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, groupby
-from typing import Any
+from typing import Any, TypeVar
 
 from aiohttp import web
 from pydantic import TypeAdapter
@@ -42,6 +42,7 @@ from controller.sse import MEDIA
 from controller.target import Site
 
 Json = dict[str, Any]
+T = TypeVar("T")
 
 ABOUT = """\
 One container with a MATLAB (or Octave) session for each user.
@@ -85,11 +86,18 @@ def handlers(site: Site, max_users: int, version: str, locked: bool) -> Handlers
     def encoded() -> bytes:
         return json.dumps(described()).encode()
 
+    one_at_a_time = asyncio.Lock()  # Python 3.11 may fail where two threads read the shapes' docstrings at once
+
+    async def made(make: Callable[[], T]) -> T:
+        """The first takes a while, and others call meanwhile."""
+        async with one_at_a_time:
+            return await asyncio.to_thread(make)
+
     async def openapi(_: web.Request) -> web.Response:
-        return encoded_answer(await asyncio.to_thread(encoded))  # the first takes a while, and others call meanwhile
+        return encoded_answer(await made(encoded))
 
     async def page(request: web.Request) -> web.Response:
-        text = docspage.page(await asyncio.to_thread(described), _origin(request))
+        text = docspage.page(await made(described), _origin(request))
         headers = {"Content-Security-Policy": docspage.POLICY}
         return web.Response(text=text, content_type="text/html", headers=headers)
 

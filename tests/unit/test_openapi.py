@@ -17,6 +17,7 @@ import pytest
 from jsonschema import ValidationError
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from controller import openapi
 from controller.endpoints import COMMON, ENDPOINTS, of_any_body
 from controller.openapi import document
 from tests.api_world import SITE, ApiWorld, api_world, documented
@@ -55,6 +56,22 @@ async def test_each_route_is_in_it_and_nothing_else(world: ApiWorld) -> None:
         (method.upper(), path) for path, methods in documented().document["paths"].items() for method in methods
     }
     assert described | {("GET", "/dashboard"), ("GET", "/dashboard/{name}")} == served
+
+
+async def test_who_asks_at_the_same_time_as_others_gets_what_was_made_once(
+    world: ApiWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    making: list[int] = []
+
+    def slowly(*_: object, **__: object) -> dict[str, Any]:
+        making.append(len(making))
+        return documented().document
+
+    monkeypatch.setattr(openapi, "document", slowly)
+    async with asyncio.TaskGroup() as calls:
+        for path in ("/openapi.json", "/docs") * 4:
+            calls.create_task(world.http.get(path))
+    assert making == [0]
 
 
 def test_what_a_setting_says_is_in_it() -> None:
