@@ -10,7 +10,7 @@ import pytest
 from tests.rig import Rig
 from tests.support import Lab
 
-LONG = {"HUNDRED": "test_hundred.py", "COMPOSE": "test_compose.py"}
+LONG = {"HUNDRED": "test_hundred.py", "COMPOSE": "test_compose.py", "DAY": "test_day.py"}
 """Each has a target of its own, `make hundred` and so on, which sets the variable."""
 collect_ignore = [file for variable, file in LONG.items() if not os.environ.get(variable)]
 

@@ -52,6 +52,7 @@ CASES: dict[str, tuple[str, Wish | None, UserView]] = {
         Wish(),
         replace(GONE, progress=replace(FAILED, next_try=NOW + timedelta(seconds=30))),
     ),
+    "it is tried again after a failure": ("waiting", Wish(), replace(GONE, progress=replace(FAILED, doing="start: x"))),
     "nothing but a person will help": ("stuck", Wish(), replace(GONE, progress=replace(FAILED, permanent=True))),
     "it is dead and may not be started": ("paused", Wish(paused=True), replace(UP, container=DEAD, ready_since=None)),
     "it answers and is paused": ("ready", Wish(paused=True), UP),

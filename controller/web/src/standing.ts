@@ -53,6 +53,7 @@ function judged(user: User): Standing {
     return busy.status === "True" ? be("busy", busy, "") : be("ready", null);
   }
   if (ready.reason === "Stopped" && degraded.status !== "True") return be("stopped", null);
+  if (user.progress.doing && user.progress.error && !ends(user)) return { ...be("waiting", degraded), next: null }; // another try
   if (user.progress.doing) return be(ends(user) ? "stopping" : "starting", reconciling);
   if (user.paused) return be("paused", ready);
   if (reconciling.reason === "BackingOff") return be("waiting", degraded.status === "True" ? degraded : ready);

@@ -12,6 +12,7 @@ import { Skeleton } from "../parts/skeleton";
 import { Moment } from "../parts/time";
 import { linkTo } from "../route";
 import type { Happened } from "../types";
+import { eventWords } from "../reasons";
 import { words } from "../words";
 import "./events.css";
 import * as log from "./log";
@@ -45,24 +46,6 @@ const t = words(
     empty: "还没有发生任何事", emptyMore: "要求了什么、做了什么、发现了什么，发生时都会列在这里。",
     none: "没有符合条件的事件", noneMore: "去掉一个筛选条件可以看到更多。", clear: "清除筛选",
     follows: "仅显示此请求的调用", pauseKey: "暂停或跟随事件", searchKey: "搜索事件",
-  },
-);
-
-/** What programs call it, as a person would. */
-const reasons = words<Record<string, string>>(
-  {
-    Added: "declared", Changed: "changed", Removed: "taken out", DefaultChanged: "default changed", Paused: "paused", Resumed: "resumed", Begun: "begun",
-    Refused: "file refused", Merged: "two writers met", Held: "held", Approved: "approved", Rejected: "rejected", Withdrawn: "withdrawn",
-    ActionDone: "done", ActionFailed: "failed", Ready: "ready", NotReady: "not ready", OverQuota: "over quota", WithinQuota: "within quota",
-    Lost: "lost", Reached: "reached", Open: "network open", Enclosed: "network closed", Created: "made", Revoked: "revoked",
-    GaveUp: "given up",
-  },
-  {
-    Added: "已声明", Changed: "已更改", Removed: "已移除", DefaultChanged: "默认值已更改", Paused: "已暂停", Resumed: "已继续", Begun: "已开始",
-    Refused: "文件被拒", Merged: "两处写入相遇", Held: "被拦下", Approved: "已批准", Rejected: "已拒绝", Withdrawn: "已撤回",
-    ActionDone: "已完成", ActionFailed: "失败", Ready: "就绪", NotReady: "未就绪", OverQuota: "超出配额", WithinQuota: "回到配额内",
-    Lost: "失去联系", Reached: "已连上", Open: "网络开放", Enclosed: "网络封闭", Created: "已创建", Revoked: "已吊销",
-    GaveUp: "已放弃",
   },
 );
 
@@ -206,7 +189,7 @@ const Row = memo(function Row({ event, fresh }: { event: Happened; fresh: boolea
         {generation ? <a class="soft number" href={linkTo("history", generation)}>{t.value.generation(generation)}</a> : null}
       </td>
       <td class="what">
-        <span class={`word ${tone}`} title={t.value.kinds[kind]}><Icon name={ICONS[kind] ?? "info"} />{reasons.value[reason] ?? reason}</span>
+        <span class={`word ${tone}`} title={t.value.kinds[kind]}><Icon name={ICONS[kind] ?? "info"} />{eventWords.value[reason] ?? reason}</span>
         <span>{said}</span>
       </td>
       <td class="who">

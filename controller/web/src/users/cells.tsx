@@ -7,7 +7,7 @@ import { remarks, standing } from "../standing";
 import type { User } from "../types";
 import { bytes } from "../words";
 import { lastUsage } from "./listed";
-import { reasonWords } from "./reasons";
+import { reasonWords } from "../reasons";
 import { t } from "./words";
 
 /** What is behind the state, and what else somebody should know of. */

@@ -15,7 +15,7 @@ import { act, concerns, DRAWN, KINDS } from "./act";
 import { lastUsage, listed } from "./listed";
 import { mostOf } from "./cells";
 import { Log } from "./log";
-import { conditionWords } from "./reasons";
+import { conditionWords } from "../reasons";
 import { Timeline } from "./timeline";
 import { t as shared } from "./words";
 

@@ -3,12 +3,14 @@
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { get } from "../api";
+import { requestOf, tellWriter } from "../history/writer";
 import { gaps, happened } from "../live";
 import { ErrorNote } from "../parts/error";
 import { Icon, type IconName } from "../parts/icon";
 import { Skeleton } from "../parts/skeleton";
 import { LOOKS, stateWords } from "../parts/state";
 import { Moment, Until } from "../parts/time";
+import { eventWords } from "../reasons";
 import { linkTo } from "../route";
 import { standing } from "../standing";
 import type { Happened, User } from "../types";
@@ -18,13 +20,13 @@ const t = words(
   {
     asked: "asked", decided: "Decided and done", refused: "The engine refused", stands: "Now", next: "Next",
     nothing: "Nothing is remembered of this user yet.", earlier: (count: number) => `${count} earlier`,
-    trying: "Another try in", settled: "Nothing: it is as it should be.", queued: "A pass is due.", waits: "It waits for a person.", acting: "Being done now.", pausing: "Nothing, while it is paused.", away: "Nothing, until the engine answers.",
+    times: (count: number) => `${count} times`, trying: "Another try in", settled: "Nothing: it is as it should be.", queued: "A pass is due.", waits: "It waits for a person.", acting: "Being done now.", pausing: "Nothing, while it is paused.", away: "Nothing, until the engine answers.",
     asking: "The services are asked again and again.", restart: "A restart is due in",
   },
   {
     asked: "要求", decided: "决定并执行", refused: "引擎拒绝", stands: "现在", next: "接下来",
     nothing: "还没有关于这位用户的记录。", earlier: (count: number) => `更早的 ${count} 条`,
-    trying: "再次尝试于", settled: "无事可做：一切如所愿。", queued: "即将处理。", waits: "等待人工处理。", acting: "正在进行。", pausing: "暂停期间不做任何事。", away: "在引擎应答之前不做任何事。",
+    times: (count: number) => `${count} 次`, trying: "再次尝试于", settled: "无事可做：一切如所愿。", queued: "即将处理。", waits: "等待人工处理。", acting: "正在进行。", pausing: "暂停期间不做任何事。", away: "在引擎应答之前不做任何事。",
     asking: "正在反复询问其服务。", restart: "将重启于",
   },
 );
@@ -48,20 +50,37 @@ export function Timeline({ user }: { user: User }) {
 
   const last = before.value.at(-1)?.id ?? 0;
   const told = [...before.value, ...happened.value.filter((each) => each.user_id === id && each.id > last)];
-  const shown = all.value ? told : told.slice(-SHOWN);
+  const runs = gathered(told);
+  const shown = all.value ? runs : runs.slice(-SHOWN);
   return (
     <ol class="timeline">
-      {shown.length < told.length && (
-        <li class="timeline-more"><button type="button" class="quiet small" onClick={() => (all.value = true)}>{t.value.earlier(told.length - shown.length)}</button></li>
+      {shown.length < runs.length && (
+        <li class="timeline-more"><button type="button" class="quiet small" onClick={() => (all.value = true)}>{t.value.earlier(runs.length - shown.length)}</button></li>
       )}
       {told.length === 0 && <li class="soft">{t.value.nothing}</li>}
-      {shown.map((each) => <Step key={each.id} event={each} />)}
+      {shown.map((each) => <Step key={each.first.id} run={each} />)}
       <Present user={user} />
     </ol>
   );
 }
 
-function Step({ event }: { event: Happened }) {
+/** The same thing again and again, as a port that stays taken is. */
+interface Run { first: Happened; last: Happened; count: number }
+
+function gathered(events: Happened[]): Run[] {
+  const runs: Run[] = [];
+  for (const event of events) {
+    const run = runs.at(-1);
+    if (run && run.last.reason === event.reason && run.last.message === event.message && run.last.writer === event.writer) {
+      runs[runs.length - 1] = { ...run, last: event, count: run.count + 1 };
+    } else {
+      runs.push({ first: event, last: event, count: 1 });
+    }
+  }
+  return runs;
+}
+
+function Step({ run: { first, last: event, count } }: { run: Run }) {
   const { icon, tone, word } = looksOf(event);
   const text = event.writer ? event.message.replace(`${event.writer}: `, "") : event.message;
   return (
@@ -69,10 +88,11 @@ function Step({ event }: { event: Happened }) {
       <Icon name={icon} />
       <div>
         <div class="timeline-head">
-          <strong>{event.writer || word}</strong> {event.writer && <span class="soft">{word}</span>}
+          <strong title={event.writer}>{event.writer ? tellWriter(event.writer) : word}</strong> {event.writer && <span class="soft">{word}</span>}
+          {event.writer && requestOf(event.writer) && <code class="soft">{requestOf(event.writer)}</code>}
           <span class="spread" />
           {event.kind === "wish" && event.generation && <a class="number" href={linkTo("history", event.generation)}>#{event.generation}</a>}
-          <span class="soft number"><Moment at={event.at} /></span>
+          <span class="soft number">{count > 1 && <>{t.value.times(count)}, <Moment at={first.at} /> – </>}<Moment at={event.at} /></span>
         </div>
         <div>{text}</div>
       </div>
@@ -90,7 +110,7 @@ function looksOf({ kind, reason }: Happened): { icon: IconName; tone: string; wo
       return reason === "ActionFailed" ? { icon: "failed", tone: "bad", word: t.value.refused } : { icon: "check", tone: "", word: t.value.decided };
     default: {
       const good = reason === "Ready" || reason === "WithinQuota";
-      return { icon: good ? "ready" : "info", tone: good ? "good" : "", word: reason };
+      return { icon: good ? "ready" : "info", tone: good ? "good" : "", word: eventWords.value[reason] ?? reason };
     }
   }
 }
