@@ -350,6 +350,7 @@ class WishStore:
         """Bring into force what others wrote since the last look. The lock is held."""
         if not self._health.valid:  # it may have failed for a reason outside of the text: try that again
             self._seen = None
+        await self._catch_up()
         for _ in range(TAKEN_AT_ONCE):
             found = await self._settled()
             if found == self._seen:
@@ -461,7 +462,7 @@ class WishStore:
             raise NotPersisted(f"The text cannot be changed in place: {error}.") from error
         await self._persist(outcome.after, text, offer.writer, found, offered=offer.text, conflicts=outcome.conflicts)
         if waited is not None and (waited.in_file or not restored):
-            await self._waiting.put(None)
+            await self._waiting.became(None)
             if waited.text != offer.text:
                 said = f"{offer.writer} put another text in the place of what waited"
                 self._waiting.tell(EventReason.WITHDRAWN, said, self.current.generation, offer.writer)
@@ -504,14 +505,24 @@ class WishStore:
             return
         try:
             outcome = await self._outcome(offer)
-        except (WishInvalid, NotPersisted) as error:
+        except NotPersisted:  # nobody can approve what is not weighed; the next look tries again
+            self._waiting.cost(None)
+            return
+        except WishInvalid as error:
             log.warning("what waited for approval is no longer possible", extra={"pairs": {"why": str(error)}})
-            await self._waiting.put(None)
+            await self._waiting.became(None)
             return
         if outcome.after == self._known.state:
-            await self._waiting.put(None)
+            await self._waiting.became(None)
             return
         self._waiting.cost(outcome.cost)
+
+    async def _catch_up(self) -> None:
+        """Write and weigh what waits, where that failed after a state had come into force."""
+        with contextlib.suppress(NotPersisted):
+            await self._waiting.put(self._waiting.offer)
+        if self._waiting.pending is None:
+            await self._review()
 
     # ------------------------------------------------------------ the state → the file
 
@@ -575,7 +586,7 @@ class WishStore:
             log.info("desired state changed", extra={"pairs": pairs})
         replaces = found is not None and raw != found.raw
         if self._waiting.offer is not None and self._waiting.offer.in_file and replaces:
-            await self._waiting.put(replace(self._waiting.offer, in_file=False))
+            await self._waiting.became(replace(self._waiting.offer, in_file=False))
         await self._review()
         for conflict in conflicts:
             facts = {"user": conflict.user_id, "field": conflict.field, "kept": conflict.kept, "lost": conflict.lost}

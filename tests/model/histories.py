@@ -166,6 +166,19 @@ async def the_brake(world: World) -> None:
     await world.settles()
 
 
+async def an_approval(world: World) -> None:
+    """A saved text that ends both sessions waits; somebody approves it, until the answer is yes."""
+    for user_id in (1, 2):
+        await world.ask(user_id, Wish())
+    await world.settles()
+    head, _, _ = world.file.read_text().partition("users:")
+    await world.save_text(f"{head}users: {{}}\n...\n")
+    while world.judge.wanted:
+        await world.approve()
+        await asyncio.sleep(1)
+    await world.settles()
+
+
 async def left_alone(world: World) -> None:
     """A paused user's container that dies stays dead until the pause is over."""
     await create(world)
@@ -201,7 +214,7 @@ HISTORIES = (
     *(create, create_and_stop, stop_and_start, destroy, *AT_ONCE),
     *(memory_by_edit, image_by_edit, restart, restart_later, clock_ahead),
     *(kill, vanish, pause_by_hand, rename_by_hand, limits_by_hand, foreigner),
-    *(three_at_once, the_brake, left_alone, a_twin, lost_state),
+    *(three_at_once, the_brake, left_alone, a_twin, lost_state, an_approval),
 )
 
 

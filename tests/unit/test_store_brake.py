@@ -12,6 +12,7 @@ from controller.errors import NeedsApproval, NotPending, NotPersisted, WishInval
 from controller.model import Event, EventKind, EventReason, RunState, Wish
 from controller.store import Pending
 from controller.store.disk import FileHome
+from controller.store.history import History
 from controller.store.wish_store import WishStore
 from tests.fake_store import terms
 from tests.wish_place import Place
@@ -38,6 +39,10 @@ def founded(store: WishStore) -> bool:
 def waiting(store: WishStore) -> Pending:
     assert store.pending is not None
     return store.pending
+
+
+def disk_full(*_: object) -> None:
+    raise sqlite3.OperationalError("database or disk is full")
 
 
 async def held(place: Place, store: WishStore) -> Pending:
@@ -109,6 +114,65 @@ async def test_a_file_that_is_put_back_withdraws_it(place: Place) -> None:
     with pytest.raises(NotPending):
         await store.approve(pending.id, "api 1")
     assert (await place.store()).pending is None
+
+
+async def test_what_is_in_force_is_answered_so_where_only_what_waited_cannot_be_written(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = await place.store(TEN)
+    told: list[frozenset[int]] = []
+    store.subscribe(told.append)
+    await held(place, store)
+    with monkeypatch.context() as full:
+        full.setattr(History, "keep_waiting", disk_full)
+        await store.change(50, lambda _: Wish(), "api 1")
+        assert told == [{50}]
+        state = await store.approve(waiting(store).id, "api 7")
+        assert list(state.users) == list(store.current.users) == [1, 2, 3, 50]
+        assert told == [{50}, set(range(4, 11))]
+        assert (store.pending, store.waiting, store.health.valid) == (None, None, True)
+    assert list((await place.store()).current.users) == [1, 2, 3, 50]
+
+
+async def test_what_became_of_a_text_that_waited_is_written_at_a_later_look(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = await place.store(TEN)
+    with pytest.raises(NeedsApproval):
+        await store.apply(lab(1, 2, 3), "api 1")
+    with monkeypatch.context() as full:
+        full.setattr(History, "keep_waiting", disk_full)
+        await store.approve(waiting(store).id, "api 7")
+    for user_id in range(4, 11):  # they come again, and what waited would end them once more
+        await store.change(user_id, lambda _: Wish(), "api 1")
+    assert (await place.store()).pending is None
+
+
+async def test_a_rejection_that_cannot_be_written_is_not_answered_as_if_it_were(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = await place.store(TEN)
+    pending = await held(place, store)
+    with monkeypatch.context() as full:
+        full.setattr(History, "keep_waiting", disk_full)
+        with pytest.raises(NotPersisted):
+            await store.reject(pending.id, "api 7")
+    assert store.pending == pending
+    await store.reject(pending.id, "api 7")
+    assert (await place.store()).pending is None
+
+
+async def test_what_waits_is_weighed_at_the_next_look_where_the_history_could_not_be_read(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = await place.store(TEN)
+    await held(place, store)
+    with monkeypatch.context() as full:
+        full.setattr(History, "get", disk_full)
+        await store.change(4, lambda _: None, "api 1")
+        assert store.pending is None, "nobody may approve what is not weighed"
+    await look(store)
+    assert waiting(store).removes == tuple(range(5, 11))
 
 
 async def test_a_stale_id_is_refused(place: Place) -> None:
