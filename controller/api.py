@@ -24,12 +24,13 @@ from controller.caller import Scope
 from controller.calls import Calls
 from controller.doorkeeper import CALLER, Doorkeeper, writer
 from controller.endpoints import ENDPOINTS, LOG_LINES, MAX_LOG_LINES
-from controller.errors import EngineUnavailable
+from controller.errors import EngineUnavailable, NeedsApproval
 from controller.http import (
     Handlers,
     Refusal,
     answer,
     encoded_answer,
+    flag,
     note,
     read_object,
     read_optional_object,
@@ -270,7 +271,7 @@ class _Api:
         """Several users' entries as one change, and so one generation. What becomes of each is not waited for."""
         body = await read_object(request, MAX_TEXT_BODY)
         refuse_unknown(body, shapes.fields(shapes.UsersChange))
-        asked = body.get("users")
+        asked, force = body.get("users"), flag(body, "force")
         if not isinstance(asked, dict) or not all(each is None or isinstance(each, dict) for each in asked.values()):
             raise Refusal(400, "invalid_users", "`users` must map user ids to what changes of each, or to null.")
         patches = {self._user_id(word): each for word, each in asked.items()}
@@ -291,7 +292,11 @@ class _Api:
                 state = state.with_entry(user_id, None if changes is None else replace(held or Wish(), **changes))
             return state
 
-        state = await self._store.amend(amend, writer(request))
+        try:
+            state = await self._store.amend(amend, writer(request), braked=not force)
+        except NeedsApproval as error:
+            sentence = f"Nothing was changed, for {error}."
+            raise Refusal(409, error.code, sentence, details="Say `force`: true once somebody has agreed.") from error
         note(request, generation=state.generation)
         for user_id in patches:
             self._loop.retry_now(user_id)

@@ -305,6 +305,8 @@ GROUPS: Mapping[str, tuple[Endpoint, ...]] = {
             ),
             (
                 Fault(400, "invalid_users", "`users` does not map user ids to what changes of each, or to null."),
+                Fault(400, "invalid_force", "`force` is neither `true` nor `false`."),
+                Fault(409, "needs_approval", "It would end many sessions at once, without `force`. Nothing changed."),
                 *ENTRY,
                 NO_ENGINE,
                 *WRITE,

@@ -12,7 +12,7 @@ from typing import Any
 from aiohttp import web
 
 from controller.errors import SessionConflict
-from controller.http import Refusal, refuse_unknown
+from controller.http import Refusal, flag, refuse_unknown
 from controller.model import RunState, Wish
 from controller.shapes import UserChange, UserEntry, fields
 from controller.spec import parse_instant, to_the_millisecond, valid_session_id
@@ -56,9 +56,7 @@ def _entry(body: Json, profiles: Collection[str]) -> Wish:
     if "restart_at" in body and moment is None:
         example = "2026-11-22T10:00:00Z"
         raise Refusal(400, "invalid_restart_at", f"`restart_at` must be a moment such as {example}.")
-    paused = body.get("paused", False)
-    if not isinstance(paused, bool):
-        raise Refusal(400, "invalid_paused", "`paused` must be true or false.")
+    paused = flag(body, "paused")
     named = _one_session(_session_of(body))
     return Wish(RunState(state) if state else None, profile, named, moment and to_the_millisecond(moment), paused)
 

@@ -221,6 +221,14 @@ def refuse_unknown(body: dict[str, Any], known: set[str]) -> None:
         raise Refusal(400, "unknown_field", sentence, fields=unknown, allowed=sorted(known))
 
 
+def flag(body: dict[str, Any], name: str) -> bool:
+    """A field that is true or false; left out, it is false. Raises Refusal."""
+    value = body.get(name, False)
+    if not isinstance(value, bool):
+        raise Refusal(400, f"invalid_{name}", f"`{name}` must be true or false.")
+    return value
+
+
 def unknown_fields(body: dict[str, Any], known: set[str]) -> list[str]:
     return sorted(body.keys() - known)
 

@@ -270,6 +270,8 @@ class OneOfMany(UserChange, total=False):
 class UsersChange(TypedDict):
     users: dict[UserNumber, OneOfMany | None]
     """Each user by number, with what changes; null takes the user out."""
+    force: NotRequired[bool]
+    """Pass the brake: somebody has agreed that so many sessions end."""
 
 
 @closed

@@ -21,6 +21,7 @@ from controller.http import (
     Handlers,
     Refusal,
     answer,
+    flag,
     note,
     read_object,
     read_optional_object,
@@ -88,9 +89,7 @@ class _Wishes:
     async def apply(self, request: web.Request) -> web.Response:
         body = await read_object(request, MAX_TEXT_BODY)
         refuse_unknown(body, fields(shapes.TextToApply))
-        text, base, force = _text(body), _base(body), body.get("force", False)
-        if not isinstance(force, bool):
-            raise Refusal(400, "invalid_force", "`force` must be true or false.")
+        text, base, force = _text(body), _base(body), flag(body, "force")
         return await self._changed(request, self._store.apply(text, writer(request), base=base, force=force))
 
     async def plan(self, _: web.Request) -> web.Response:

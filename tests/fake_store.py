@@ -81,7 +81,9 @@ class FakeStore:
         self.want(**{f"u{user_id}": after})
         return self.current
 
-    async def amend(self, amend: Callable[[DesiredState], DesiredState], writer: str) -> DesiredState:
+    async def amend(
+        self, amend: Callable[[DesiredState], DesiredState], writer: str, *, braked: bool = False
+    ) -> DesiredState:
         before, after = self.current, amend(self.current)
         if after == before:
             return before

@@ -106,7 +106,8 @@ def _done(
         return
     passes = {user_id: user["progress"]["passes"] for user_id, user in documents.items()}
     began = time.monotonic()
-    body = api.send("PATCH", "/v1/users", {"users": {str(user_id): deed.entry for user_id in known}}).body
+    entries = {str(user_id): deed.entry for user_id in known}  # whoever names them here has agreed
+    body = api.send("PATCH", "/v1/users", {"users": entries, "force": True}).body
     written = _Written(body["generation"], passes, began)
     if wait <= 0:
         yield from (_outcome(user_id, written, "asked for") for user_id in known)

@@ -288,9 +288,12 @@ class Calls:
         return self._ask(shapes.User, self._change("PATCH", path, change, again=session_id is not None))
 
     @Verb
-    def amend_many(self, users: Mapping[int, shapes.OneOfMany | None]) -> Steps[shapes.InForce]:
-        """Change many users' entries at once, all or none; `None` takes a user out. No effect is waited for."""
-        body = {"users": {str(user_id): each for user_id, each in users.items()}}
+    def amend_many(self, users: Mapping[int, shapes.OneOfMany | None], *, force: bool = False) -> Steps[shapes.InForce]:
+        """Change many users' entries at once, all or none; `None` takes a user out. No effect is waited for.
+
+        `force` passes the brake, which refuses a change that would end many sessions.
+        """
+        body = {"users": {str(user_id): each for user_id, each in users.items()}, "force": force}
         return self._ask(shapes.InForce, self._change("PATCH", "/v1/users", body))
 
     @Verb

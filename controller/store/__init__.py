@@ -194,8 +194,14 @@ class Texts(Protocol):
         """The text of what is `pending`."""
         ...
 
-    async def amend(self, amend: Callable[[DesiredState], DesiredState], writer: str) -> DesiredState:
-        """As `change`, for more than one entry."""
+    async def amend(
+        self, amend: Callable[[DesiredState], DesiredState], writer: str, *, braked: bool = False
+    ) -> DesiredState:
+        """As `change`, for more than one entry.
+
+        Raises:
+            NeedsApproval: `braked`, and it would end more sessions than the brake lets pass; nothing changed.
+        """
         ...
 
     async def apply(self, text: str, writer: str, *, base: int | None = None, force: bool = False) -> DesiredState:

@@ -193,7 +193,9 @@ class WishStore:
 
         return await self.amend(amend, writer)
 
-    async def amend(self, amend: Callable[[DesiredState], DesiredState], writer: str) -> DesiredState:
+    async def amend(
+        self, amend: Callable[[DesiredState], DesiredState], writer: str, *, braked: bool = False
+    ) -> DesiredState:
         async def attempt() -> DesiredState:
             await self._take_file()
             before = self._known.state
@@ -204,6 +206,13 @@ class WishStore:
                 return before
             self._must_be_writable()
             policy.check(before, after, self._terms.site)
+            if braked:
+                cost, limits = (
+                    brake.toll(before, after, self._terms.site),
+                    replace(self._terms.limits, allow_empty=True),
+                )
+                if why := brake.verdict(before, after, cost, self._running, limits):
+                    raise NeedsApproval(why)
             after = replace(after, generation=before.generation + 1)
             await self._write_change(after, writer)
             return after

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from yarl import URL
@@ -14,6 +15,7 @@ from controller.access import Access
 from controller.model import Phase, RunState, Wish
 from tests.api_world import SITE, ApiWorld, api_world
 from tests.support import eventually
+from tests.wish_place import Place
 
 
 @pytest.fixture
@@ -200,7 +202,8 @@ async def test_now_is_the_engines_now(world: ApiWorld) -> None:
         ({"users": {"2": {}, "1": {"state": "paused"}}}, "invalid_state"),
         ({"users": {"1": {"restart_at": "soon"}}}, "invalid_restart_at"),
         ({"users": {"1": {"image": "x"}}}, "unknown_field"),
-        ({"users": {"1": {}}, "force": True}, "unknown_field"),
+        ({"users": {"1": {}}, "forced": True}, "unknown_field"),
+        ({"users": {"1": {}}, "force": 1}, "invalid_force"),
     ],
 )
 async def test_of_many_all_are_changed_or_none(world: ApiWorld, body: object, code: str) -> None:
@@ -286,3 +289,20 @@ async def test_head_is_answered_without_a_body(world: ApiWorld) -> None:
     async with world.http.head("/list") as response:
         assert response.status == 200
         assert await response.read() == b""
+
+
+async def test_a_call_for_many_that_would_end_many_changes_nothing_unless_somebody_has_agreed(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    crowd = "version: 1\nusers:\n" + "".join(f"  {user_id}: {{}}\n" for user_id in range(1, 11)) + "...\n"
+    async with api_world(real_store=await place.running(crowd)) as world:
+        await eventually(lambda: all(world.informer.view(user_id).container for user_id in range(1, 11)))
+        few, many = ({"users": dict.fromkeys(map(str, ids))} for ids in (range(1, 3), range(3, 11)))
+        assert (await world.call("PATCH", "/v1/users", json=few))[0] == 200
+        status, told = await world.call("PATCH", "/v1/users", json=many)
+        assert (status, told["code"]) == (409, "needs_approval")
+        assert "8 of 8 sessions" in told["error"]
+        assert set(world.store.current.users) == set(range(3, 11))
+        assert world.store.pending is None
+        assert (await world.call("PATCH", "/v1/users", json={**many, "force": True}))[0] == 200
+        assert not world.store.current.users
+    await place.close()

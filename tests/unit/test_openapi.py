@@ -233,6 +233,8 @@ async def _about_what_waits(world: ApiWorld) -> None:
     lone = told["generation"]
     await world.call("PUT", "/v1/desired-state", json={"text": crowd})
     await eventually(lambda: world.informer.view(8).container)
+    await world.call("PATCH", "/v1/users", json={"users": dict.fromkeys("2345678")})
+    await world.call("PATCH", "/v1/users", json={"users": {}, "force": 1})
     await world.call("PUT", "/v1/desired-state", json={"text": few})
     await world.call("GET", "/v1/status")
     for verb in ("reject", "approve"):

@@ -115,7 +115,7 @@ export function act(kind: Kind, among: readonly User[]): void {
 
 async function write(kind: Kind, ids: readonly number[], entry: Entry): Promise<void> {
   const before = status.value?.generation ?? 0;
-  const { generation } = await patch<{ generation: number }>("/v1/users", { users: Object.fromEntries(ids.map((id) => [id, entry])) });
+  const { generation } = await patch<{ generation: number }>("/v1/users", { users: Object.fromEntries(ids.map((id) => [id, entry])), force: true }); // what ends sessions was asked before
   if (generation <= before) {
     toast({ tone: "good", text: t.value.same });
     return;
