@@ -21,7 +21,8 @@ NOT_INTERNET = (
 )
 """IANA's special-purpose IPv4 addresses that some network of one's own may use."""
 FROM_DOCKER = "DOCKER-USER"
-"""Docker jumps to this chain before it lets anything pass; an engine that uses no `iptables` has none."""
+"""Docker jumps to this chain before it lets anything pass; an engine that uses no `iptables` does not."""
+USUAL = "INPUT", FROM_DOCKER
 
 _NAME = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*"
 _REFUSED = "-j REJECT --reject-with icmp-port-unreachable"
@@ -115,9 +116,21 @@ def rules(open_to: Iterable[Place], nameservers: Iterable[str], *, internet: boo
 _BOTH = ("tcp", "udp")
 
 
-def hooks(chains: Iterable[str]) -> tuple[str, str]:
-    """Of the chains that there are, those that lead to ours: for what goes to the host, and for what passes through."""
-    return "INPUT", FROM_DOCKER if FROM_DOCKER in chains else "FORWARD"
+def hooks(saved: Iterable[str]) -> tuple[str, str]:
+    """The chains that ours is to be jumped to from: for what goes to the host, and for what passes through.
+
+    Docker's is one only where all that passes comes to it first. It stays behind without a jump where somebody flushed
+    `FORWARD`, or where Docker went over to nftables; and what another rule let pass never sees it.
+
+    Args:
+        saved: the lines of `iptables-save`.
+    """
+    passing = (line for line in saved if line.startswith("-A FORWARD ") and not re.search(_OURS, line))
+    return USUAL if next(passing, "") == f"-A FORWARD -j {FROM_DOCKER}" else ("INPUT", "FORWARD")
+
+
+_OURS = r" -i (mcm[0-9a-f]{11}) -j (?i:\1)$"
+"""A jump to the chain of any instance."""
 
 
 def jump(instance: str) -> str:

@@ -28,7 +28,7 @@ import docker.errors
 from docker.models.containers import Container
 
 from controller.engine.hardening import FLAGS
-from controller.fence import FROM_DOCKER, chain_name, hooks, jump
+from controller.fence import USUAL, chain_name, hooks, jump
 from controller.model import SessionSpec
 from tests.worlds import a_spec
 
@@ -185,7 +185,7 @@ def _clear_away(client: docker.DockerClient, chosen: Callable[[str], bool]) -> N
 def _open_again(instance: str) -> None:
     """Take the rules away that a controller, which may, has made for its network."""
     chain = chain_name(instance)
-    jumped_from = {*hooks([]), *hooks([FROM_DOCKER])}
+    jumped_from = {*hooks([]), *USUAL}
     jumps = [f"-D {hook} {jump(instance)}".split() for hook in jumped_from]
     for command in (*jumps, ["-F", chain], ["-X", chain]):
         subprocess.run(["iptables", "--wait", *command], capture_output=True, check=False)

@@ -35,7 +35,7 @@ class Firewall:
         """Addresses of the named places, as they were last found."""
         self._in_force: tuple[str, list[str]] = ("", [])
         """The text that was applied, and the lines that `iptables-save` made of it."""
-        self._hooks = fence.hooks([fence.FROM_DOCKER])
+        self._hooks = fence.USUAL
         """As they were last seen to be; who may not look takes the usual ones."""
 
     @property
@@ -83,7 +83,7 @@ class Firewall:
 
     def _saved(self) -> list[str]:
         lines = _run("iptables-save", "-t", "filter").splitlines()
-        self._hooks = fence.hooks(line[1:].partition(" ")[0] for line in lines if line.startswith(":"))
+        self._hooks = fence.hooks(lines)
         return lines
 
     def _missing(self, saved: list[str]) -> list[str]:

@@ -124,6 +124,26 @@ def test_the_whole_is_applied_at_once() -> None:
     ]
 
 
-def test_what_passes_through_is_held_where_docker_asks_us_first_and_else_where_all_passes() -> None:
-    assert hooks(["INPUT", "FORWARD", "DOCKER-USER"]) == ("INPUT", "DOCKER-USER")
-    assert hooks(["INPUT", "FORWARD"]) == ("INPUT", "FORWARD")
+DOCKERS = "-A FORWARD -j DOCKER-USER"
+BEYOND = "-A FORWARD -i docker0 -o eth0 -j ACCEPT"
+
+
+@pytest.mark.parametrize(
+    ("saved", "passing"),
+    [
+        ([":DOCKER-USER - [0:0]", DOCKERS, BEYOND, "-A DOCKER-USER -j RETURN"], "DOCKER-USER"),
+        ([f"-A FORWARD {jump('a')}", f"-A FORWARD {jump('b')}", DOCKERS], "DOCKER-USER"),
+        ([":FORWARD ACCEPT [0:0]"], "FORWARD"),
+        ([":DOCKER-USER - [0:0]", "-A DOCKER-USER -j RETURN"], "FORWARD"),
+        ([":DOCKER-USER - [0:0]", BEYOND, DOCKERS], "FORWARD"),
+        (["-A FORWARD -j ACCEPT", DOCKERS], "FORWARD"),
+        ([f"-A FORWARD -i {bridge_name('a')} -j ACCEPT", DOCKERS], "FORWARD"),
+        (["-A FORWARD -i eth0 -j DOCKER-USER"], "FORWARD"),
+        (["-A FORWARD -j DOCKER-USER-2"], "FORWARD"),
+        (["-A INPUT -j DOCKER-USER"], "FORWARD"),
+    ],
+)
+def test_what_passes_through_is_held_where_docker_asks_us_before_all_else_and_otherwise_where_all_passes(
+    saved: list[str], passing: str
+) -> None:
+    assert hooks(saved) == ("INPUT", passing)

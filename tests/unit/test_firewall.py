@@ -102,10 +102,22 @@ def test_an_engine_without_iptables_is_closed_by_the_chain_that_all_passes_throu
 def test_a_chain_that_docker_makes_later_leads_to_ours_too(program: Program, tmp_path: Path) -> None:
     store, docker = tmp_path / "rules", tmp_path / "docker"
     program("iptables-restore", f"sed -n 's/^-I \\(.*\\) 1 /-A \\1 /p; /^-A/p' >{store}.new; cat {store}.new >>{store}")
-    program("iptables-save", f"cat {docker} {store} 2>/dev/null | sort -u")
+    program("iptables-save", f"cat {docker} {store} 2>/dev/null | awk '!seen[$0]++'")
     held = Firewall("x", NOWHERE)
     assert held.hold() == ""
-    docker.write_text(":DOCKER-USER - [0:0]\n")
+    docker.write_text(":DOCKER-USER - [0:0]\n-A FORWARD -j DOCKER-USER\n")
     assert held.look() == firewall.NOT_IN_FORCE
     assert held.hold() == held.look() == ""
     assert f"-A DOCKER-USER {fence.jump('x')}\n" in store.read_text()
+
+
+def test_a_chain_of_dockers_that_nothing_leads_to_closes_nothing(program: Program, tmp_path: Path) -> None:
+    """As after `iptables -F FORWARD`, and where Docker went over to nftables."""
+    store = tmp_path / "rules"
+    docker = ":DOCKER-USER - [0:0]\\n-A DOCKER-USER -j RETURN\\n"
+    program("iptables-restore", f"sed -n 's/^-I \\(.*\\) 1 /-A \\1 /p; /^-A/p' >>{store}")
+    program("iptables-save", f"printf '{docker}'; cat {store} 2>/dev/null || true")
+    store.write_text(f"-A DOCKER-USER {fence.jump('x')}\n")
+    held = Firewall("x", NOWHERE)
+    assert held.hold() == held.look() == ""
+    assert f"-A FORWARD {fence.jump('x')}\n" in store.read_text()
