@@ -495,7 +495,7 @@ class Event:
     before: int | None = None
     """The generation that was in force, where this made `generation` of it."""
     request_id: str | None = None
-    """Of the API call that did it, or whose wish it carried out; `None`: no call asked for it."""
+    """Of the API call that did it, or whose wish it carried out for the first time; `None`: no call asked for it."""
 
 
 EVERY_KIND = tuple(EventKind)

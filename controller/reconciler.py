@@ -103,6 +103,10 @@ class Reconciler:
         self._targets: dict[int, Target] = {}
         self._planned: dict[int, int] = {}
         """Generation of the wish that a user's last plan was made from."""
+        self._carried_out: dict[int, int] = {}
+        """Generation up to which all that was asked for of a user has come about."""
+        self._inherited = store.current.generation
+        """What was asked for of an earlier life is this one's own to look after."""
         self._paused = False
         """Everybody was, before the last change."""
         self._resyncs = self._resync_ms = 0
@@ -136,7 +140,7 @@ class Reconciler:
         Raises:
             EngineUnavailable: nothing can be compared.
         """
-        asked_at = time.monotonic()
+        asked_at, generation = time.monotonic(), self._store.current.generation
         have = await self._engine.survey()
         now = self._informer.now()
         known = sorted(have.keys() | self._store.current.users.keys() | self._informer.known())
@@ -150,6 +154,8 @@ class Reconciler:
             containers = have.get(user_id, ())
             if not containers or self._differs(user_id, containers, now):
                 self._queue.add(user_id)
+            else:
+                self._carried_out[user_id] = max(generation, self._carried_out.get(user_id, 0))
         self._resyncs += 1
         self._resync_ms = round(1000 * (time.monotonic() - asked_at))
 
@@ -316,14 +322,21 @@ class Reconciler:
         )
 
     def _call_behind(self, user_id: int) -> str | None:
-        """The id of the API call that asked for what is wanted of this user now, if it was a call that did."""
+        """The id of the API call that asked for what is wanted of this user now, if it was a call that did.
+
+        None once that had come about: what is done later, after a death or for new settings, nobody called for.
+        """
+        done = max(self._inherited, self._carried_out.get(user_id, 0))
         asked = [each for each in (self._store.asked(user_id), self._store.asked(0)) if each is not None]
-        return max(asked, key=lambda each: each.generation).request_id if asked else None
+        last = max(asked, key=lambda each: each.generation, default=None)
+        return last.request_id if last is not None and last.generation > done else None
 
     # ------------------------------------------------------------ how a pass ends
 
     def _rest(self, user_id: int, todo: Plan) -> None:
         """Nothing is left to do now."""
+        if not todo.waiting_for and todo.look_again_at is None and user_id not in self._asked:
+            self._carried_out[user_id] = self._planned[user_id]
         if self._informer.ready_for(user_id) >= HEALTHY_AFTER:
             self._records.pop(user_id, None)
         if self._store.current.users.get(user_id) is None and self._informer.view(user_id).container is None:

@@ -6,6 +6,7 @@ import contextlib
 import logging
 import sqlite3
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,42 @@ async def test_what_no_call_asked_for_has_none(world: ApiWorld, place: Place) ->
     await eventually(lambda: world.informer.view(8).ready_since)
     assert {each["request_id"] for each in await _events(world, "&user_id=8")} == {None}
     assert {each["request_id"] for each in await _events(world, "&kind=session")} == {None}
+
+
+async def _deeds(world: ApiWorld) -> list[tuple[str, str | None]]:
+    actions = await _events(world, "&kind=action&user_id=7")
+    return [(each["message"].partition(":")[0], each["request_id"]) for each in actions]
+
+
+async def test_what_is_done_once_a_call_was_carried_out_is_the_controllers_own(world: ApiWorld) -> None:
+    await world.call("POST", "/create", json={"user_id": 7}, headers=FIRST)
+    await eventually(lambda: world.informer.view(7).progress.settled)
+    world.engine.kill("matlab-user-7")
+    await eventually(lambda: world.informer.view(7).progress.last.startswith("start: exited"))
+    assert await _deeds(world) == [("create", "platform-42"), ("start", "platform-42"), ("start", None)]
+    _, audit = await world.call("GET", "/v1/audit?user_id=7")
+    assert [each["request_id"] for each in audit["records"]] == ["platform-42"] * 3 + [None]
+    await world.call("POST", "/restart/matlab-user-7", json={}, headers=SECOND)
+    assert (await _deeds(world))[-1] == ("restart", "platform-43")
+
+
+async def test_a_call_has_what_it_asked_for_at_a_later_time(world: ApiWorld) -> None:
+    await world.call("POST", "/create", json={"user_id": 7}, headers=FIRST)
+    due = (datetime.now(UTC) + timedelta(seconds=1)).isoformat()
+    status, _ = await world.call("PATCH", "/v1/users/7", json={"restart_at": due}, headers=SECOND)
+    assert status == 200
+    await eventually(lambda: world.informer.view(7).progress.last.startswith("restart"))
+    assert (await _deeds(world))[-1] == ("restart", "platform-43")
+
+
+async def test_what_a_later_life_does_no_call_of_an_earlier_one_asked_for(place: Place) -> None:
+    store = await place.store("version: 1\nusers: {}\n...\n")
+    await store.amend(lambda state: state.with_entry(7, PLAIN), "api platform-42, token ci, from 10.0.0.5")
+    await place.close()
+    async with api_world(real_store=await place.running()) as world:
+        await eventually(lambda: world.informer.view(7).container)
+        await eventually(lambda: world.informer.view(7).progress.settled)
+        assert await _deeds(world) == [("create", None), ("start", None)]
 
 
 async def test_the_one_who_approves_is_the_one_who_did_it(world: ApiWorld) -> None:
