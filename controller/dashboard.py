@@ -7,6 +7,7 @@ and need no token; what it shows, it asks for with the token that its reader giv
 from __future__ import annotations
 
 import mimetypes
+import re
 from pathlib import Path
 
 from aiohttp import web
@@ -56,15 +57,31 @@ def routes(handlers: Handlers) -> list[web.RouteDef]:
     return [web.get("/dashboard", enter), web.get("/dashboard/{name:.+}", handlers["dashboard"])]
 
 
-def for_browsers(document: Handler) -> Handler:
-    """`GET /`: whoever prefers HTML is sent to the dashboard, everybody else gets the document."""
+def for_browsers(document: Handler, files: Path = FILES) -> Handler:
+    """`GET /`: whoever prefers HTML is sent to the dashboard, if there is one; everybody else gets the document."""
+    built = (files / "index.html").is_file()
 
     async def handle(request: web.Request) -> web.StreamResponse:
-        if "text/html" in request.headers.get("Accept", ""):
+        if built and _prefers_html(",".join(request.headers.getall("Accept", ()))):
             return _sent_to("dashboard/")
         return await document(request)
 
     return handle
+
+
+def _prefers_html(accept: str) -> bool:
+    """Nothing is wanted more than HTML, and nothing as much; but browsers want XHTML as much, and some want pictures.
+
+    So Java's own client is none, which wants `text/html, image/gif, image/jpeg` of whatever it fetches.
+    """
+    wanted = {each.partition(";")[0].strip().lower(): _weight(each) for each in accept.split(",")}
+    most = {media for media, weight in wanted.items() if weight == max(wanted.values()) > 0}
+    return most == {"text/html"} or (most >= {"text/html", "application/xhtml+xml"} and "application/json" not in most)
+
+
+def _weight(wanted: str) -> float:
+    said = re.search(r";\s*q\s*=\s*([0-9]*\.?[0-9]+)", wanted, re.IGNORECASE)
+    return float(said[1]) if said else 1.0
 
 
 def _sent_to(place: str) -> web.Response:

@@ -42,10 +42,16 @@ async def api() -> AsyncIterator[ApiWorld]:
         yield world
 
 
+async def _document(_: web.Request) -> web.StreamResponse:
+    return web.json_response({"service": "x"})
+
+
 class _Served:
     def __init__(self, files: Path) -> None:
         app, handlers = web.Application(middlewares=[speaks_json(Calls())]), dashboard.handlers(files)
-        app.add_routes([web.get("/dashboard/", handlers["dashboard"]), *dashboard.routes(handlers)])
+        root = dashboard.for_browsers(_document, files)
+        app.add_routes([web.get("/", root), web.get("/dashboard/", handlers["dashboard"])])
+        app.add_routes(dashboard.routes(handlers))
         self._runner = Runner(app, shutdown_timeout=1)
 
     async def __aenter__(self) -> aiohttp.ClientSession:
@@ -59,12 +65,49 @@ class _Served:
         await self._runner.cleanup()
 
 
-BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+CHROME = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,image/apng,*/*;q=0.8"
+FIREFOX = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+INTERNET_EXPLORER = "text/html, application/xhtml+xml, */*"
+JAVA = "text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2"
 
 
-async def test_a_browser_at_the_root_is_sent_to_the_dashboard_and_a_program_is_not(api: ApiWorld) -> None:
-    async with api.http.get("/", headers=BROWSER, allow_redirects=False) as response:
+@pytest.mark.parametrize(
+    "accept",
+    [
+        CHROME,
+        FIREFOX,
+        INTERNET_EXPLORER,
+        "text/html",
+        "Text/HTML; Q=0.9, */*;q=0.8",
+        "text/html, application/json;q=0.9",
+    ],
+)
+async def test_a_browser_at_the_root_is_sent_to_the_dashboard(page: aiohttp.ClientSession, accept: str) -> None:
+    async with page.get("/", headers={"Accept": accept}, allow_redirects=False) as response:
         assert (response.status, response.headers["Location"]) == (303, "dashboard/")
+
+
+@pytest.mark.parametrize(
+    "accept",
+    [
+        *("", "*/*", "application/json", JAVA, "text/html, */*", "text/html;q=0", "text/htmlx", "a;b=text/html"),
+        "application/json, text/html",
+        "application/json, text/html;q=0.9, */*;q=0.8",
+        "application/json, text/html, application/xhtml+xml",
+        "text/html;q=0.1, */*",
+    ],
+)
+async def test_a_program_gets_the_document(page: aiohttp.ClientSession, accept: str) -> None:
+    async with page.get("/", headers={"Accept": accept}, allow_redirects=False) as response:
+        assert (response.status, await response.json()) == (200, {"service": "x"})
+
+
+async def test_nobody_is_sent_to_a_page_that_was_never_built(tmp_path: Path) -> None:
+    async with _Served(tmp_path) as http, http.get("/", headers={"Accept": CHROME}) as response:
+        assert (response.status, await response.json()) == (200, {"service": "x"})
+
+
+async def test_the_api_has_the_document_and_the_way_to_the_page(api: ApiWorld) -> None:
     status, body = await api.call("GET", "/")
     assert (status, body["service"]) == (200, "MATLAB Container Manager")
     async with api.http.get("/dashboard", allow_redirects=False) as response:
