@@ -79,6 +79,7 @@ class _Live:
 
     async def _stream(self, request: web.Request, *parts: Part) -> web.StreamResponse:
         async with streaming(request) as stream:
+            await stream.begin()
             with self._watch.reading() as reader:
                 woken = True
                 while self._still_known(request) and not (reader.leaves or stream.lost):

@@ -41,6 +41,11 @@ class Stream:
         transport = self._request.transport
         return transport is None or transport.is_closing()
 
+    async def begin(self) -> None:
+        """Answer that there is a stream. Raises as `say`: who asked may have gone by now."""
+        async with asyncio.timeout(SEND_SECONDS):
+            await self.response.prepare(self._request)
+
     async def say(self, event: str, data: bytes, number: int | None = None) -> None:
         """`number`: where a reader that comes back says it has come to.
 
@@ -64,9 +69,8 @@ class Stream:
 
 @asynccontextmanager
 async def streaming(request: web.Request) -> AsyncIterator[Stream]:
-    """A stream for as long as there is something to say. It has begun, so an error can only break it off."""
+    """A stream for as long as there is something to say. Once it has begun, an error can only break it off."""
     stream = Stream(request)
-    await stream.response.prepare(request)
     try:
         yield stream
         return

@@ -40,7 +40,7 @@ LONGEST_WAIT = 60.0
 PAGE = 1000
 """Events that are asked for at once by who follows them."""
 STREAM_SILENCE = 45.0
-"""Seconds: a stream that lives says something every 15."""
+"""Seconds: a stream that lives says something every 10."""
 STREAM_REST = 1.0
 """Seconds between the end of one stream and the beginning of the next."""
 

@@ -40,9 +40,9 @@ class _Run:
 
 
 class CgroupReader:
-    """Keeps the last reading of each user's container, for the difference, and none of those long gone.
+    """Keeps each user's last reading, for the difference, until one of the next container takes its place.
 
-    Not meant for two threads on one container.
+    Two threads that read of one container at once harm nothing: one of the two may get the CPU's share since the start.
     """
 
     def __init__(self, proc: str = "/proc", cgroups: str = "/sys/fs/cgroup") -> None:

@@ -12,7 +12,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
+from aiohttp import web
 
 from controller import informer, live, sse
 from controller.access import Access
@@ -322,6 +324,25 @@ async def test_a_stream_whose_reader_went_is_over(world: ApiWorld) -> None:
         await begun(listener)
         assert not _calls(world, "/v1/watch")
     await eventually(lambda: _calls(world, "/v1/watch"), seconds=3)
+
+
+async def test_a_reader_who_has_gone_before_the_answer_is_no_failure(
+    world: ApiWorld, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    answer = web.StreamResponse.prepare
+
+    async def too_late(response: web.StreamResponse, request: web.BaseRequest) -> Any:
+        assert request.transport is not None
+        request.transport.abort()
+        return await answer(response, request)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(web.StreamResponse, "prepare", too_late)
+        with pytest.raises(aiohttp.ClientConnectionError):
+            await world.http.get("/v1/events", headers=STREAM)
+        await eventually(lambda: _calls(world, "/v1/events"), seconds=3)
+    assert {pairs["status"] for pairs in _calls(world, "/v1/events")} == {200}
+    assert [record for record in caplog.records if record.exc_info] == []
 
 
 async def test_a_reader_that_takes_nothing_is_let_go(world: ApiWorld, monkeypatch: pytest.MonkeyPatch) -> None:
