@@ -6,6 +6,7 @@ as it is.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import os
@@ -33,7 +34,6 @@ BUNDLES = ("NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
 """Where a host may say which authorities it trusts."""
 
 DOCKERFILE = ROOT / "scripts" / "page.Dockerfile"
-STAGE = "matlab-page:build"
 ADVICE = "a page cannot be built; mend what is complained of above."
 
 
@@ -53,17 +53,26 @@ def provide_pages(engine: docker.DockerClient, base: str, now: Step) -> None:
         now.done("up to date")
         return
     node = host_node()
-    for page in missing:
-        shutil.rmtree(page / "dist", ignore_errors=True)
-        if node:
-            build_here(page, now)
-        else:
-            build_in_container(engine, base, page, now)
-        (page / BUILT_FROM).write_text(hash_of_sources(page))
-    if not node:
-        engine.images.remove(STAGE)
+    try:
+        for page in missing:
+            shutil.rmtree(page / "dist", ignore_errors=True)
+            if node:
+                build_here(page, now)
+            else:
+                build_in_container(engine, base, page, now)
+            (page / BUILT_FROM).write_text(hash_of_sources(page))
+    finally:  # and no sooner, for they have their first layers in common
+        if not node:
+            for page in missing:
+                with contextlib.suppress(docker.errors.ImageNotFound):  # its build failed
+                    engine.images.remove(stage(page))
     where = f"with this machine's Node {node}" if node else "in a container, as this machine has no Node and npm"
     now.done(f"built {' and '.join(told(page) for page in missing)} {where}")
+
+
+def stage(page: Path) -> str:
+    """The image that a page is built in: each has a tag of its own, or the second would leave the first without any."""
+    return f"matlab-page:{page.parent.name}"
 
 
 def told(page: Path) -> str:
@@ -120,7 +129,7 @@ def build_in_container(engine: docker.DockerClient, base: str, page: Path, now: 
         reports = engine.api.build(
             fileobj=context,
             custom_context=True,
-            tag=STAGE,
+            tag=stage(page),
             buildargs={"BASE": base},
             rm=True,
             forcerm=True,
@@ -130,7 +139,7 @@ def build_in_container(engine: docker.DockerClient, base: str, page: Path, now: 
         )
         for report in reports:
             follow_build(report, printed, now, ADVICE)
-    container = engine.containers.create(STAGE, ["true"])
+    container = engine.containers.create(stage(page), ["true"])
     try:
         pieces, _ = container.get_archive("/page/dist")
         with tarfile.open(fileobj=io.BytesIO(b"".join(pieces))) as archive:
