@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
@@ -32,6 +32,8 @@ STATUS_SECONDS = 0.25
 """Between two looks at the whole, however much happens."""
 LOOK_SECONDS = 1.0
 """And where nothing does: some of it changes without a word, such as the work that waits."""
+USERS_AT_ONCE = 20
+"""Put together in one go: some milliseconds, however many look on."""
 REPLAYED = 1000
 """Events from while a reader was away; of more it is told that there are."""
 ELSEWHERE_SECONDS = 10.0
@@ -141,13 +143,17 @@ class _Users:
         told = [user_id for user_id in there if user_id in changed or user_id not in known]
         gone = sorted(known.difference(there))
         if told or gone or self._shown is None:
-            body = {
-                "all": self._shown is None,
-                "users": list(self._picture.documents(told, self._scope)),
-                "gone": gone,
-            }
+            body = {"all": self._shown is None, "gone": gone}
             self._shown = set(there)
-            await stream.say("users", json.dumps(body).encode())
+            users = b", ".join([each async for each in self._encoded(told)])
+            await stream.say("users", b'{"users": [' + users + b"], " + json.dumps(body).encode()[1:])
+
+    async def _encoded(self, user_ids: Sequence[int]) -> AsyncIterator[bytes]:
+        """Their documents; between some of them others have their turn."""
+        for so_many, user_id in enumerate(user_ids, 1):
+            yield self._picture.encoded(user_id, self._scope)
+            if so_many % USERS_AT_ONCE == 0:
+                await asyncio.sleep(0)
 
 
 class _Usage:
@@ -169,7 +175,7 @@ class _Happened:
         self._store = store
         self._which = which
         self._last: int | None = None
-        """That was told of."""
+        """That was told of, or looked at and not wanted."""
         self._looked_at = 0.0
 
     async def tell(self, stream: Stream, reader: Reader) -> None:
@@ -179,19 +185,25 @@ class _Happened:
         self._looked_at = now
         if self._last is None:
             self._last = await self._begin(stream)
-        while found := await self._find(self._last, REPLAYED):
-            self._last = await self._say(stream, found)
+        newest = await self._newest()
+        while self._last < newest:
+            found = await self._find(self._last or -1, REPLAYED)
+            self._last = await self._say(stream, found) if found else newest
 
     async def _begin(self, stream: Stream) -> int:
         """Where to go on from, after a word about what cannot be told."""
         after = self._which.after
-        newest = max((each.id for each in await self._store.events(None, 0, 1)), default=0)
+        newest = await self._newest()
         if after is None:
             return newest
         too_many = len(await self._find(after, REPLAYED + 1)) > REPLAYED
         if too_many or after > newest:  # the latter are of another history: an older one was put back
             await stream.say("gap", json.dumps({"after": after}).encode())
         return await self._say(stream, await self._find(0, REPLAYED)) if too_many else min(after, newest)
+
+    async def _newest(self) -> int:
+        """Of all events; 0: there is none."""
+        return max((each.id for each in await self._store.events(None, 0, 1)), default=0)
 
     async def _find(self, after: int, limit: int) -> Sequence[Recorded]:
         return await self._store.events(self._which.user_id, after, limit, self._which.kinds)

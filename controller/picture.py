@@ -5,6 +5,8 @@ One picture, whoever asks: a call for it (`api.py`) or a page that looks on (`li
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -17,6 +19,9 @@ from controller.store import Store
 from controller.target import Site
 
 Json = dict[str, Any]
+
+ENCODED_SECONDS = 0.25
+"""So old a user's document may be that others get who look on: some of it changes with the clock alone."""
 
 
 class Observer(Protocol):
@@ -47,6 +52,9 @@ class Picture:
         self._loop = loop
         self._site = site
         self._version = version
+        self._encoded: dict[tuple[int, Scope], tuple[tuple[object, ...], bytes]] = {}
+        """What of users was told, and of what it was made."""
+        self._encoded_since = 0.0
 
     def users(self) -> list[int]:
         """Everybody who is declared or has a container, by ascending id."""
@@ -58,6 +66,19 @@ class Picture:
 
     def document(self, view: UserView, scope: Scope) -> Json:
         return self._document(view, scope, datetime.now(UTC))
+
+    def encoded(self, user_id: int, scope: Scope) -> bytes:
+        """The user's document as JSON, made once for all who look on."""
+        at = time.monotonic()
+        if at - self._encoded_since >= ENCODED_SECONDS:
+            self._encoded_since, self._encoded = at, {}
+        asked, view = self._asked(user_id), self._observer.view(user_id)
+        made_of = (view, self._store.current, asked.entry, asked.for_all)
+        found = self._encoded.get((user_id, scope))
+        if found is None or any(a is not b for a, b in zip(found[0], made_of, strict=True)):
+            found = made_of, json.dumps(self.document(view, scope)).encode()
+            self._encoded[user_id, scope] = found
+        return found[1]
 
     def why(self, view: UserView) -> str:
         state = self._store.current
@@ -90,7 +111,7 @@ class Picture:
 
 def pending_document(store: Store) -> Json | None:
     """What waits for approval, as `/v1/status` shows it."""
-    return None if store.pending is None else dict(status.plain(asdict(store.pending)))
+    return None if store.pending is None else dict(status.plain(store.pending))
 
 
 def _for_whom(scope: Scope, document: Json) -> Json:

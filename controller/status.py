@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any, assert_never
 
 from controller import policy, quota
@@ -442,11 +443,11 @@ def user_document(site: Site, state: DesiredState, view: UserView, now: datetime
         **_opening(site, there, own(view), view.user_id),
         "desired": None if wish is None else _desired(site, wish, state.default_profile),
         "observed": _observed(view, now),
-        "progress": plain(asdict(view.progress)),
-        "conditions": [plain(asdict(each)) for each in conditions(wish, view, now, halted)],
+        "progress": plain(view.progress),
+        "conditions": [plain(each) for each in conditions(wish, view, now, halted)],
         "why": why(wish, view, now, halted),
         "paused": bool(halted),
-        "asked": None if asked.entry is None else plain(asdict(asked.entry)),
+        "asked": None if asked.entry is None else plain(asked.entry),
         "generation": state.generation,
     }
 
@@ -472,8 +473,8 @@ def policy_document(state: DesiredState, site: Site) -> Json:
 def wish_document(wish: WishHealth, sync: Sync | None) -> Json:
     """`git` is null where the state follows no branch."""
     return {
-        **plain(asdict(wish)),
-        "git": None if sync is None else {"state": _standing_of(sync), **plain(asdict(sync))},
+        **plain(wish),
+        "git": None if sync is None else {"state": _standing_of(sync), **plain(sync)},
     }
 
 
@@ -487,7 +488,7 @@ def _standing_of(sync: Sync) -> str:
 
 
 def engine_document(engine: EngineView, now: datetime) -> Json:
-    return {**plain(asdict(engine)), **staleness(engine, now)}
+    return {**plain(engine), **staleness(engine, now)}
 
 
 def tally(declared: int, views: Iterable[UserView]) -> dict[str, int]:
@@ -522,7 +523,7 @@ def _observed(view: UserView, now: datetime) -> Json:
         "status": container.phase.value if container else None,
         "observed_at": timestamp(view.observed_at),
         **staleness(view.engine, now),
-        "container": container and plain(_inspected(container)),
+        "container": container and _inspected(container),
         "services": {
             "web": _word(probe.web if probe else None),
             "websocket": _word(probe.websocket if probe else None),
@@ -530,16 +531,16 @@ def _observed(view: UserView, now: datetime) -> Json:
             "ready_since": timestamp(view.ready_since),
             "detail": probe.detail if probe else "",
         },
-        "session": plain(asdict(probe.session)) if probe and probe.session else None,
-        "usage": plain(asdict(view.usage)) if view.usage else None,
-        "disk": plain(asdict(view.disk)) if view.disk else None,
+        "session": plain(probe.session) if probe and probe.session else None,
+        "usage": plain(view.usage) if view.usage else None,
+        "disk": plain(view.disk) if view.disk else None,
     }
 
 
 def _inspected(container: Container) -> Json:
     """What a reader does not know already."""
     left_out = ("user_id", "ours", "pid", "token_check")
-    return {name: value for name, value in asdict(container).items() if name not in left_out}
+    return {name: value for name, value in plain(container).items() if name not in left_out}
 
 
 # ---------------------------------------------------------------- units
@@ -574,13 +575,18 @@ def _word(answered: bool | None) -> str:
 
 
 def plain(value: Any) -> Any:
-    """The same with every moment as text."""
-    match value:
-        case datetime():
-            return timestamp(value)
-        case dict():
-            return {name: plain(each) for name, each in value.items()}
-        case list() | tuple():
-            return [plain(each) for each in value]
-        case _:
-            return value
+    """The same as JSON has it: every moment as text, every value of ours as what it consists of."""
+    if value is None or isinstance(value, str | int | float):
+        return value
+    if isinstance(value, datetime):
+        return timestamp(value)
+    if isinstance(value, dict):
+        return {name: plain(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(each) for each in value]
+    return {name: plain(getattr(value, name)) for name in _fields(value.__class__)}
+
+
+@cache
+def _fields(kind: Any) -> tuple[str, ...]:
+    return tuple(each.name for each in fields(kind))

@@ -115,15 +115,19 @@ class Webhooks:
         """Send until cancelled."""
         done = await self._begin()
         headers, timeout = {"User-Agent": self._agent}, aiohttp.ClientTimeout(total=PATIENCE)
-        names, nothing = aiohttp.TCPConnector(resolver=_Names(len(self._webhooks))), aiohttp.DummyCookieJar()
-        async with (
-            aiohttp.ClientSession(connector=names, timeout=timeout, cookie_jar=nothing, headers=headers) as http,
-            asyncio.TaskGroup() as tasks,
-        ):
-            courier = _Courier(http, self._instance)
-            for each in self._webhooks:
-                sender = _Sender(each, self._outbox, courier, done[each.name], self._tries, self._failing)
-                tasks.create_task(sender.run(), name=f"webhook {each.name}")
+        names, nothing = _Names(len(self._webhooks)), aiohttp.DummyCookieJar()
+        to = aiohttp.TCPConnector(resolver=names)
+        try:
+            async with (
+                aiohttp.ClientSession(connector=to, timeout=timeout, cookie_jar=nothing, headers=headers) as http,
+                asyncio.TaskGroup() as tasks,
+            ):
+                courier = _Courier(http, self._instance)
+                for each in self._webhooks:
+                    sender = _Sender(each, self._outbox, courier, done[each.name], self._tries, self._failing)
+                    tasks.create_task(sender.run(), name=f"webhook {each.name}")
+        finally:
+            await names.close()  # aiohttp closes only what it made itself
 
     async def _begin(self) -> Mapping[str, int]:
         while True:
@@ -172,14 +176,16 @@ class _Sender:
     async def _catch_up(self) -> None:
         while found := await self._outbox.events(None, self._done or -1, AT_ONCE):
             left_out = 0
-            for each in found:
-                wanted = self._webhook.wants(each.event)
-                left_out += wanted and not await self._deliver(each)
-                self._done = each.id
-                if wanted or each is found[-1]:
-                    await self._outbox.deliver(self._webhook.name, self._done)
-            if left_out:
-                self._tell_given_up(left_out)
+            try:
+                for each in found:
+                    wanted = self._webhook.wants(each.event)
+                    left_out += wanted and not await self._deliver(each)
+                    self._done = each.id
+                    if wanted or each is found[-1]:
+                        await self._outbox.deliver(self._webhook.name, self._done)
+            finally:  # the rest may be long in coming, in another life of ours
+                if left_out:
+                    self._tell_given_up(left_out)
 
     async def _deliver(self, each: Recorded) -> bool:
         """Whether it got there in the end. While nothing does, what is too old by then is not tried any more."""

@@ -216,13 +216,14 @@ class History:
         self._tell(written)
 
     def events(self, user_id: int | None, after: int, limit: int, kinds: Sequence[str]) -> Sequence[Recorded]:
-        """Oldest first: the first ones after that id, or the last of all where `after` is 0."""
+        """Oldest first: the first ones after that id (-1: of all), or the last of all where `after` is 0."""
         order = "ASC" if after else "DESC"
+        of_user, whom = ("", ()) if user_id is None else ("AND user_id = ? ", (user_id,))
         rows = self._db.execute(
             "SELECT id, at, kind, reason, message, user_id, generation, container, writer, before, request_id "  # noqa: S608
-            "FROM events WHERE id > ? AND (? IS NULL OR user_id = ?) AND kind IN (SELECT value FROM json_each(?)) "
+            f"FROM events WHERE id > ? {of_user}AND kind IN (SELECT value FROM json_each(?)) "
             f"ORDER BY id {order} LIMIT ?",
-            (after, user_id, user_id, json.dumps(kinds), limit),
+            (after, *whom, json.dumps(kinds), limit),
         )
         found = [Recorded(number, _moment(at), Event(*event)) for number, at, *event in rows]
         return found if after else found[::-1]

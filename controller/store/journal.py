@@ -7,6 +7,7 @@ import logging
 import sqlite3
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
@@ -22,6 +23,10 @@ T = TypeVar("T")
 
 RECORD_SECONDS = 0.25
 """What happened in so short a time is written in one transaction."""
+AGAIN_SECONDS = 5.0
+"""Until what could not be written is tried again, where nobody asks before."""
+UNWRITTEN_KEPT = 10_000
+"""Events that wait for a disk that takes them; of more, the oldest are lost: about 4 MB."""
 
 
 class Journal:
@@ -35,6 +40,7 @@ class Journal:
         # One thread for all that blocks: a cancelled caller leaves no write behind that could race with the next one.
         self._thread = ThreadPoolExecutor(1, "desired-state")
         self._unwritten: list[tuple[datetime, Event]] = []
+        """The loop appends and the thread takes away, so that whoever waits for it may be cancelled at any time."""
         self._happened = asyncio.Event()
         self._followers: list[Callable[[], None]] = []
 
@@ -98,7 +104,8 @@ class Journal:
         self._followers.append(listener)
 
     def _wrote(self) -> None:
-        self._loop.call_soon_threadsafe(self._tell)
+        with suppress(RuntimeError):  # the loop is closed: nobody is there to be told
+            self._loop.call_soon_threadsafe(self._tell)
 
     def _tell(self) -> None:
         for follower in self._followers:
@@ -107,15 +114,41 @@ class Journal:
     async def keep_recording(self) -> None:
         while True:
             await self._happened.wait()
-            await self._flush()
-            await asyncio.sleep(RECORD_SECONDS)
+            self._happened.clear()
+            written = await self._flush()
+            if not written:
+                self._happened.set()
+            await asyncio.sleep(RECORD_SECONDS if written else AGAIN_SECONDS)
 
-    async def _flush(self) -> None:
-        self._happened.clear()
-        unwritten, self._unwritten = self._unwritten, []
-        if not unwritten:
-            return
+    async def _flush(self) -> bool:
+        """Whether nothing is left of what happened before."""
+        return not self._unwritten or await self.blocking(self._write)
+
+    def _write(self) -> bool:
+        """The same, in the thread: what cannot be written stays for the next time."""
+        waiting = len(self._unwritten)
         try:
-            await self.blocking(lambda: self.history.add_events(unwritten))
+            if waiting:  # whoever came before may have written all
+                self._take(waiting)
         except sqlite3.Error as error:
-            log.warning("events could not be written", extra={"pairs": {"events": len(unwritten), "why": str(error)}})
+            lost = max(0, len(self._unwritten) - UNWRITTEN_KEPT)
+            del self._unwritten[:lost]
+            pairs = {"events": waiting, "lost": lost, "why": str(error)}
+            log.warning("events could not be written, and wait", extra={"pairs": pairs})
+            return False
+        return True
+
+    def _take(self, number: int) -> None:
+        """So many of the oldest. Raises sqlite3.Error: those that are left cannot be written."""
+        oldest = self._unwritten[:number]
+        try:
+            self.history.add_events(oldest)
+        except sqlite3.Error:
+            raise
+        except Exception:  # what no database takes, such as half a character: the others are not to wait behind it
+            if number > 1:
+                for _ in oldest:
+                    self._take(1)
+                return
+            log.exception("event cannot be written, and is lost")
+        del self._unwritten[:number]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import socket
 from collections.abc import AsyncIterator
@@ -10,18 +11,19 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 import pytest
 from aiohttp import web
 
-from controller import informer, live, sse
+from controller import informer, live, picture, sse, status
 from controller.access import Access
 from controller.caller import Scope
 from controller.doorkeeper import Door, Doorkeeper
 from controller.model import (
     REASONS,
+    DesiredState,
     DiskUse,
     EngineView,
     Event,
@@ -31,7 +33,10 @@ from controller.model import (
     Progress,
     Usage,
     UserView,
+    Wish,
 )
+from controller.picture import Picture
+from controller.store.history import History
 from controller.tokens import TokenFile
 from controller.watch import SAMPLES_KEPT, Watch
 from tests.api_world import SITE, ApiWorld, api_world
@@ -460,3 +465,120 @@ def test_the_last_samples_are_kept_whoever_looks_on() -> None:
     assert watch.samples(SAMPLES_KEPT + 4) == [
         (SAMPLES_KEPT + 5, b'{"at": "2026-11-30T12:00:00Z", "users": {"7": [1.23, 5]}}')
     ]
+
+
+# ---------------------------------------------------------------- what looking on costs
+
+
+class Everybody:
+    """A hundred users, as the store and the informer know them."""
+
+    def __init__(self) -> None:
+        self.current = DesiredState(1, None, {user_id: Wish() for user_id in range(1, 101)})
+        self.engine = EngineView(True, "20.10", NOW, "")
+        self.seen = {user_id: replace(SEEN, user_id=user_id) for user_id in self.current.users}
+
+    def asked(self, _: int) -> None:
+        return None
+
+    def view(self, user_id: int) -> UserView:
+        return self.seen[user_id]
+
+    def views(self) -> tuple[UserView, ...]:
+        return tuple(self.seen.values())
+
+
+class Heard:
+    """In the place of a stream."""
+
+    def __init__(self) -> None:
+        self.data: list[Any] = []
+
+    async def say(self, _: str, data: bytes, number: int | None = None) -> None:
+        self.data.append(json.loads(data))
+
+
+def the_picture(all_of_them: Any) -> Picture:
+    return Picture(all_of_them, all_of_them, all_of_them, SITE, "1.0")
+
+
+def the_reader() -> Any:
+    with Watch(timedelta(minutes=1)).reading() as reader:
+        return reader
+
+
+async def test_a_user_is_put_together_once_for_all_who_look_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, real = list[int](), status.user_document
+
+    def counting(site: Any, state: Any, view: UserView, *more: Any) -> Any:
+        made.append(view.user_id)
+        return real(site, state, view, *more)
+
+    monkeypatch.setattr(status, "user_document", counting)
+    monkeypatch.setattr(picture, "ENCODED_SECONDS", 60.0)
+    everybody, heard = Everybody(), Heard()
+    shared = the_picture(everybody)
+    parts = [live._Users(shared, Scope.WRITE) for _ in range(10)]
+    for part in parts:
+        await part.tell(cast(Any, heard), the_reader())
+    assert made == list(range(1, 101))
+    assert all(each == heard.data[0] for each in heard.data)
+    everybody.seen[7] = replace(everybody.seen[7], probe=Probe(False, True, NOW, "silent"))
+    reader = the_reader()
+    reader.changed([7])
+    await parts[0].tell(cast(Any, heard), reader)
+    assert made[100:] == [7]
+    assert heard.data[-1]["users"][0]["observed"]["services"]["web"] == "unhealthy"
+    everybody.current = replace(everybody.current, generation=2)
+    reader.changed([7])
+    await parts[0].tell(cast(Any, heard), reader)
+    assert heard.data[-1]["users"][0]["generation"] == 2
+
+
+async def test_who_may_only_look_is_not_shown_what_was_put_together_for_others() -> None:
+    everybody = Everybody()
+    shared = the_picture(everybody)
+    may_open, may_look = (json.loads(shared.encoded(7, scope)) for scope in (Scope.WRITE, Scope.READ))
+    assert may_open["access_url"]
+    assert (may_look["access_url"], may_look["ws_url"]) == (None, None)
+
+
+async def test_others_have_their_turn_while_everybody_is_put_together() -> None:
+    turns, over = 0, False
+
+    async def another() -> None:
+        nonlocal turns
+        while not over:
+            turns += 1
+            await asyncio.sleep(0)
+
+    task = asyncio.create_task(another())
+    await live._Users(the_picture(Everybody()), Scope.WRITE).tell(cast(Any, Heard()), the_reader())
+    over = True
+    await task
+    assert turns >= 100 // live.USERS_AT_ONCE
+
+
+async def test_who_wants_little_does_not_have_the_same_looked_through_again(
+    world: ApiWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked, real = list[int](), History.events
+
+    def counting(self: History, user_id: int | None, after: int, limit: int, kinds: Any) -> Any:
+        if user_id == 99:
+            looked.append(after)
+        return real(self, user_id, after, limit, kinds)
+
+    monkeypatch.setattr(History, "events", counting)
+    await world.create(8)
+    newest = (await world.store.events(None, 0, 1))[-1].id
+    async with listening(world.http, "/v1/events?user_id=99") as listener:
+        await listener.all()
+        for number in range(3):
+            world.store.record(Event(EventKind.SESSION, EventReason.READY, f"the {number}.", 8))
+            await listener.all(seconds=0.6)
+        assert len(set(looked)) == len(looked) >= 3, looked
+        assert min(looked) >= newest
+        world.store.record(Event(EventKind.SESSION, EventReason.READY, "at last", 99))
+        told = await listener.next("happened")
+        assert (told.data["message"], told.id) == ("at last", told.data["id"])

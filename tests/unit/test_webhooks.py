@@ -22,6 +22,7 @@ import pytest
 from aiohttp import web
 
 from controller import webhooks
+from controller.errors import NotPersisted
 from controller.model import EVERY_KIND, Event, EventKind, EventReason
 from controller.store import Recorded
 from controller.store.history import FILE, History
@@ -327,6 +328,43 @@ async def test_what_grew_too_old_is_given_up_together_and_told_in_one_event(
         assert [each.event.message for each in found] == [
             "the webhook platform was not told of 50 events: it answered with HTTP status 500"
         ]
+
+
+@pytest.mark.parametrize("end", ["the disk is full", "the controller stops"])
+async def test_what_was_given_up_is_told_whatever_comes_before_the_rest_was_sent(
+    receiver: Receiver, store: WishStore, end: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = store.deliver
+
+    async def deliver(name: str, event_id: int) -> None:
+        if end == "the disk is full":
+            raise NotPersisted("The history cannot be used: it is full.")
+        await real(name, event_id)
+
+    monkeypatch.setattr(store, "deliver", deliver)
+    receiver.answers = [400, 30.0]
+    async with sending(store, Webhook("platform", receiver.url)):
+        happen(store, "refused", "not answered")
+        await eventually(lambda: receiver.messages[:1] == ["refused"])
+        if end == "the controller stops":
+            await eventually(lambda: len(receiver.heard) == 2)
+        else:
+            await eventually(lambda: store.events(None, 0, 9, [EventKind.WEBHOOK]))
+    [told] = await store.events(None, 0, 9, [EventKind.WEBHOOK])
+    assert "was not told of one event: it answered with HTTP status 400" in told.event.message
+
+
+async def test_the_threads_that_look_names_up_end_with_it(receiver: Receiver, store: WishStore) -> None:
+    by_name = receiver.url.replace("127.0.0.1", "localhost")
+    async with sending(store, Webhook("platform", by_name)):
+        happen(store, "first")
+        await eventually(lambda: receiver.messages == ["first"])
+        assert lookups()
+    await eventually(lambda: not lookups(), seconds=3)
+
+
+def lookups() -> list[str]:
+    return [each.name for each in threading.enumerate() if each.name.startswith("webhook-names")]
 
 
 async def test_what_is_old_is_sent_all_the_same_to_who_takes_it(receiver: Receiver, store: WishStore) -> None:
