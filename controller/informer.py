@@ -283,6 +283,9 @@ class Informer:
             except EngineUnavailable as error:
                 self.lost(error)
                 wait = _longer(wait)
+            except Exception:
+                log.exception("knocking at the engine failed")
+                wait = KNOCK_LAST
 
     async def _keep_listening(self, resync: Callable[[], Awaitable[None]]) -> None:
         """While the engine is there, turn its events into users to look at."""
@@ -301,24 +304,36 @@ class Informer:
             except EngineUnavailable as error:
                 self.lost(error)
                 wait = _longer(wait)
+            except Exception:
+                log.exception("listening to the engine failed")
+                wait = KNOCK_LAST
 
     async def _keep_probing(self) -> None:
         while True:
             user_id = await self._due.get()
             try:
                 await self._probe(user_id, PATIENCE if self.view(user_id).ready_since else 0.0)
+            except Exception:
+                log.exception("probe failed", extra={"pairs": {"user": user_id}})
+                self._due.add_after(user_id, self._times.once_ready)
             finally:
                 self._due.done(user_id)
 
     async def _keep_measuring(self) -> None:
         while True:
-            running = [v.container for v in self._users.values() if v.container and v.container.phase is Phase.RUNNING]
-            found = await self._measure(running)
-            if found is not None:
-                usage = {c.user_id: found[c.id] for c in running if c.user_id is not None and c.id in found}
-                for watcher in self._watchers:
-                    watcher.measured(datetime.now(UTC), usage)
+            try:
+                await self._measure_all()
+            except Exception:
+                log.exception("measuring failed")
             await asyncio.sleep(USAGE_EVERY)
+
+    async def _measure_all(self) -> None:
+        running = [v.container for v in self._users.values() if v.container and v.container.phase is Phase.RUNNING]
+        found = await self._measure(running)
+        if found is not None:
+            usage = {c.user_id: found[c.id] for c in running if c.user_id is not None and c.id in found}
+            for watcher in self._watchers:
+                watcher.measured(datetime.now(UTC), usage)
 
     async def _probe(self, user_id: int, patience: float = 0.0) -> None:
         asked = self.view(user_id).container

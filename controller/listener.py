@@ -130,6 +130,8 @@ class Certificate:
                     log.info("the API's certificate was read again")
             except SettingsInvalid as error:
                 log.error("the API goes on with the certificate from before", extra={"pairs": {"why": str(error)}})
+            except Exception:  # a file that goes away between two looks at it, say
+                log.exception("the API's certificate could not be looked at")
 
     def _state(self) -> tuple[tuple[int, int] | None, ...]:
         return tuple(map(_stamp, self._files))

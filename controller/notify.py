@@ -45,9 +45,15 @@ class ServiceManager:
         """Until cancelled: how it stands and, unless it is stuck, that it lives."""
         while self._address:
             await asyncio.sleep(min(self._watched / 3, STATUS_SECONDS) if self._watched else STATUS_SECONDS)
-            why = stuck()
-            if why:
-                log.error("stuck: the watchdog is not fed", extra={"pairs": {"reason": why}})
-                self.tell(STATUS=why)
-            else:
-                self.tell(STATUS=standing(), WATCHDOG="1")
+            try:
+                self._tell_standing(standing, stuck)
+            except Exception:
+                log.exception("the status could not be told")
+
+    def _tell_standing(self, standing: Callable[[], str], stuck: Callable[[], str]) -> None:
+        why = stuck()
+        if why:
+            log.error("stuck: the watchdog is not fed", extra={"pairs": {"reason": why}})
+            self.tell(STATUS=why)
+        else:
+            self.tell(STATUS=standing(), WATCHDOG="1")

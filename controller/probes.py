@@ -31,6 +31,12 @@ HOST = "localhost"
 LONGEST_ANSWER = 8192
 """Bytes of an answer that are read at most."""
 _HEAD_ENDS = b"\r\n\r\n"
+LONGEST_NAME = 100
+"""Letters of an interpreter's name and version together."""
+MOST_RESTARTS = 10**9
+YEARS = range(1970, 3000)
+"""Of the moments that a session may tell: those at the calendar's ends are in no other time zone."""
+_STATUS = re.compile(rb"[0-9]{3}")
 _CONTENT_LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]{1,9})\r\n", re.IGNORECASE)
 _WEBSOCKET_GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, section 1.3
 
@@ -154,23 +160,48 @@ def _judge_handshake(answer: bytes, key: str) -> str:
 
 
 def _told(answer: bytes) -> SessionHealth | None:
-    """`None` where it is no session service of ours that answers."""
+    """`None` where it is no session service of ours that answers.
+
+    Whatever runs in the session may answer in its place, so nothing is kept that has another form.
+    """
     try:
         told = json.loads(answer.partition(_HEAD_ENDS)[2])
         interpreter = told["interpreter"]
         return SessionHealth(
             state=SessionState(told["state"]),
-            since=datetime.fromisoformat(told["since"]),
-            last_activity=datetime.fromisoformat(told["last_activity"]),
-            interpreter=f"{interpreter['name']} {interpreter['version']}".strip(),
-            restarts=int(interpreter["restarts"]),
+            since=_moment(told["since"]),
+            last_activity=_moment(told["last_activity"]),
+            interpreter=_name(f"{interpreter['name']} {interpreter['version']}".strip()),
+            restarts=_count(int(interpreter["restarts"])),
             safe_mode=bool(interpreter["safe_mode"]),
-            started_at=datetime.fromisoformat(told["process"]["started_at"]),
+            started_at=_moment(told["process"]["started_at"]),
         )
-    except (ValueError, TypeError, LookupError, RecursionError):
+    except (ValueError, TypeError, LookupError, ArithmeticError, RecursionError):
         return None
+
+
+def _moment(said: str) -> datetime:
+    """Raises ValueError, OverflowError: it is none, or none that can be reckoned with."""
+    moment = datetime.fromisoformat(said)
+    if moment.tzinfo is None or moment.year not in YEARS:
+        raise ValueError(f"No moment: {said}")
+    return moment.astimezone(UTC)
+
+
+def _name(said: str) -> str:
+    """Raises ValueError: it is too long, or cannot be shown; half a surrogate could not even be encoded."""
+    if len(said) > LONGEST_NAME or not said.isprintable():
+        raise ValueError("No name of an interpreter.")
+    return said
+
+
+def _count(restarts: int) -> int:
+    """Raises ValueError: so many there cannot have been."""
+    if not 0 <= restarts <= MOST_RESTARTS:
+        raise ValueError("No number of restarts.")
+    return restarts
 
 
 def _status(answer: bytes) -> int:
     words = answer.split(b" ", 2)
-    return int(words[1]) if len(words) > 1 and words[1].isdigit() else 0
+    return int(words[1]) if len(words) > 1 and _STATUS.fullmatch(words[1]) else 0

@@ -209,6 +209,8 @@ class Reconciler:
                 await self.resync()
             except EngineUnavailable as error:
                 self._informer.lost(error)
+            except Exception:
+                log.exception("resync failed")
             self._came_round = time.monotonic()
 
     async def _work(self, user_id: int) -> None:

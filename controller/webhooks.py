@@ -135,7 +135,9 @@ class Webhooks:
                 return await self._outbox.delivered([each.name for each in self._webhooks])
             except NotPersisted as error:
                 log.warning("webhooks cannot begin", extra={"pairs": {"why": str(error)}})
-                await asyncio.sleep(LOOK_EVERY)
+            except Exception:
+                log.exception("webhooks cannot begin")
+            await asyncio.sleep(LOOK_EVERY)
 
 
 # ---------------------------------------------------------------- in order, again and again

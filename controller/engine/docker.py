@@ -525,7 +525,7 @@ class _Lane:
             OSError,
         ) as error:
             raise EngineUnavailable(f"The Docker engine does not answer: {_reason(error)}") from error
-        except (ValueError, TypeError, LookupError, AttributeError) as error:
+        except (ValueError, TypeError, LookupError, ArithmeticError, AttributeError) as error:
             raise EngineUnavailable(f"The Docker engine's answer is cut or garbled: {error!r}") from error
 
     def _connected(self) -> docker.APIClient:

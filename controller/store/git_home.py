@@ -200,7 +200,10 @@ class GitHome:
         loop = asyncio.get_running_loop()
         while True:
             self._asked.clear()
-            await loop.run_in_executor(None, self.fetch)
+            try:
+                await loop.run_in_executor(None, self.fetch)
+            except Exception:
+                log.exception("the branch could not be fetched")
             poke()
             await asyncio.sleep(REFRESHES_APART)
             with contextlib.suppress(TimeoutError):

@@ -72,6 +72,7 @@ async def test_both_services_answer() -> None:
         (lambda _: b"HTTP/1.1 503 Busy\r\n\r\n", "HTTP status 503"),
         (lambda _: b"SSH-2.0-OpenSSH\r\n\r\n", "HTTP status 0"),
         (lambda _: b"x" * 100_000, "HTTP status 0"),
+        (lambda _: b"HTTP/1.1 " + b"2" * 5000 + b" OK\r\n\r\n", "HTTP status 0"),
     ],
 )
 async def test_what_answers_otherwise_is_not_healthy(answer: Answer, why: str) -> None:
@@ -85,11 +86,29 @@ def answers(body: bytes, length: int | None = None) -> Answer:
     return lambda _: b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (len(body) if length is None else length) + body
 
 
+OCTAVE = {"name": "octave", "version": "7.3.0", "pid": 7, "restarts": 2, "safe_mode": True}
+NO_MOMENTS = (
+    "0001-01-01T00:00:00+14:00",
+    "9999-12-31T23:59:59-14:00",
+    "0001-01-01T00:00:00Z",
+    "2026-11-22T10:00:00",
+)
+"""There are none of them in UTC, or not in every time zone, or nobody knows when."""
+NO_INTERPRETERS: tuple[dict[str, Any], ...] = (
+    {"restarts": float("inf")},
+    {"restarts": float("nan")},
+    {"restarts": "2" * 5000},
+    {"restarts": -1},
+    {"restarts": 10**12},
+    {"name": "octave\ud800"},
+    {"name": "octave\x1b[2J"},
+    {"version": "7" * 1000},
+)
 TELLS: dict[str, Any] = {
     "state": "busy",
     "since": "2026-11-22T10:00:00.500Z",
     "last_activity": "2026-11-22T10:00:00.250Z",
-    "interpreter": {"name": "octave", "version": "7.3.0", "pid": 7, "restarts": 2, "safe_mode": True},
+    "interpreter": OCTAVE,
     "process": {"pid": 1, "started_at": "2026-11-22T09:00:00.000Z"},
     "more": "that a later session may tell",
 }
@@ -121,6 +140,11 @@ async def test_what_a_session_tells_of_itself_is_taken_along() -> None:
         answers(json.dumps(TELLS | {"state": "asleep"}).encode()),
         answers(json.dumps(TELLS | {"since": 5}).encode()),
         answers(json.dumps(TELLS | {"interpreter": []}).encode()),
+        *(answers(json.dumps(TELLS | {"since": when}).encode()) for when in NO_MOMENTS),
+        *(answers(json.dumps(TELLS | {"process": {"started_at": when}}).encode()) for when in NO_MOMENTS),
+        *(answers(json.dumps(TELLS | {"interpreter": OCTAVE | wrong}).encode()) for wrong in NO_INTERPRETERS),
+        answers(json.dumps(TELLS).replace(": 2,", ": 1e999,").encode()),
+        answers(json.dumps(TELLS).replace(": 2,", f": {'2' * 5000},").encode()),
         answers(b"x" * 100_000),
         answers(b"half", length=100),
     ],
