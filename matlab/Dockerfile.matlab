@@ -37,4 +37,6 @@ WORKDIR /home/matlab/shared
 EXPOSE 8888 8889
 # The service starts matlab-proxy itself, and ends MATLAB before the container does.
 ENTRYPOINT []
-CMD ["python3", "-m", "session_service"]
+# Nothing of the user's: the folder that it runs in would be the first where modules are looked for (-P), and the packages
+# that the user installed could change every start (-s). As flags, so that the user's own programs are as ever.
+CMD ["python3", "-P", "-s", "-m", "session_service"]

@@ -25,6 +25,8 @@ from .terminal import Terminal
 log = logging.getLogger(__name__)
 
 LINK = "session_service.matlab_link"
+OURS_ONLY = ("-P", "-s")
+"""Flags of Python: it runs in the user's folder, and takes no modules from there."""
 LEAVE_SECONDS = 2.0
 """Time for the link to stop what runs and to leave, before it is made to."""
 
@@ -48,7 +50,7 @@ class Matlabs:
             "LD_LIBRARY_PATH": os.environ.get("SESSION_LIBRARIES", ""),  # for the link alone: MATLAB has its own of all
         }
         heard = _Heard(hear)
-        terminal = await Terminal.run((sys.executable, "-m", LINK), environment, folder, prefix, heard)
+        terminal = await Terminal.run((sys.executable, *OURS_ONLY, "-m", LINK), environment, folder, prefix, heard)
         return Matlab(terminal, heard, self._desktop)
 
 

@@ -274,6 +274,21 @@ async def test_a_broken_startup_is_reported_and_the_session_comes_up(start: Star
     assert (await peer.eval("1+1"))["output"] == "ans = 2\n"
 
 
+async def test_modules_in_the_users_folder_do_not_get_into_the_service(start: Start) -> None:
+    in_home = ".local/lib/python3.11/site-packages/usercustomize.py"
+    names = ("json.py", "aiohttp/__init__.py", "session_service/__init__.py", in_home)
+    session = await start(dict.fromkeys(names, "print('the user was here', flush=True); raise SystemExit(7)")).ready()
+    assert b"the user was here" not in session.container.logs()
+
+
+async def test_the_users_own_python_finds_the_users_modules(start: Start) -> None:
+    in_home = ".local/lib/python3.11/site-packages/installed.py"
+    session = await start({"beside.py": "word = 'beside'", in_home: "word = 'installed'"}).ready()
+    peer = await session.connect()
+    found = 'python3 -c "import beside, installed; print(beside.word, installed.word)"'
+    assert (await peer.eval(f"system('{found}');"))["output"] == "beside installed\n"
+
+
 async def test_a_startup_that_kills_the_interpreter_leads_to_safe_mode(start: Start) -> None:
     session = await start({STARTUP: "exit(1)"}).ready()
     health = await session.health()
