@@ -100,7 +100,7 @@ def events_command(api: Api, users: Users, follow: bool, limit: int, words: Sequ
       matlabctl events
       matlabctl events 7 -f
       matlabctl events -k action -k session -f -o json | jq --unbuffered .message
-      matlabctl events -n 1000 -o json | jq '.events[] | select(.request_id == "platform-42")'
+      matlabctl events -o json | jq '.events[] | select(.request_id == "a-42")'
     """
     if follow and output == "yaml":
         raise click.UsageError("--follow prints lines, or objects with -o json.")

@@ -9,6 +9,7 @@ import subprocess
 
 from tests.rig import Rig
 from tests.shell import run
+from tests.support import eventually
 
 
 async def test_a_first_session_by_matlabctl(rig: Rig) -> None:
@@ -20,8 +21,12 @@ async def test_a_first_session_by_matlabctl(rig: Rig) -> None:
     made = await ask("create", "1-2")
     assert made.returncode == 0, made.stdout + made.stderr
     assert re.search(rf"^user 2: ready .* http://127.0.0.1:{rig.lab.http_base + 2}/$", made.stdout, re.M)
-    health = await ask("health", "-o", "json")
-    assert [each["interpreter"] for each in json.loads(health.stdout)["users"]] == ["idle", "idle"]
+
+    async def all_idle() -> bool:
+        told = json.loads((await ask("health", "-o", "json")).stdout)["users"]
+        return [each["interpreter"] for each in told] == ["idle", "idle"]
+
+    await eventually(all_idle)  # busy at first, with what comes before its first prompt
     assert "session ready" in (await ask("logs", "1")).stdout
 
     (rig.lab.folder / "seen.json").write_text((await ask("get", "-o", "json")).stdout)
