@@ -218,6 +218,11 @@ async def test_the_users_startup_runs_last_and_a_broken_one_is_reported(start: S
     assert (await peer.eval("from_startup"))["output"] == "from_startup = /home/matlab/shared\n"
 
 
+async def test_modules_in_the_users_folder_get_neither_into_the_service_nor_into_the_link(start: Start) -> None:
+    session = await start({"json.py": "print('the user was here', flush=True); raise SystemExit(7)"}).ready()
+    assert b"the user was here" not in session.container.logs()
+
+
 async def test_a_restart_ends_what_runs_and_begins_anew(mortal: Session) -> None:
     peer = await mortal.connect()
     before = (await mortal.health())["interpreter"]["restarts"]
@@ -378,6 +383,12 @@ def test_the_dockerfile_copies_what_is_there_to_where_it_is_looked_for() -> None
     assert copied["matlab/mfiles"] == "/opt/session/mfiles"
     service = "".join(file.read_text() for file in (matlab / "session_service").glob("matlab*.py"))
     assert set(re.findall(r"/opt/session/\w+", service)) == {"/opt/session/mfiles"}
+
+
+def test_both_images_start_the_service_alike() -> None:
+    texts = [(ROOT / "matlab" / f"Dockerfile.{name}").read_text() for name in ("octave", "matlab")]
+    of_octave, of_matlab = ([line for line in text.splitlines() if line.startswith("CMD ")] for text in texts)
+    assert of_octave == of_matlab
 
 
 def _for_everybody(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
