@@ -50,7 +50,7 @@ class _Engine:
 
 
 @pytest.mark.parametrize("failing", [0, 1, 2])
-def test_no_image_is_left_whether_the_pages_could_be_built_or_not(
+def test_no_page_that_was_built_leaves_its_image_whatever_became_of_the_other(
     failing: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.syspath_prepend(str(ROOT / "scripts"))
