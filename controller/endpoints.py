@@ -190,7 +190,7 @@ EventId = Annotated[int, Field(ge=0, le=10**15)]
 def _page(of: str) -> tuple[Query, ...]:
     return (
         Query("user_id", Annotated[int, Field(ge=1, le=MAX_USER_ID)], "Only what happened to this user."),
-        Query("after", EventId, "Only what happened after the one with this `id`.", 0),
+        Query("after", EventId, "The first ones after the event with this `id`, 0: of all. Else the last ones."),
         _listed(MOST_EVENTS, of),
     )
 

@@ -7,9 +7,11 @@ here. Descriptions are the docstrings, there as here. Tests hold the real answer
 from __future__ import annotations
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Annotated, Any, Literal, NotRequired
 
-from pydantic import ConfigDict, Field, WithJsonSchema, with_config
+from pydantic import ConfigDict, Field, GetPydanticSchema, ValidationError, WithJsonSchema, with_config
+from pydantic_core import core_schema
 from typing_extensions import TypeAliasType, TypedDict  # pydantic's: those of Python 3.11 tell it too little
 
 from controller.errors import Problem
@@ -32,6 +34,23 @@ from controller.store import Asked, Commit, Pending
 described = with_config(ConfigDict(use_attribute_docstrings=True))
 closed = with_config(ConfigDict(use_attribute_docstrings=True, extra="forbid"))  # it names all that it may have
 
+
+def _or_newer(known: type[StrEnum]) -> GetPydanticSchema:
+    """One of `known` to all who read the schema; who reads an answer takes a newer controller's word as it stands."""
+
+    def read(value: Any, as_known: core_schema.ValidatorFunctionWrapHandler) -> Any:
+        try:
+            return as_known(value)
+        except ValidationError:
+            if isinstance(value, str):
+                return value
+            raise
+
+    return GetPydanticSchema(lambda _, of: core_schema.no_info_wrap_validator_function(read, of(known)))
+
+
+Kind = Annotated[EventKind | str, _or_newer(EventKind)]
+Reason = Annotated[EventReason | str, _or_newer(EventReason)]
 UserId = TypeAliasType("UserId", Annotated[int, Field(ge=1, examples=[1])])
 UserNumber = TypeAliasType("UserNumber", Annotated[str, Field(description="A user id.")])
 ContainerId = TypeAliasType("ContainerId", Annotated[str, Field(description="The name of a user's container.")])
@@ -630,8 +649,8 @@ class Rollback(TypedDict):
 class HappenedEvent(TypedDict):
     id: int
     at: datetime
-    kind: EventKind
-    reason: EventReason
+    kind: Kind
+    reason: Reason
     message: str
     user_id: int | None
     generation: int | None
@@ -691,9 +710,9 @@ class AuditRecord(TypedDict):
     """`controller`, or the writer: an API call with its token or user, `file`, a commit with its author, a user."""
     where: str
     """An address, `this machine`, or `git`."""
-    kind: EventKind
+    kind: Kind
     """`wish`, `conflict` or `brake`: the desired state; `action`: a call of the engine; `token`: who may call."""
-    what: EventReason
+    what: Reason
     why: str
     """From what to what, or for what reason."""
     user_id: int | None

@@ -303,10 +303,10 @@ def _user_ids(body: Json) -> list[int] | None:
 
 
 def page(request: web.Request) -> tuple[int | None, int, int]:
-    """Of which user, after which event, how many."""
+    """Of which user, after which event (0: the last ones, -1: from the first on), how many."""
     return (
         _number(request, "user_id", 0, 1, spec.MAX_USER_ID) or None,
-        _number(request, "after", 0, 0, 10**15),
+        (_number(request, "after", 0, 0, 10**15) or -1) if "after" in request.query else 0,
         _number(request, "limit", LISTED, 1, MOST_EVENTS),
     )
 

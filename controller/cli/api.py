@@ -15,7 +15,7 @@ from typing import Any
 import click
 
 from controller import client
-from controller.cli.failures import Refused, Unreachable, Wrong
+from controller.cli.failures import Another, Refused, Unreachable, Wrong
 from controller.cli.flags import Command, config_flag, load_settings, server_flag
 from controller.client import Answer, Client, Patience
 from controller.client.calls import with_query
@@ -88,7 +88,7 @@ def _in_our_words(path: str) -> Iterator[None]:
     except client.Refused as error:
         raise Refused(_sentence(path, error.body), error.status, error.body) from error
     except client.NotThisController as error:
-        raise Unreachable(str(error)) from error
+        raise Another(str(error)) from error
     except client.Unreachable as error:
         raise Unreachable(f"{error} Start one with `matlabctl serve`, or look with `matlabctl doctor`.") from error
 

@@ -28,6 +28,10 @@ class Unreachable(click.ClickException):
     exit_code = 3
 
 
+class Another(Unreachable):
+    """What answers is not this controller, and will not be however often it is asked."""
+
+
 class Refused(click.ClickException):
     """The controller answered, and said no."""
 

@@ -11,7 +11,7 @@ from functools import partial
 import click
 
 from controller.cli.api import Api, Json, speaks
-from controller.cli.failures import Refused, Unreachable
+from controller.cli.failures import Another, Refused, Unreachable
 from controller.cli.flags import output_flag
 from controller.cli.output import as_it_comes, linger, print_data, print_lines
 from controller.cli.users import Users, users_argument
@@ -122,13 +122,15 @@ def events_command(api: Api, users: Users, follow: bool, limit: int, words: Sequ
 
 
 def _following(api: Api, last: int, user_id: int | None, kinds: Sequence[EventKind]) -> Iterator[Json]:
-    """Without end, whatever becomes of the controller meanwhile."""
+    """Without end, whatever becomes of the controller meanwhile. Raises Another: it is none."""
     told = ""
     while True:
         try:
             for each in as_it_comes(partial(api.follow, last, user_id, kinds)):
                 last, told = each["id"], ""
                 yield each
+        except Another:
+            raise
         except Unreachable as error:
             if told != error.message:
                 told = error.message

@@ -38,7 +38,9 @@ class Client(Blocking):
     ) -> Iterator[shapes.HappenedEvent]:
         """What happens, as it happens, each event once and without end: those after the id `after`, or from now on.
 
-        A stream that breaks off is taken up where it was. Raises Refused and Unreachable, as any call.
+        After 0 are all that are kept. A stream that breaks off is taken up where it was.
+
+        Raises Refused and Unreachable, as any call.
         """
         steps = self._following(user_id, after, kinds)
         told: object = None

@@ -384,7 +384,7 @@ class Calls:
         limit: int | None = None,
         kinds: Sequence[EventKind] = (),
     ) -> Steps[shapes.Events]:
-        """What happened, oldest first: the first events after the id `after`, or without it the last ones."""
+        """What happened, oldest first: the first ones after the id `after` (0: of all), or without it the last ones."""
         return self._ask(shapes.Events, self._events(user_id=user_id, after=after, limit=limit, kind=kinds))
 
     @Verb
@@ -521,6 +521,8 @@ class Calls:
 
     def _read(self, request: Request, response: Response) -> Answer:
         body = _json(response)
+        if response.status in (502, 503, 504) and not (isinstance(body, dict) and "error" in body):
+            raise Unreachable(f"No controller can be reached at {self.server}: what stands before it says so.")
         if body is None:
             raise self._another(f"{request.target} is not JSON there")
         if not isinstance(body, dict) or (response.status >= 400 and "error" not in body):

@@ -407,6 +407,21 @@ async def test_an_answer_that_is_no_status_is_a_sentence(
     assert done.stderr.count("\n") == 1
 
 
+async def test_what_is_no_controller_is_not_followed(folder: Path) -> None:
+    async def handler(request: web.BaseRequest) -> web.Response:
+        return web.Response(text='{"events": []}' if "after" not in request.query else '{"other": 1}')
+
+    runner = web.ServerRunner(web.Server(handler))
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    server = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    async with asyncio.timeout(20):
+        done = await asyncio.to_thread(run, folder, "events", "-f", "--server", server)
+    await runner.cleanup()
+    assert (done.returncode, done.stderr.count("\n")) == (3, 1)
+    assert "is not this controller" in done.stderr
+
+
 @pytest.mark.parametrize(
     "server", ["localhost:8080", "ftp://x", "http://", "http://x:99999", "http://x/y", "http://[::1"]
 )

@@ -20,13 +20,13 @@ from hypothesis import strategies as st
 
 from controller import shapes
 from controller.caller import Scope
-from controller.client import Client, NotReady, NotThisController, Patience, Refused, RunState, Unreachable
+from controller.client import Client, NotReady, NotThisController, Patience, Refused, RunState, Unreachable, calls
 from controller.client.aio import AsyncClient
 from controller.client.calls import PAGE, Calls, Lost, Pause, Request, Response, Steps, Verb
 from controller.client.sse import Message, Messages
 from controller.doorkeeper import Door, Doorkeeper
 from controller.endpoints import ENDPOINTS
-from controller.model import Condition, Phase
+from controller.model import Condition, Event, EventKind, EventReason, Phase
 from controller.tokens import TokenFile
 from tests.api_world import ApiWorld, api_world
 from tests.shell import ROOT
@@ -599,6 +599,50 @@ async def test_following_goes_back_as_far_as_it_is_asked_to(world: ApiWorld, fac
         await world.create(9)  # so that who blocks has one more to take, and sees that it is over
     _, told = await world.call("GET", f"/v1/events?after=0&limit={PAGE}")
     assert found == [each["id"] for each in told["events"]][: len(found)]
+
+
+async def test_following_from_the_first_on_leaves_none_out(
+    world: ApiWorld, face: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calls, "PAGE", 4)
+    for number in range(10):
+        world.store.record(Event(EventKind.SESSION, EventReason.READY, f"the {number}.", 7))
+    kept = [each.id for each in await world.store.events(None, -1, 1000)]
+    found: list[int] = []
+    with following(face, f"http://127.0.0.1:{world.port}", 0, found):
+        await eventually(lambda: len(found) >= len(kept))
+        await world.create(9)  # so that who blocks has one more to take, and sees that it is over
+    assert found[: len(kept)] == kept
+    assert len(kept) >= 10
+    for path, key in (("/v1/events", "events"), ("/v1/audit", "records")):
+        _, first = await world.call("GET", f"{path}?after=0&limit=1")
+        _, last = await world.call("GET", f"{path}?limit=1")
+        assert first[key][0]["id"] < last[key][0]["id"], path
+
+
+async def test_events_of_a_kind_that_only_a_newer_controller_knows_are_told(face: str) -> None:
+    nothing = dict.fromkeys(("user_id", "generation", "container", "before", "request_id"))
+    told = {"id": 1, "at": "2026-11-22T10:00:00Z", "message": "…", "writer": "", **nothing}
+    news = [{**told, "kind": "weather", "reason": "Rain"}, {**told, "kind": "wish", "reason": "Changed"}]
+
+    async def handler(_: web.BaseRequest) -> web.Response:
+        return web.json_response({"events": news})
+
+    async with served(handler) as server, asking(face, server) as ask:
+        newer, known = (await ask("events"))["events"]
+    assert (newer["kind"], newer["reason"]) == ("weather", "Rain")
+    assert (known["kind"], known["reason"]) == (EventKind.WISH, EventReason.CHANGED)
+    assert isinstance(known["kind"], EventKind)
+
+
+async def test_what_stands_before_a_controller_that_is_away_is_not_taken_for_another(face: str) -> None:
+    async def handler(_: web.BaseRequest) -> web.Response:
+        return web.Response(status=502, text="<html>Bad gateway</html>")
+
+    async with served(handler) as server, asking(face, server, patience=SOON) as ask:
+        with pytest.raises(Unreachable) as caught:
+            await ask("users")
+    assert not isinstance(caught.value, NotThisController)
 
 
 # ---------------------------------------------------------------- what it brings along
