@@ -329,10 +329,12 @@ class WishStore:
                 why = f"nobody asked for the end of {merge.ranges(cost.ends)}"
             if why:
                 before = replace(before, generation=wished.generation + 1)
-                await self._write_change(before, FOUND)
-                text = self._edited(self._known.text, before, replace(wished, generation=before.generation))
+                # The edit first: once they are declared, nothing tells that it was ever there.
+                text = self._edited(self._saying(before), before, replace(wished, generation=before.generation))
                 why = f"sessions ran that nothing remembers: {why}"
-                await self._waiting.hold(self._offered(text, FOUND, FOUND), cost, why, before.generation)
+                offer = self._offered(text, FOUND, FOUND, before.generation)
+                await self._waiting.hold(offer, cost, why, before.generation)
+                await self._write_change(before, FOUND)
         await self._journal.asking(self._journal.history.end_founding)
         self._founding = None
 
@@ -464,7 +466,10 @@ class WishStore:
         if held and not approved:
             await self._waiting.hold(offer, outcome.cost, held, self.current.generation)
             raise NeedsApproval(held)
-        waited, restored = self._waiting.offer, offer.text == self._known.text
+        current, waited = self._known.state, self._waiting.offer
+        # One of ours may not have got to its home: the older text there is nobody's word on what waits.
+        overdue = outcome.after == current and outcome.theirs.generation < current.generation
+        restored = overdue or offer.text == self._known.text
         try:
             text = self._edited(offer.text, outcome.theirs, outcome.after)
         except spec.EditFailed as error:
@@ -537,11 +542,14 @@ class WishStore:
 
     async def _write_change(self, after: DesiredState, writer: str) -> None:
         """Raises NotPersisted or Moved."""
+        await self._persist(after, self._saying(after), writer, self._seen or Found(None))
+
+    def _saying(self, after: DesiredState) -> str:
+        """The text in force, changed to say another state. Raises NotPersisted."""
         try:
-            text = self._edited(self._known.text, self._known.state, after)
+            return self._edited(self._known.text, self._known.state, after)
         except spec.EditFailed as error:
             raise NotPersisted(f"The desired state's text cannot be changed in place: {error}.") from error
-        await self._persist(after, text, writer, self._seen or Found(None))
 
     async def _persist(
         self,
@@ -610,17 +618,30 @@ class WishStore:
     def _write(
         self, raw: bytes, record: Generation | None, events: Sequence[Event], found: Found | None, note: str, keep: bool
     ) -> Replaced:
-        """The history first: a generation that never reaches its home is forgotten, or merged at the next start."""
+        """The history first: a generation that never reaches its home is forgotten, or merged at the next start.
+
+        What can no more be forgotten than written would come into force at that start, so it does at once: the next
+        look finds an older text in its home and joins the two. Where a text is not `numbered`, nobody can.
+        """
         if record is not None:
             self._journal.history.add(record, events)
         if found is None or (self._home.read_only and raw != found.raw):
             return Replaced()  # read only: what was found running, noted for ourselves until the text is approved
         try:
             return self._home.replace(raw, found, note, keep=keep)
-        except BaseException:
-            if record is not None:
-                self._journal.history.forget(record.number)
-            raise
+        except BaseException as error:
+            if record is None or self._forgotten(record.number) or not self._home.numbered:
+                raise
+            pairs = {**self._where, "generation": record.number, "why": str(error) or "somebody wrote to it"}
+            log.warning("what is in force is not in its home yet; the next look tries again", extra={"pairs": pairs})
+            return Replaced()
+
+    def _forgotten(self, number: int) -> bool:
+        try:
+            self._journal.history.forget(number)
+        except sqlite3.Error:
+            return False
+        return True
 
     def _edited(self, text: str, before: DesiredState, after: DesiredState) -> str:
         """Raises spec.EditFailed."""

@@ -24,7 +24,7 @@ from tests.model.nemesis import (
     Kind,
     Trouble,
 )
-from tests.model.world import World, a_folder
+from tests.model.world import T, World, a_folder
 from tests.worlds import GIB
 
 STOPPED = Wish(state=RunState.STOPPED)
@@ -171,7 +171,7 @@ async def an_approval(world: World) -> None:
     for user_id in (1, 2):
         await world.ask(user_id, Wish())
     await world.settles()
-    head, _, _ = world.file.read_text().partition("users:")
+    head, _, _ = (await world.alive()).store.text.partition("users:")
     await world.save_text(f"{head}users: {{}}\n...\n")
     while world.judge.wanted:
         await world.approve()
@@ -208,6 +208,11 @@ async def lost_state(world: World) -> None:
     await world.lose_the_state()
     await asyncio.sleep(5)
     await world.settles()
+    for _ in range(int(T)):
+        if (await world.alive()).store.pending is not None:
+            return
+        await asyncio.sleep(1)
+    raise AssertionError("that the new file names nobody does not wait for approval")
 
 
 HISTORIES = (

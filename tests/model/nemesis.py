@@ -47,6 +47,7 @@ class Kind(StrEnum):
     OLD_NEWS = "answered with how all was before"
     SLOW = "answered after 20 s"
     NOT_WRITTEN = "not written"
+    FULL = "not written, nor what comes next"
     LOST = "event lost"
     DOUBLED = "event doubled"
     LATE = "event told after the next one"
@@ -55,7 +56,7 @@ class Kind(StrEnum):
 
 OF_LOOKS = (Kind.KILLED_BEFORE, Kind.KILLED_AFTER, Kind.UNREACHED, Kind.SLOW)
 OF_CHANGES = (*OF_LOOKS, Kind.REPLY_LOST, Kind.REFUSED)
-OF_WRITES = (Kind.KILLED_BEFORE, Kind.KILLED_AFTER, Kind.NOT_WRITTEN)
+OF_WRITES = (Kind.KILLED_BEFORE, Kind.KILLED_AFTER, Kind.NOT_WRITTEN, Kind.FULL)
 OF_EVENTS = (Kind.LOST, Kind.DOUBLED, Kind.LATE, Kind.BROKEN)
 
 
@@ -316,6 +317,9 @@ class Record(History):
     def add(self, generation: Generation, events: Iterable[Event]) -> None:
         self._spoilt("add", lambda: History.add(self, generation, events))
 
+    def forget(self, number: int) -> None:
+        self._spoilt("forget", lambda: History.forget(self, number))
+
     def keep_waiting(self, offer: Offer | None) -> None:
         self._spoilt("keep_waiting", lambda: History.keep_waiting(self, offer))
 
@@ -333,6 +337,9 @@ def spoilt(trouble: Trouble, kill: Callable[[], None], name: str, work: Callable
         case Kind.KILLED_BEFORE:
             kill()
         case Kind.NOT_WRITTEN:
+            raise full
+        case Kind.FULL:
+            trouble.spoil("write", 0, Kind.NOT_WRITTEN)
             raise full
     done = work()
     if fault is not None and fault.kind is Kind.KILLED_AFTER:

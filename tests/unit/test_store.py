@@ -16,9 +16,10 @@ import pytest
 
 from controller import spec
 from controller.errors import NotPersisted, SettingsInvalid
-from controller.model import Wish
+from controller.model import RunState, Wish
 from controller.store import disk
 from controller.store.disk import FileHome
+from controller.store.history import History
 from controller.store.wish_store import WishStore
 from tests.fake_store import terms
 from tests.support import eventually
@@ -171,15 +172,15 @@ async def test_a_symbolic_link_stays_one(place: Place) -> None:
     await eventually(lambda: store.current.users[1] == Wish())
 
 
+def no_space(*_: object) -> None:
+    raise OSError(28, "No space left on device")
+
+
 async def test_what_cannot_be_written_did_not_happen(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     store = await place.store(START)
-
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
     for module, broken in ((os, "fsync"), (disk, "exchange")):
         with monkeypatch.context() as patched:
-            patched.setattr(module, broken, full)
+            patched.setattr(module, broken, no_space)
             with pytest.raises(NotPersisted, match="No space left on device"):
                 await store.change(5, to(Wish()), "api 1")
         assert store.current.generation == 1
@@ -187,6 +188,34 @@ async def test_what_cannot_be_written_did_not_happen(place: Place, monkeypatch: 
         assert place.strays == []
     assert (await place.store()).current == store.current, "nor does the history tell of it"
     assert (await store.change(5, to(Wish()), "api 2")).generation == 2
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_what_can_neither_be_written_nor_forgotten_is_in_force_at_once(
+    place: Place, monkeypatch: pytest.MonkeyPatch, restarted: bool
+) -> None:
+    store = await place.store(START)
+    told: list[frozenset[int]] = []
+    store.subscribe(told.append)
+
+    def full(*_: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(disk, "exchange", no_space)
+        patched.setattr(History, "forget", full)
+        state = await store.change(5, to(Wish()), "api 1")
+        assert (state.generation, told) == (2, [frozenset({5})])
+        patched.setattr(History, "add", full)
+        with pytest.raises(NotPersisted, match="disk is full"):
+            await store.change(6, to(Wish()), "api 1")
+    place.edit("2: {session_id", "2: {state: stopped, session_id")  # by somebody who saw no user 5
+    if restarted:
+        store = await place.store()
+    await store.change(7, to(Wish()), "api 2")
+    assert list(store.current.users) == [1, 2, 5, 7]
+    assert store.current.users[2].state is RunState.STOPPED
+    assert spec.stored(place.file.read_text()) == store.current
 
 
 async def test_a_history_that_cannot_be_written_refuses_the_change(place: Place) -> None:
@@ -231,8 +260,9 @@ async def test_an_acknowledged_change_survives_a_kill(place: Place) -> None:
     script = """
 import asyncio, os, signal, sys
 from pathlib import Path
-from controller.model import Wish
+from controller.model import RunState, Wish
 from controller.store.disk import FileHome
+from controller.store.history import History
 from controller.store.wish_store import WishStore
 from tests.fake_store import terms
 async def main():

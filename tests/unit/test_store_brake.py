@@ -8,6 +8,7 @@ import sqlite3
 
 import pytest
 
+from controller import spec
 from controller.errors import NeedsApproval, NotPending, NotPersisted, WishInvalid
 from controller.model import Event, EventKind, EventReason, RunState, Wish
 from controller.store import Pending
@@ -375,6 +376,38 @@ async def test_what_cannot_be_recorded_is_not_concluded_from(place: Place) -> No
     await store.surveyed({7: None})
     assert founded(store)
     assert 7 in store.current.users
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+@pytest.mark.parametrize("broken", ["keep_waiting", "add", "end_founding"])
+async def test_what_the_file_says_still_waits_where_the_disk_was_full_at_the_first_survey(
+    place: Place, monkeypatch: pytest.MonkeyPatch, broken: str, restarted: bool
+) -> None:
+    store = await place.store(lab(1))
+    with monkeypatch.context() as full:
+        full.setattr(History, broken, disk_full)
+        with pytest.raises(NotPersisted):
+            await store.surveyed(dict.fromkeys(range(1, 11)))
+    assert not founded(store)
+    if restarted:
+        store = await place.store()
+    await store.surveyed(dict.fromkeys(range(1, 11)))
+    assert founded(store)
+    assert list(store.current.users) == list(range(1, 11))
+    await store.approve(waiting(store).id, "api 1")
+    assert list(store.current.users) == [1]
+    told = [e.event.reason for e in await store.events(None, 0, 100, ["brake"])]
+    assert restarted or told == ["Held", "Approved"]
+
+
+async def test_a_kill_before_those_who_ran_are_in_the_file_withdraws_nothing(place: Place) -> None:
+    store = await place.store(lab(1))
+    await store.surveyed(dict.fromkeys(range(1, 11)))
+    place.file.write_text(lab(1))  # as it was before that write
+    again = await place.store()
+    await again.surveyed(dict.fromkeys(range(1, 11)))
+    assert waiting(again).removes == tuple(range(2, 11))
+    assert spec.stored(place.file.read_text()) == again.current
 
 
 # ---------------------------------------------------------------- what is told

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from controller.store import git as git_module
 from controller.store import turns
 from controller.store.git import Git, GitFailed
 from controller.store.git_home import Branch, GitHome
+from controller.store.history import History
 from controller.store.wish_store import WishStore
 from tests.fake_store import terms
 from tests.git_world import FIRST, Forge, git, look
@@ -405,6 +407,25 @@ async def test_what_the_remote_refuses_did_not_happen(forge: Forge) -> None:
     hook.unlink()
     await store.change(7, to(Wish()), "api 2")
     assert forge.log()[0] == "create user 7"
+
+
+async def test_what_can_neither_be_pushed_nor_forgotten_did_not_happen_either(
+    forge: Forge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    def refused(*_: object) -> None:
+        raise GitFailed("this branch is protected")
+
+    store = await forge.store()
+    with monkeypatch.context() as broken:
+        broken.setattr(Git, "push", refused)
+        broken.setattr(History, "forget", full)
+        with pytest.raises(NotPersisted, match="this branch is protected"):
+            await store.change(7, to(Wish()), "api 1")
+    assert 7 not in store.current.users
+    assert (await forge.store()).current.users == store.current.users, "the branch says otherwise"
 
 
 async def test_a_push_whose_answer_was_lost_is_found_to_have_worked(
