@@ -20,7 +20,7 @@ hundred: ## a hundred users in one edit of the file, on real containers: a minut
 	@HUNDRED=1 scripts/setup test tests/e2e/test_hundred.py $(ARGS)
 
 day: ## an administrator's day at the dashboard, over thirty real sessions; PICTURES=docs/images keeps what is to be seen: two minutes
-	@DAY=1 scripts/setup test tests/e2e/test_day.py $(ARGS)
+	@DAY=1 scripts/setup test -rP tests/e2e/test_day.py $(ARGS)
 
 model: ## the loop on an engine in memory: every fault at every point of short histories, then MODEL=300 random ones: some minutes
 	@MODEL=$${MODEL:-300} scripts/setup test -rP tests/model $(ARGS)

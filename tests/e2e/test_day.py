@@ -9,6 +9,7 @@ import asyncio
 import os
 import re
 import socket
+import statistics
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -22,6 +23,17 @@ from tests.support import Lab, eventually
 
 CLASS = range(1, 31)
 STUCK = 23
+KILLS = 15
+FOLLOW = """(id) => {
+    window.changed = new Promise((done) => {
+        const row = document.querySelector(`[data-user="${id}"]`);
+        new MutationObserver((_, observer) => {
+            if (row.dataset.state === 'ready') return;
+            observer.disconnect();
+            requestAnimationFrame(() => done(Date.now()));
+        }).observe(row, {attributes: true, attributeFilter: ['data-state']});
+    });
+}"""
 WORK = "x = 0; tic; while toc < 900; x = x + sum(sum(rand(200))); pause(0.05); end"
 
 
@@ -37,6 +49,26 @@ async def test_an_administrators_day(rig: Rig, lab: Lab, page: Page) -> None:
     await _back_to_the_morning(rig, page)
     await _by_keyboard(page)
     await _in_chinese_at_night_and_on_a_phone(page)
+
+
+async def test_a_killed_session_is_seen_at_once(rig: Rig, lab: Lab, page: Page) -> None:
+    """From `docker kill` until its row is drawn with another state, by one clock."""
+    users = range(1, 6)
+    await asyncio.gather(*(rig.create(user_id) for user_id in users))
+    took, by_docker = list[float](), list[float]()
+    for turn in range(KILLS):
+        user_id = users[turn % len(users)]  # each has time to recover, or the third death in a row would wait
+        await stands(page, user_id, "ready")
+        await page.evaluate(FOLLOW, user_id)
+        container = lab.container(user_id)
+        began = await page.evaluate("Date.now()")
+        await asyncio.to_thread(container.kill)
+        by_docker.append(await page.evaluate("Date.now()") - began)
+        took.append(await page.evaluate("changed") - began)
+    median, most = statistics.median(took), max(took)
+    print(f"from `docker kill` to the row on the screen: median {median:.0f} ms, most {most:.0f} ms, {KILLS} kills;")
+    print(f"until Docker had answered that call itself: median {statistics.median(by_docker):.0f} ms")
+    assert median < 2000  # 300 ms on a quiet machine
 
 
 async def _the_morning(rig: Rig, lab: Lab, page: Page) -> None:

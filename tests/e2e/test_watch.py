@@ -61,20 +61,21 @@ async def test_what_happened_while_the_controller_was_killed_and_started_is_told
 
 
 async def test_events_that_are_followed_are_told_once_each_over_a_restart(rig: Rig, lab: Lab, tmp_path: Path) -> None:
-    followed = tmp_path / "followed"
-    with followed.open("wb") as told:
+    followed, complained = tmp_path / "followed", tmp_path / "complained"
+    with followed.open("wb") as told, complained.open("wb") as complaints:
         process = await asyncio.create_subprocess_exec(
             *(*COMMAND, "events", "-f", "-o", "json"),
             cwd=tmp_path,
             env=environment(MCM_API_PORT=str(lab.api_port)),
             stdout=told,
-            stderr=asyncio.subprocess.PIPE,
+            stderr=complaints,
         )
     try:
         await eventually(lambda: followed.stat().st_size)
         await rig.create(1)
         await rig.stop(signal.SIGKILL)
         await asyncio.to_thread(lab.container(1).kill)
+        await eventually(lambda: complained.stat().st_size)
         await rig.start()
         await rig.comes_up(1)
         await rig.destroy(1)
@@ -83,10 +84,11 @@ async def test_events_that_are_followed_are_told_once_each_over_a_restart(rig: R
     finally:
         with contextlib.suppress(ProcessLookupError):
             process.terminate()
-        _, complaint = await process.communicate()
+        await process.wait()
     assert lines == said["events"]
-    assert complaint.count(b"\n") == 1
-    assert b"It is tried again until it can be." in complaint
+    complaint = complained.read_text()
+    assert complaint.count("\n") == 1
+    assert "It is tried again until it can be." in complaint
 
 
 def _lines(file: Path, count: int) -> list[Any]:

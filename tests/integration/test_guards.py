@@ -192,7 +192,7 @@ async def test_a_lost_state_folder_ends_nothing_unasked(room: Room, tmp_path: Pa
     if not file_too:
         (elsewhere / room.file.name).write_text(CLASS.partition("  6: ")[0] + "...\n")
     async with a_room(elsewhere, room.engine) as after:
-        pending = await eventually(lambda: after.store.pending)
+        pending = await eventually(lambda: after.store.founded and after.store.pending)
         await after.undisturbed(before)
         assert len(pending.removes) == (100 if file_too else 95)
         calls = len(room.engine.calls)
