@@ -2,7 +2,7 @@
 # ARGS is handed on: make test ARGS="-k planner", make bench ARGS="--only session", make lock ARGS=--upgrade
 
 .DEFAULT_GOAL := help
-.PHONY: help run test race hundred day model mutants faults engines compose soak check audit bench image image-full schema lock clean
+.PHONY: help run test race hundred dashboard model mutants faults engines compose soak check audit bench image image-full schema lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,8 +19,8 @@ race: ## API, editor and git write one desired state thousands of times, the con
 hundred: ## a hundred users in one edit of the file, on real containers: a minute or two
 	@HUNDRED=1 scripts/setup test tests/e2e/test_hundred.py $(ARGS)
 
-day: ## an administrator's day at the dashboard, over thirty real sessions; PICTURES=docs/images keeps what is to be seen: two minutes
-	@DAY=1 scripts/setup test -rP tests/e2e/test_day.py $(ARGS)
+dashboard: ## every view in a browser, and a day over thirty real sessions; PICTURES=docs/images keeps what is seen: three minutes
+	@DASHBOARD=1 scripts/setup test -rP tests/e2e/test_dashboard*.py $(ARGS)
 
 model: ## the loop on an engine in memory: every fault at every point of short histories, then MODEL=300 random ones: some minutes
 	@MODEL=$${MODEL:-300} scripts/setup test -rP tests/model $(ARGS)

@@ -1,4 +1,4 @@
-"""An administrator's day at the dashboard, in one walk over thirty real sessions: `make day`.
+"""An administrator's day at the dashboard, in one walk over thirty real sessions: `make dashboard`.
 
 With `PICTURES` set to a folder, what is on the screen on the way is kept there; those of the guides were taken so.
 """
