@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -19,9 +20,10 @@ from typing import Any, Protocol, assert_never
 from aiohttp import web
 from prometheus_client.registry import Collector
 
-from controller import dashboard, entries, live, metrics, openapi, picture, refresh, shapes, spec, status, wishes
+from controller import dashboard, entries, live, metrics, nodes, openapi, picture, refresh, shapes, spec, status, wishes
 from controller.caller import Scope
 from controller.calls import Calls
+from controller.conditions import STARTING
 from controller.doorkeeper import CALLER, Doorkeeper, writer
 from controller.endpoints import ENDPOINTS, LOG_LINES, MAX_LOG_LINES
 from controller.errors import EngineUnavailable, NeedsApproval
@@ -40,6 +42,7 @@ from controller.http import (
 )
 from controller.model import DesiredState, EngineView, Phase, RunState, UserView, Wish
 from controller.picture import Picture
+from controller.plain import timestamp
 from controller.spec import container_name, user_id_of
 from controller.store import Change
 from controller.target import Site
@@ -72,7 +75,7 @@ class Observer(picture.Observer, Protocol):
     async def engine_now(self) -> datetime: ...
 
 
-class Loop(metrics.Loop, wishes.Planner, Protocol):
+class Loop(metrics.Loop, nodes.Loop, wishes.Planner, Protocol):
     """What the API asks of the reconciler."""
 
     def retry_now(self, user_id: int) -> None: ...
@@ -115,10 +118,10 @@ class Effect:
 def build_app(
     store: Wishes, observer: Observer, loop: Loop, site: Site, terms: Terms, doorkeeper: Doorkeeper
 ) -> web.Application:
-    """The API as an application; serve it with `http.Runner`."""
+    """The API as an application; serve it with `connections.Runner`."""
     shown = Picture(store, observer, loop, site, terms.version)
     api = _Api(store, observer, loop, site, terms, shown)
-    watch = Watch(status.STARTING)
+    watch = Watch(STARTING)
     observer.subscribe(watch)
     store.subscribe(watch.changed)
     store.follow(watch.happened)
@@ -129,6 +132,7 @@ def build_app(
     handlers = {
         **api.handlers,
         **wishes.handlers(store, loop, spec.json_schema_here(site.profiles, terms.max_users)),
+        **nodes.handlers(loop, observer.views, store.record),
         **live.handlers(store, watch, shown, doorkeeper.still_knows),
         **refresh.handlers(store, terms.refresh_secret),
         **dashboard.handlers(),
@@ -202,8 +206,8 @@ class _Api:
         session_id, warnings = await _session_asked_for(request)
         note(request, user=user_id, session_id=session_id)
         self._known(user_id)
-        now = await self._engine_now()
-        restart_at = now.replace(microsecond=now.microsecond // 1000 * 1000)
+        before = self._observer.view(user_id)
+        restart_at = spec.just_after(await self._engine_now())
 
         def change(wish: Wish | None) -> Wish:
             if wish is None:
@@ -212,9 +216,9 @@ class _Api:
             return replace(wish, state=None, restart_at=restart_at)
 
         def restarted(view: UserView) -> bool:
-            container = status.own(view)
+            container = view.container
             started = container.started_at if container is not None and _running(view) else None
-            return started is not None and started >= restart_at
+            return started is not None and started >= restart_at and not _same_run(before, view)
 
         effect = await self._carry_out(request, user_id, change, restarted)
         there = {"container_id": self._name(user_id)}
@@ -222,9 +226,7 @@ class _Api:
 
     async def health(self, request: web.Request) -> web.Response:
         user_id = self._container_of(request)
-        view = await self._look(user_id, HEALTH_AGE)
-        if view.engine.reachable and user_id not in self._store.current.users and status.own(view) is None:
-            raise self._not_found(user_id)
+        view = await self._found(user_id)
         return answer(status.health_answer(self._site, view, _now()))
 
     async def list_containers(self, _: web.Request) -> web.Response:
@@ -239,16 +241,13 @@ class _Api:
 
     async def user(self, request: web.Request) -> web.Response:
         user_id = self._user_of(request)
-        view = await self._look(user_id, HEALTH_AGE)
-        if user_id not in self._store.current.users and status.own(view) is None:
-            raise self._not_found(user_id)
-        return answer(self._picture.document(view, request[CALLER].scope))
+        return answer(self._picture.document(await self._found(user_id), request[CALLER].scope))
 
     async def declare(self, request: web.Request) -> web.Response:
         user_id = self._user_of(request)
         wish = entries.entry(await read_object(request), request, self._site.profiles)
         note(request, user=user_id, session_id=wish.session_id)
-        return await self._declared(request, user_id, lambda _: wish, wish.state)
+        return await self._declared(request, user_id, lambda _: wish)
 
     async def amend(self, request: web.Request) -> web.Response:
         user_id = self._user_of(request)
@@ -256,7 +255,6 @@ class _Api:
         changes = entries.changes(body, self._site.profiles)
         meant = entries.session_id({}, request)
         note(request, user=user_id, session_id=meant)
-        held = self._store.current.users.get(user_id)
 
         def change(wish: Wish | None) -> Wish:
             if wish is None:
@@ -264,8 +262,7 @@ class _Api:
             entries.check_session(user_id, wish, meant)
             return replace(wish, **changes)
 
-        state = changes.get("state", held.state if held else None)
-        return await self._declared(request, user_id, change, state)
+        return await self._declared(request, user_id, change)
 
     async def amend_many(self, request: web.Request) -> web.Response:
         """Several users' entries as one change, and so one generation. What becomes of each is not waited for."""
@@ -276,7 +273,7 @@ class _Api:
             raise Refusal(400, "invalid_users", "`users` must map user ids to what changes of each, or to null.")
         patches = {self._user_id(word): each for word, each in asked.items()}
         if any(each and each.get("restart_at") == NOW for each in patches.values()):
-            now = status.timestamp(await self._engine_now())
+            now = timestamp(spec.just_after(await self._engine_now()))
             patches = {
                 user_id: {**each, "restart_at": now} if each and each.get("restart_at") == NOW else each
                 for user_id, each in patches.items()
@@ -302,10 +299,14 @@ class _Api:
             self._loop.retry_now(user_id)
         return answer({"generation": state.generation})
 
-    async def _declared(
-        self, request: web.Request, user_id: int, change: Change, state: RunState | None
-    ) -> web.Response:
-        done = _stopped if state is RunState.STOPPED else _running
+    async def _declared(self, request: web.Request, user_id: int, change: Change) -> web.Response:
+        def done(view: UserView) -> bool:
+            """By what is wanted now: another call may have changed that before this one's turn came."""
+            if self._store.current.pauses(user_id):  # it runs or rests as it did before, whatever is declared of it
+                return False
+            rests = _asked(self._store.current.users.get(user_id)) is RunState.STOPPED
+            return _stopped(view) if rests else _running(view)
+
         effect = await self._carry_out(request, user_id, change, done)
         if effect.outcome is Outcome.SUPERSEDED:
             raise self._superseded(user_id)
@@ -350,9 +351,13 @@ class _Api:
     ) -> Effect:
         """Write the wish, have it looked at, and wait for its effect; `done` tells the effect from a view.
 
-        Only what was seen after the call came counts, and only a pass that acted on this change or a later one.
+        Only what was seen after the call came counts, and only a pass that acted on this change or a later one. The
+        write is part of the time that the caller waits: a branch of git may take a while.
         """
-        asked_at, before = _now(), self._observer.view(user_id)
+        asked_at = time.monotonic()
+        if not self._loop.activity().resyncs:  # the controller has just started, and does not know what runs
+            await self._look(user_id, 0)
+        before = self._observer.view(user_id)
         was: list[Wish | None] = []
 
         def noted(wish: Wish | None) -> Wish | None:
@@ -370,35 +375,45 @@ class _Api:
             progress = view.progress
             acted = progress.generation >= state.generation
             forgotten = view.observed_at is None and before.observed_at is not None
-            seen = forgotten or (acted and view.observed_at is not None and view.observed_at >= asked_at)
+            seen = forgotten or (acted and view.observed_at is not None and view.asked_at >= asked_at)
             if _asked(self._store.current.users.get(user_id)) is not wanted:
                 return Outcome.SUPERSEDED
-            if not view.engine.reachable or self._store.current.pauses(user_id):
+            if not view.engine.reachable:
                 return Outcome.PENDING
             if seen and done(view):
                 return Outcome.DONE
+            if self._store.current.pauses(user_id):  # what does not hold already will not come about
+                return Outcome.PENDING if seen else None
             if acted and progress.error and progress.passes > passes:
                 return Outcome.PENDING if progress.code == "engine_unavailable" else Outcome.FAILED
             return None
 
         self._loop.retry_now(user_id)
-        after = await self._observer.wait(user_id, lambda v: outcome(v) is not None, self._terms.create_timeout)
+        left = max(0.0, self._terms.create_timeout - (time.monotonic() - asked_at))
+        after = await self._observer.wait(user_id, lambda v: outcome(v) is not None, left)
         return Effect(outcome(after) or Outcome.PENDING, before, after, was[0])
 
     async def _remove(self, request: web.Request, user_id: int, session_id: str | None) -> Effect | None:
         """Take the user out of the wish and wait until the container is gone; `None` if there was nothing to remove."""
         note(request, user=user_id, session_id=session_id)
         view = self._observer.view(user_id)
-        if status.own(view) is None:
+        if view.container is None:
             view = await self._look(user_id, 0)
-            if view.engine.reachable and status.own(view) is None and user_id not in self._store.current.users:
+            if view.engine.reachable and view.container is None and user_id not in self._store.current.users:
                 return None
 
         def change(wish: Wish | None) -> None:
             if wish is not None:
                 entries.check_session(user_id, wish, session_id)
 
-        return await self._carry_out(request, user_id, change, lambda view: status.own(view) is None)
+        return await self._carry_out(request, user_id, change, lambda view: view.container is None)
+
+    async def _found(self, user_id: int) -> UserView:
+        """What is known of who is declared or there. While the engine is away, nobody is said not to be there."""
+        view = await self._look(user_id, HEALTH_AGE)
+        if view.engine.reachable and view.container is None and user_id not in self._store.current.users:
+            raise self._not_found(user_id)
+        return view
 
     async def _look(self, user_id: int, max_age: float) -> UserView:
         """Fresh knowledge; where it cannot be had in time, the last view, marked as one."""
@@ -408,7 +423,7 @@ class _Api:
         except TimeoutError:
             view = self._observer.view(user_id)
             silent = f"it did not answer within {LOOK_SECONDS:g} s"
-            return replace(view, engine=replace(view.engine, reachable=False, error=silent))
+            return replace(view, engine=replace(self._observer.engine, reachable=False, error=silent))
 
     async def _engine_now(self) -> datetime:
         try:
@@ -424,11 +439,11 @@ class _Api:
         match effect.outcome:
             case Outcome.DONE if _same_run(effect.before, effect.after):
                 message = "Container is already running"
-                return status.created_answer(self._site, user_id, "already_running", message)
+                return status.created_answer(self._site, effect.after, "already_running", message)
             case Outcome.DONE:
-                return status.created_answer(self._site, user_id, "running", "Container created successfully")
+                return status.created_answer(self._site, effect.after, "running", "Container created successfully")
             case Outcome.PENDING:
-                pending = status.created_answer(self._site, user_id, "pending", self._picture.why(effect.after))
+                pending = status.created_answer(self._site, effect.after, "pending", self._picture.why(effect.after))
                 return pending | {"details": self._where(user_id)}
             case Outcome.FAILED:
                 raise self._failure(effect, f"Failed to create container: {effect.after.progress.error}")
@@ -470,7 +485,7 @@ class _Api:
             details=" ".join(part for part in (reason, progress.hint) if part) or self._where(effect.after.user_id),
             container_id=self._name(effect.after.user_id),
             message="The desired state stays as asked and is tried again, less and less often.",
-            next_try=status.timestamp(progress.next_try),
+            next_try=timestamp(progress.next_try),
         )
 
     def _where(self, user_id: int) -> str:
@@ -481,7 +496,9 @@ class _Api:
     def _container_of(self, request: web.Request) -> int:
         user_id = user_id_of(self._site.container_prefix, request.match_info["container_id"], self._terms.max_users)
         if user_id is None:
-            raise Refusal(400, "invalid_container_id", "Invalid container_id format")
+            names = f"{self._name(1)} to {self._name(self._terms.max_users)}"
+            there = f"Containers are called {names} here."
+            raise Refusal(400, "invalid_container_id", "Invalid container_id format", details=there)
         return user_id
 
     def _user_of(self, request: web.Request) -> int:
@@ -555,18 +572,18 @@ def _asked(wish: Wish | None) -> RunState | None:
 
 
 def _running(view: UserView) -> bool:
-    container = status.own(view)
+    container = view.container
     return container is not None and container.phase is Phase.RUNNING
 
 
 def _stopped(view: UserView) -> bool:
-    container = status.own(view)
+    container = view.container
     return container is None or container.phase in (Phase.CREATED, Phase.EXITED, Phase.DEAD)
 
 
 def _same_run(before: UserView, after: UserView) -> bool:
     """The session was running before and nobody started it since."""
-    then, now = status.own(before), status.own(after)
+    then, now = before.container, after.container
     if then is None or now is None or then.phase is not Phase.RUNNING:
         return False
     return (then.id, then.started_at) == (now.id, now.started_at)

@@ -114,6 +114,8 @@ def write(contents: Contents, file: Path) -> None:
                 member = tarfile.TarInfo(name)
                 member.size, member.mode = len(raw), 0o600
                 archive.addfile(member, io.BytesIO(raw))
+    except FileExistsError as error:
+        raise BackupFailed(f"{file} is there already, and nothing is overwritten: take another name.") from error
     except OSError as error:
         raise BackupFailed(f"{file} cannot be written: {error.strerror}.") from error
 

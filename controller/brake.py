@@ -85,7 +85,7 @@ def _wants(state: DesiredState, user_id: int) -> RunState | None:
 
 
 def _profile(state: DesiredState, user_id: int, site: Site) -> str:
-    return state.users[user_id].profile or state.default_profile or site.default_profile
+    return site.profile_of(state.users[user_id], state.default_profile)
 
 
 def _made_of(profile: str, site: Site) -> str:

@@ -10,7 +10,7 @@ import os
 import stat
 from pathlib import Path
 
-from controller.errors import DataFolderUnusable
+from controller.errors import DataFolderGone, DataFolderUnusable
 
 
 def prepare(folder: Path, run_as: str) -> None:
@@ -33,8 +33,22 @@ def prepare(folder: Path, run_as: str) -> None:
         raise DataFolderUnusable(f"The data folder {folder} cannot be made: {error.strerror}.") from error
 
 
+def require(folder: Path) -> None:
+    """To be asked before each start: the engine would follow a link in its place, and what was made once is not made
+    again, for a disk that is not mounted may have it.
+
+    Raises:
+        DataFolderGone: it is not there.
+        DataFolderUnusable: something that is not a folder has its name.
+    """
+    if not there(folder):
+        raise DataFolderGone(
+            f"The data folder {folder} is not there any more, so its user's session cannot be started."
+        )
+
+
 def there(folder: Path) -> bool:
-    """Whether it is there. To be asked before each start, too: the engine would follow a link in its place.
+    """Whether it is there.
 
     Raises:
         DataFolderUnusable: something that is not a folder has its name.

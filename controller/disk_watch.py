@@ -18,8 +18,9 @@ from pathlib import Path
 
 from controller.disk_usage import Census
 from controller.engine.threads import Threads
+from controller.events import Event, EventKind, EventReason
 from controller.informer import Informer
-from controller.model import DiskUse, Event, EventKind, EventReason
+from controller.model import DiskUse
 from controller.quota import judged, told
 from controller.target import data_folder
 
@@ -90,6 +91,16 @@ class DiskWatch:
 
     async def _measure(self, user_id: int, threads: Threads) -> None:
         census = Census(Path(data_folder(self._data_root, user_id)))
+        try:
+            took = await self._count(census, threads)
+        except asyncio.CancelledError:
+            threads.run(census.give_up)  # when it has ended what it does just now
+            raise
+        self._judge(user_id, census)
+        await _rest(took)
+
+    async def _count(self, census: Census, threads: Threads) -> float:
+        """Returns how many seconds the last piece of work took."""
         worked = 0.0
         while True:
             began = time.monotonic()
@@ -97,13 +108,11 @@ class DiskWatch:
             took = time.monotonic() - began
             worked += took
             if done:
-                break
+                return took
             if worked >= GIVE_UP:
                 await threads.run(census.give_up)
-                break
+                return took
             await _rest(took)
-        self._judge(user_id, census)
-        await _rest(took)
 
     def _judge(self, user_id: int, census: Census) -> None:
         before = self._found.get(user_id)

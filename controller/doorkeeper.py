@@ -13,6 +13,7 @@ import re
 import socket
 import struct
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -28,8 +29,6 @@ from controller.tokens import MARK, Token, TokenFile, found, hand_of
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 CALLER: web.RequestKey[Caller] = web.RequestKey("caller", Caller)
-MANY_CLIENTS = 4096
-"""So many clients' rates are remembered before those who rest are forgotten."""
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 IN_QUERY = ("token", "access_token")
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="matlab-container-manager"'}
@@ -70,21 +69,26 @@ class Rates:
         self._rate = rate
         self._burst = max(burst, 1.0)
         self._clock = clock
-        self._left: dict[str, tuple[float, float]] = {}
-        """What was left of a client's bucket, and when."""
+        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        """What was left of a client's bucket, and when: whoever called last is at the end."""
 
     def take(self, client: str) -> float:
         """Count one call; 0 if it may pass, else the seconds until the next one may."""
         if not self._rate:
             return 0.0
         now = self._clock()
-        if len(self._left) >= MANY_CLIENTS and client not in self._left:
-            self._left = {name: each for name, each in self._left.items() if self._full(each, now) < self._burst}
+        self._forget(now)
         left = self._full(self._left[client], now) if client in self._left else self._burst
         if left < 1:
             return (1 - left) / self._rate
         self._left[client] = (left - 1, now)
+        self._left.move_to_end(client)
         return 0.0
+
+    def _forget(self, now: float) -> None:
+        """Those who rest, from the one on who has rested longest: each is looked at once, and nobody pays for all."""
+        while self._left and self._full(next(iter(self._left.values())), now) >= self._burst:
+            self._left.popitem(last=False)
 
     def _full(self, each: tuple[float, float], now: float) -> float:
         left, then = each

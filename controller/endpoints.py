@@ -6,148 +6,30 @@ only; how a call is carried out is `api.py`'s business and that of the modules b
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from itertools import chain
 from typing import Annotated, Any
 
 from pydantic import Field
 
-from controller import shapes
-from controller.caller import Scope
-from controller.doorkeeper import Need
-from controller.http import BODY_SECONDS, MAX_BODY
+from controller import event_shapes, node_shapes, shapes, state_shapes
+from controller.endpoint import Answer, Body, Endpoint, Fault, Query
+from controller.events import EventKind
 from controller.live import REPLAYED
-from controller.model import EventKind
 from controller.refresh import MAX_PAYLOAD, PLAIN
 from controller.spec import MAX_USER_ID
 from controller.wishes import LISTED, MAX_TEXT_BODY, MOST_EVENTS, MOST_LISTED
 
 LOG_LINES, MAX_LOG_LINES = 100, 10_000
 
-
-@dataclass(frozen=True, slots=True)
-class Body:
-    shape: Any
-    """`None`: whatever it is."""
-    example: Mapping[str, Any] = field(default_factory=dict)
-    required: bool = True
-    limit: int = MAX_BODY
-    """Bytes."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    status: int
-    when: str
-    shape: Any
-    """Of its JSON; `None`: it is a page, or only a stream."""
-    messages: Mapping[str, Any] = field(default_factory=dict)
-    """Of the stream that it is for whoever asks for one: the name of each kind, and the shape of its data."""
-    kinds: tuple[str, ...] = ()
-    """Of text that it may be in place of JSON or a page."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    status: int
-    code: str
-    """For programs; empty: any, as the engine's trouble is."""
-    when: str
-
-
-@dataclass(frozen=True, slots=True)
-class Query:
-    """A parameter in the query; the call does without."""
-
-    name: str
-    shape: Any
-    about: str
-    default: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    name: str
-    """Of its operation, and of what handles it."""
-    method: str
-    path: str
-    summary: str
-    answers: tuple[Answer, ...]
-    faults: tuple[Fault, ...] = ()
-    """Beside those that any call may meet (`COMMON`) and those of any body."""
-    body: Body | None = None
-    query: tuple[Query, ...] = ()
-    about: str = ""
-    follow: tuple[tuple[str, str, str], ...] = ()
-    """Endpoints that go on from its success: name, parameter, and where in this call its value stands."""
-    secret: bool = False
-    """It asks for the webhook's secret, and for no token."""
-    changes: bool | None = None
-    """Whether a token that may only read will not do; `None`: unless it is a GET."""
-    vital: bool = False
-    """It tells that the controller lives, and no more: to anybody, however often."""
-    public: bool = False
-    """It tells everybody the same, and nothing of this installation: no token."""
-
-    @property
-    def named(self) -> str:
-        """As `GET /` names it: `POST /destroy/<container_id>`."""
-        return f"{self.method} {self.path}".translate(str.maketrans("{}", "<>"))
-
-    @property
-    def need(self) -> Need:
-        if self.secret or self.vital or self.public:
-            return Need(None, counted=not self.vital)
-        changes = self.method != "GET" if self.changes is None else self.changes
-        return Need(Scope.WRITE if changes else Scope.READ)
-
-    @property
-    def all_faults(self) -> Iterator[Fault]:
-        yield from self.faults
-        if self.body is not None:
-            yield from of_any_body(self.body)
-        if self.need.scope is not None:
-            yield WITHOUT_TOKEN
-        if self.need.scope is Scope.WRITE:
-            yield READS_ONLY
-        yield from COMMON
-        if self.need.counted:
-            yield TOO_MANY
-
-
 # ---------------------------------------------------------------- refusals
-
-WITHOUT_TOKEN = Fault(401, "unauthorized", "Tokens are on here, and this one is missing or wrong.")
-READS_ONLY = Fault(403, "forbidden", "The token may only read.")
-TOO_MANY = Fault(429, "too_many_requests", "This client calls too often; `Retry-After` says when it may again.")
-COMMON = (
-    Fault(400, "bad_request", "This was not HTTP."),
-    Fault(403, "address_refused", "Calls from this address are not taken."),
-    Fault(403, "foreign_host", "`Host` is none of the names that this API goes by."),
-    Fault(403, "foreign_origin", "A page of another site made this call."),
-    Fault(414, "uri_too_long", "The path is too long."),
-    Fault(417, "expectation_failed", "An `Expect` other than `100-continue`."),
-    Fault(431, "header_too_large", "A header is too long."),
-    Fault(500, "internal_error", "The controller failed; its log has the reason under the `request_id`."),
-)
-
-
-def of_any_body(body: Body) -> Iterator[Fault]:
-    if body.shape is not None:
-        yield Fault(400, "invalid_json", "The body is not one JSON object in UTF-8, or has a key twice.")
-    yield Fault(400, "incomplete_body", "The body broke off.")
-    yield Fault(408, "request_timeout", f"The body did not come within {BODY_SECONDS:g} s.")
-    yield Fault(413, "body_too_large", f"The body has more than {body.limit} bytes.")
-    json_only = "is not `application/json` in UTF-8, or " if body.shape is not None else ""
-    yield Fault(415, "unsupported_media_type", f"The body {json_only}is compressed.")
-
 
 WRONG_USER = Fault(400, "invalid_user_id", "No user can have this id.")
 WRONG_CONTAINER = Fault(400, "invalid_container_id", "No container can have this name.")
 WRONG_GENERATION = Fault(400, "invalid_generation", "`generation` is no whole number from 1 on.")
 WRONG_SESSION = Fault(400, "invalid_session_id", "No session can have this id, or two that differ are named.")
 UNKNOWN_FIELD = Fault(400, "unknown_field", "The body has a field that is not known; nothing was done.")
+NO_NODE = Fault(404, "not_found", "There is no such node, or several of this name.")
 NO_CONTAINER = Fault(404, "not_found", "Neither declared nor there.")
 OTHER_SESSION = Fault(409, "session_conflict", "Another session is the current one; nothing was done.")
 SUPERSEDED = Fault(409, "superseded", "Another writer asked for something else while this call waited.")
@@ -157,6 +39,7 @@ WRITE = (
     Fault(409, "read_only", "The desired state is changed elsewhere, not here."),
     Fault(409, "policy", "More would run than the operator allows; it may be repeated once there is room."),
     Fault(503, "not_persisted", "The desired state could not be written; nothing was done."),
+    Fault(503, "in_doubt", "The disk failed at the end of the write: it may be done or not, and may be repeated."),
     Fault(503, "wish_invalid", "The desired state as it lies there is wrong, so that nothing can be changed in it."),
 )
 TEXT = (
@@ -201,7 +84,7 @@ WRONG_PAGE = (
     WRONG_AFTER,
     Fault(400, "invalid_limit", f"`limit` is no number from 1 to {MOST_EVENTS}."),
 )
-HAPPENING = {"happened": shapes.HappenedEvent, "gap": shapes.Gap}
+HAPPENING = {"happened": event_shapes.HappenedEvent, "gap": event_shapes.Gap}
 GO_ON = (
     "A `happened` message has the event's `id`: whoever comes back with it in `Last-Event-ID`, or in `after`, is told "
     f"what happened since, in order; if that is more than {REPLAYED}, the last ones after a `gap`."
@@ -210,6 +93,7 @@ PATH = {
     "container_id": shapes.ContainerId,
     "user_id": shapes.UserId,
     "generation": Annotated[int, Field(ge=1, lt=10**15, examples=[1])],
+    "node": node_shapes.NodeName,
 }
 """What may stand in a path, by its name there."""
 
@@ -300,7 +184,9 @@ GROUPS: Mapping[str, tuple[Endpoint, ...]] = {
             "Change entries of many users at once",
             (
                 Answer(
-                    200, "It is in force, as one generation; what becomes of each is not waited for.", shapes.InForce
+                    200,
+                    "It is in force, as one generation; what becomes of each is not waited for.",
+                    state_shapes.InForce,
                 ),
             ),
             (
@@ -390,7 +276,7 @@ GROUPS: Mapping[str, tuple[Endpoint, ...]] = {
             "GET",
             "/v1/desired-state",
             "The desired state's text",
-            (Answer(200, "That which is in force.", shapes.TextInForce),),
+            (Answer(200, "That which is in force.", state_shapes.TextInForce),),
         ),
         Endpoint(
             "schema",
@@ -404,7 +290,7 @@ GROUPS: Mapping[str, tuple[Endpoint, ...]] = {
             "PUT",
             "/v1/desired-state",
             "Apply a whole text, as an edit of the file",
-            (Answer(200, "It is in force.", shapes.InForce),),
+            (Answer(200, "It is in force.", state_shapes.InForce),),
             (
                 Fault(400, "invalid_text", "`text` is missing or no text."),
                 WRONG_GENERATION,
@@ -413,7 +299,7 @@ GROUPS: Mapping[str, tuple[Endpoint, ...]] = {
                 *TEXT,
                 *WRITE,
             ),
-            Body(shapes.TextToApply, {"text": "version: 1\nusers: {1: {}}\n...\n"}, limit=MAX_TEXT_BODY),
+            Body(state_shapes.TextToApply, {"text": "version: 1\nusers: {1: {}}\n...\n"}, limit=MAX_TEXT_BODY),
             about="It is merged from the generation that it names.",
         ),
         Endpoint(
@@ -421,7 +307,7 @@ GROUPS: Mapping[str, tuple[Endpoint, ...]] = {
             "GET",
             "/v1/plan",
             "What would be done now, and why",
-            (Answer(200, "`action` is `none` where something has to change first.", shapes.Planned),),
+            (Answer(200, "`action` is `none` where something has to change first.", state_shapes.Planned),),
             (NO_ENGINE,),
         ),
         Endpoint(
@@ -429,14 +315,14 @@ GROUPS: Mapping[str, tuple[Endpoint, ...]] = {
             "POST",
             "/v1/plan",
             "The same for a text that is not applied",
-            (Answer(200, "Also for a text that is wrong.", shapes.TextPlanned),),
+            (Answer(200, "Also for a text that is wrong.", state_shapes.TextPlanned),),
             (
                 Fault(400, "invalid_text", "`text` is missing or no text."),
                 WRONG_GENERATION,
                 UNKNOWN_FIELD,
                 NO_ENGINE,
             ),
-            Body(shapes.TextToPlan, {"text": "version: 1\nusers: {1: {}}\n...\n"}, limit=MAX_TEXT_BODY),
+            Body(state_shapes.TextToPlan, {"text": "version: 1\nusers: {1: {}}\n...\n"}, limit=MAX_TEXT_BODY),
             changes=False,
         ),
         Endpoint(
@@ -444,7 +330,7 @@ GROUPS: Mapping[str, tuple[Endpoint, ...]] = {
             "POST",
             "/v1/approve",
             "Let a change through that the brake holds",
-            (Answer(200, "It is in force.", shapes.InForce),),
+            (Answer(200, "It is in force.", state_shapes.InForce),),
             (
                 Fault(400, "invalid_id", "`id` can be of nothing that waits."),
                 UNKNOWN_FIELD,
@@ -452,56 +338,56 @@ GROUPS: Mapping[str, tuple[Endpoint, ...]] = {
                 Fault(422, "wish_invalid", "The text cannot be taken any more; nothing changed."),
                 *WRITE,
             ),
-            Body(shapes.PendingChoice, {"id": "5f1c"}),
+            Body(state_shapes.PendingChoice, {"id": "5f1c"}),
         ),
         Endpoint(
             "reject",
             "POST",
             "/v1/reject",
             "Drop a change that the brake holds",
-            (Answer(200, "It waits no longer.", shapes.InForce),),
+            (Answer(200, "It waits no longer.", state_shapes.InForce),),
             (
                 Fault(400, "invalid_id", "`id` can be of nothing that waits."),
                 UNKNOWN_FIELD,
                 Fault(409, "not_pending", "Something else waits by now, or nothing."),
                 *WRITE,
             ),
-            Body(shapes.PendingChoice, {"id": "5f1c"}),
+            Body(state_shapes.PendingChoice, {"id": "5f1c"}),
         ),
         Endpoint(
             "pause",
             "POST",
             "/v1/pause",
             "Leave users' containers alone",
-            (Answer(200, "It is in force.", shapes.PausedNow),),
+            (Answer(200, "It is in force.", state_shapes.PausedNow),),
             (
                 WRONG_USER,
                 UNKNOWN_FIELD,
                 Fault(404, "not_found", "`user_ids` are not declared; nothing changed."),
                 *WRITE,
             ),
-            Body(shapes.UsersMeant, {"user_ids": [1]}, required=False),
+            Body(state_shapes.UsersMeant, {"user_ids": [1]}, required=False),
         ),
         Endpoint(
             "resume",
             "POST",
             "/v1/resume",
             "Leave them alone no longer",
-            (Answer(200, "It is in force.", shapes.PausedNow),),
+            (Answer(200, "It is in force.", state_shapes.PausedNow),),
             (
                 WRONG_USER,
                 UNKNOWN_FIELD,
                 Fault(404, "not_found", "`user_ids` are not declared; nothing changed."),
                 *WRITE,
             ),
-            Body(shapes.UsersMeant, {"user_ids": [1]}, required=False),
+            Body(state_shapes.UsersMeant, {"user_ids": [1]}, required=False),
         ),
         Endpoint(
             "history",
             "GET",
             "/v1/history",
             "The generations of the desired state",
-            (Answer(200, "Newest first.", shapes.Generations),),
+            (Answer(200, "Newest first.", state_shapes.Generations),),
             (Fault(400, "invalid_limit", f"`limit` is no number from 1 to {MOST_LISTED}."),),
             query=(_listed(MOST_LISTED, "generations"),),
         ),
@@ -510,7 +396,7 @@ GROUPS: Mapping[str, tuple[Endpoint, ...]] = {
             "GET",
             "/v1/history/{generation}",
             "One of them: its text, and what it changed",
-            (Answer(200, "It is kept.", shapes.OneGeneration),),
+            (Answer(200, "It is kept.", state_shapes.OneGeneration),),
             (
                 WRONG_GENERATION,
                 Fault(404, "not_found", "The history does not have it."),
@@ -521,7 +407,7 @@ GROUPS: Mapping[str, tuple[Endpoint, ...]] = {
             "POST",
             "/v1/rollback",
             "Bring an earlier text into force again",
-            (Answer(200, "It is in force, as a new generation.", shapes.InForce),),
+            (Answer(200, "It is in force, as a new generation.", state_shapes.InForce),),
             (
                 WRONG_GENERATION,
                 UNKNOWN_FIELD,
@@ -529,7 +415,7 @@ GROUPS: Mapping[str, tuple[Endpoint, ...]] = {
                 *TEXT,
                 *WRITE,
             ),
-            Body(shapes.Rollback, {"generation": 1}),
+            Body(state_shapes.Rollback, {"generation": 1}),
         ),
         Endpoint(
             "events",
@@ -540,7 +426,7 @@ GROUPS: Mapping[str, tuple[Endpoint, ...]] = {
                 Answer(
                     200,
                     "The first ones after `after`, or without it the last ones; or a stream of what happens.",
-                    shapes.Events,
+                    event_shapes.Events,
                     HAPPENING,
                 ),
             ),
@@ -556,7 +442,7 @@ GROUPS: Mapping[str, tuple[Endpoint, ...]] = {
             "GET",
             "/v1/audit",
             "Who changed what, from where, and why",
-            (Answer(200, "The first ones after `after`, or without it the last ones.", shapes.Audit),),
+            (Answer(200, "The first ones after `after`, or without it the last ones.", event_shapes.Audit),),
             WRONG_PAGE,
             query=_page("records"),
             about="Every change of the desired state or of who may call, and every changing call of the engine.",
@@ -575,6 +461,33 @@ GROUPS: Mapping[str, tuple[Endpoint, ...]] = {
             Body(None, required=False, limit=MAX_PAYLOAD),
             about="For a forge's webhook; the body may be anything.",
             secret=True,
+        ),
+    ),
+    "The nodes of a swarm": (
+        Endpoint(
+            "nodes",
+            "GET",
+            "/v1/nodes",
+            "The nodes, their sessions, and who is on the way",
+            (Answer(200, "Freshly looked up; none where the engine is one host's.", node_shapes.SwarmNodes),),
+            (NO_ENGINE,),
+        ),
+        Endpoint(
+            "drain",
+            "POST",
+            "/v1/nodes/{node}/drain",
+            "Have a node's sessions move to others",
+            (Answer(200, "It takes no more sessions; `GET /v1/nodes` tells how far it is.", node_shapes.SwarmNode),),
+            (NO_NODE, NO_ENGINE),
+            about="`swarm_moves` are on their way at a time; each is restarted, and what it has in memory is lost.",
+        ),
+        Endpoint(
+            "activate",
+            "POST",
+            "/v1/nodes/{node}/activate",
+            "Take a node back",
+            (Answer(200, "It takes sessions, and those on it stay.", node_shapes.SwarmNode),),
+            (NO_NODE, NO_ENGINE),
         ),
     ),
     "The controller": (
@@ -597,8 +510,8 @@ GROUPS: Mapping[str, tuple[Endpoint, ...]] = {
                     None,
                     {
                         "status": shapes.Overview,
-                        "users": shapes.WatchedUsers,
-                        "usage": shapes.WatchedUsage,
+                        "users": event_shapes.WatchedUsers,
+                        "usage": event_shapes.WatchedUsage,
                         **HAPPENING,
                     },
                 ),

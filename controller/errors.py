@@ -53,6 +53,19 @@ class NotPersisted(MatlabManagerError):
     hint = "Check that the folder of the desired state is writable and its disk not full, then repeat the call."
 
 
+class NotPushed(NotPersisted):
+    """The change did not get to the branch of git on which the desired state lies."""
+
+    hint = "See that the branch's host can be reached and takes our commits (`matlabctl status`), then repeat the call."
+
+
+class InDoubt(NotPersisted):
+    """The disk failed at the very end of a write, and at the next that was to undo it: a start may find it done."""
+
+    code = "in_doubt"
+    hint = "Mend the disk and repeat the call: what was asked for then holds, whatever had become of this one."
+
+
 class Overtaken(NotPersisted):
     """Somebody else wrote each time before it could be written."""
 
@@ -136,6 +149,27 @@ class EngineRefused(EngineError):
     code = "engine_refused"
 
 
+class NoRoom(EngineRefused):
+    """No other node would take a session that is to move, so it was left where it is."""
+
+    code = "no_room"
+    hint = "The session goes on where it is. Add a node, or take one back (`matlabctl node activate`)."
+    retry_ceiling = 30.0
+
+
+class NoSuchNode(EngineError):
+    """The node went away, or there is no swarm."""
+
+    code = "not_found"
+
+
+class LeftBehind(EngineRefused):
+    """The engine has kept something of a container's last run, and cannot start it for that."""
+
+    code = "left_behind"
+    hint = "After some tries the container is made anew. Where that does not help either, restart the Docker engine."
+
+
 class CrashLoop(EngineError):
     """A session dies again and again soon after its start."""
 
@@ -182,3 +216,10 @@ class DataFolderUnusable(EngineError):
 
     code = "data_folder_unusable"
     hint = "Mend the folder by hand; the controller never changes one that exists."
+
+
+class DataFolderGone(DataFolderUnusable):
+    """A container was made for the user's data folder, which is not there any more."""
+
+    hint = "Put it back, or mount its disk. To begin with an empty one, destroy the session and create it again."
+    retry_ceiling = 30.0

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 METADATA = "169.254.0.0/16"
@@ -22,7 +22,7 @@ NOT_INTERNET = (
 """IANA's special-purpose IPv4 addresses that some network of one's own may use."""
 FROM_DOCKER = "DOCKER-USER"
 """Docker jumps to this chain before it lets anything pass; an engine that uses no `iptables` does not."""
-USUAL = "INPUT", FROM_DOCKER
+FIRST_OF_DOCKER = f"-A FORWARD -j {FROM_DOCKER}"
 
 _NAME = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*"
 _REFUSED = "-j REJECT --reject-with icmp-port-unreachable"
@@ -125,23 +125,43 @@ def hooks(saved: Iterable[str]) -> tuple[str, str]:
     Args:
         saved: the lines of `iptables-save`.
     """
-    passing = (line for line in saved if line.startswith("-A FORWARD ") and not re.search(_OURS, line))
-    return USUAL if next(passing, "") == f"-A FORWARD -j {FROM_DOCKER}" else ("INPUT", "FORWARD")
+    passing = (line for line in saved if line.startswith("-A FORWARD ") and not _of_any(line))
+    return ("INPUT", FROM_DOCKER) if next(passing, "") == FIRST_OF_DOCKER else ("INPUT", "FORWARD")
 
 
-_OURS = r" -i (mcm[0-9a-f]{11}) -j (?i:\1)$"
-"""A jump to the chain of any instance."""
+def _of_any(line: str) -> bool:
+    """A jump to the chain of any instance."""
+    return re.search(r" -i (mcm[0-9a-f]{11}) -j (?i:\1)$", line) is not None
 
 
-def jump(instance: str) -> str:
-    return f"-i {bridge_name(instance)} -j {chain_name(instance)}"
+def jump(instance: str, bridge: str = "") -> str:
+    """From the bridge that sessions are on; empty: the instance's own."""
+    return f"-i {bridge or bridge_name(instance)} -j {chain_name(instance)}"
 
 
-def batch(instance: str, chain: Iterable[str], jumped_from: Iterable[str]) -> str:
-    """For `iptables-restore --noflush`: the chain anew, all at once, and the jumps to it that are missing."""
+def moves(instance: str, saved: Sequence[str], bridge: str = "") -> tuple[str, ...]:
+    """What brings the jumps to our chain to where nothing is asked before them, as lines for `batch`; or nothing.
+
+    A rule that somebody put above ours, to accept or to return, would let sessions pass. Ours may stand above any: it
+    concerns what comes from our bridge alone, and so do those of other instances.
+
+    Args:
+        saved: the lines of `iptables-save`.
+        bridge: as for `jump`.
+    """
+    found: list[str] = []
+    for hook in hooks(saved):
+        ours = f"-A {hook} {jump(instance, bridge)}"
+        asked = [line for line in saved if line.startswith(f"-A {hook} ") and (line == ours or not _of_any(line))]
+        if asked[:1] != [ours]:
+            found += [f"-D {ours[3:]}"] * asked.count(ours) + [f"-I {hook} 1 {jump(instance, bridge)}"]
+    return tuple(found)
+
+
+def batch(instance: str, chain: Iterable[str], moved: Iterable[str]) -> str:
+    """For `iptables-restore --noflush`: the chain anew, and the jumps to it `moved`, all at once."""
     name = chain_name(instance)
-    lines = [f":{name} - [0:0]", *(f"-A {name} {rule}" for rule in chain)]
-    lines += [f"-I {hook} 1 {jump(instance)}" for hook in jumped_from]
+    lines = [f":{name} - [0:0]", *(f"-A {name} {rule}" for rule in chain), *moved]
     return "\n".join(("*filter", *lines, "COMMIT", ""))
 
 

@@ -1,6 +1,7 @@
 """How the API speaks HTTP: requests read strictly, every answer JSON, one log line for each call.
 
-What a call means is `api.py`'s business; nothing here knows of users or containers.
+What a call means is `api.py`'s business; nothing here knows of users or containers. Who may hold a connection, and for
+how long, is `connections.py`'s.
 """
 
 from __future__ import annotations
@@ -12,15 +13,12 @@ import math
 import random
 import re
 import time
-from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
-from http import HTTPStatus
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from aiohttp import http_exceptions, web
 from aiohttp.typedefs import Middleware
 
-from controller.caller import address_of, client_of
 from controller.calls import Calls
 from controller.errors import (
     EngineUnavailable,
@@ -28,6 +26,7 @@ from controller.errors import (
     NeedsApproval,
     NoSuchContainer,
     NoSuchGeneration,
+    NoSuchNode,
     NotPending,
     NotPersisted,
     PolicyBroken,
@@ -38,20 +37,25 @@ from controller.errors import (
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 MAX_BODY = 16 * 1024
 MAX_TARGET = 8 * 1024
 """Bytes of a request's path and query."""
-MAX_LINE = 4 * MAX_TARGET
-"""Bytes of a first line that are read at all: what is a little too long still gets a request id and a log line."""
 BODY_SECONDS = 8.0
 """With what closing the connection takes, a stalled body is answered within 10."""
-HEAD_SECONDS = 8.0
-"""So long a new connection may take until its first request has a head."""
-IDLE_SECONDS = 75.0
-"""So long one may go on without a request, or with half a head of one; proxies let go of it earlier."""
-CONNECTIONS, CONNECTIONS_EACH = 500, 200
-"""At the same time, and of one client, unless the operator says otherwise."""
+ROWS_AT_ONCE = 100
+"""Of a long list, encoded in one go: two milliseconds or so."""
 JSON_TYPE = "application/json; charset=utf-8"
+_JSON_WORDS = {
+    list: "an array",
+    str: "a string",
+    bool: "a boolean",
+    int: "a number",
+    float: "a number",
+    type(None): "null",
+}
+"""What JSON calls what Python reads it as."""
 
 REQUEST_ID: web.RequestKey[str] = web.RequestKey("request_id", str)
 PAIRS: web.RequestKey[dict[str, object]] = web.RequestKey("pairs", dict)
@@ -59,7 +63,6 @@ PAIRS: web.RequestKey[dict[str, object]] = web.RequestKey("pairs", dict)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Handlers = dict[str, Handler]
 """By the name of their endpoint."""
-RawHandler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
 class Refusal(Exception):
@@ -90,6 +93,16 @@ def note(request: web.Request, **pairs: object) -> None:
 
 def encoded_answer(body: bytes, status: int = 200) -> web.Response:
     return web.Response(body=body + b"\n", status=status, headers={"Content-Type": JSON_TYPE})
+
+
+async def listed_answer(name: str, rows: Sequence[T], told: Callable[[T], Mapping[str, Any]]) -> web.Response:
+    """`{name: rows}`, each as `told` has it; between some of them others have their turn."""
+    encoded = []
+    for so_many, row in enumerate(rows, 1):
+        encoded.append(json.dumps(told(row)).encode())
+        if so_many % ROWS_AT_ONCE == 0:
+            await asyncio.sleep(0)
+    return encoded_answer(b"{%s: [%s]}" % (json.dumps(name).encode(), b", ".join(encoded)))
 
 
 def speaks_json(calls: Calls) -> Middleware:
@@ -127,10 +140,12 @@ def from_framework(error: web.HTTPException, request_id: str) -> web.StreamRespo
         417: "Only `Expect: 100-continue` is understood.",
     }
     code = re.sub(r"\W+", "_", error.reason.lower())
-    body = {"error": sentences.get(error.status, error.reason), "code": code, "request_id": request_id}
+    allowed = error.headers.get("Allow")
+    advice = {"details": f"It takes {allowed.replace(',', ', ')}."} if allowed else {}
+    body = {"error": sentences.get(error.status, error.reason), "code": code, **advice, "request_id": request_id}
     response = answer(body, error.status)
-    if "Allow" in error.headers:
-        response.headers["Allow"] = error.headers["Allow"]
+    if allowed:
+        response.headers["Allow"] = allowed
     return response
 
 
@@ -159,7 +174,7 @@ def _status_of(error: MatlabManagerError) -> int:
             return 503
         case SessionConflict() | NeedsApproval() | NotPending() | WishReadOnly() | PolicyBroken():
             return 409
-        case NoSuchContainer() | NoSuchGeneration():
+        case NoSuchContainer() | NoSuchGeneration() | NoSuchNode():
             return 404
         case _:
             return 500
@@ -182,11 +197,11 @@ def _log_call(request: web.Request, status: int, seconds: float) -> None:
 def _request_id(request: web.Request) -> str:
     """The caller's own, so that one call can be followed through both logs, if it is fit for a log; else a new one."""
     given = request.headers.get("X-Request-ID")
-    return given if given and re.fullmatch(r"[A-Za-z0-9._:@-]{1,128}", given) else _new_id()
+    return given if given and re.fullmatch(r"[A-Za-z0-9._:@-]{1,128}", given) else new_id()
 
 
-def _new_id() -> str:
-    """Not a secret; asking the kernel for one would be a tenth of a call's time."""
+def new_id() -> str:
+    """Of a request. Not a secret; asking the kernel for one would be a tenth of a call's time."""
     return f"{random.getrandbits(128):032x}"
 
 
@@ -263,6 +278,8 @@ async def read_body(request: web.Request, limit: int) -> bytes:
 
 
 def _parse_object(body: bytes) -> dict[str, Any]:
+    if not body.strip():
+        raise _not_json("there is none")
     try:
         parsed = json.loads(
             body.decode("utf-8"),
@@ -273,7 +290,7 @@ def _parse_object(body: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise _not_json(str(error)) from error
     if not isinstance(parsed, dict):
-        raise _not_json("an object is expected")
+        raise _not_json(f"this one is {_JSON_WORDS[type(parsed)]}")
     return parsed
 
 
@@ -307,141 +324,3 @@ def _finite(text: str) -> float:
     if not math.isfinite(number):
         raise ValueError("a number is too large")
     return number
-
-
-# ---------------------------------------------------------------- the server
-
-
-class Runner(web.AppRunner):
-    """Serves an application so that what aiohttp answers before the application is asked is JSON, too."""
-
-    def __init__(
-        self,
-        app: web.Application,
-        shutdown_timeout: float,
-        connections: int = CONNECTIONS,
-        connections_each: int = CONNECTIONS_EACH,
-    ) -> None:
-        self._most, self._most_each = connections, connections_each
-        super().__init__(
-            app,
-            access_log=None,
-            auto_decompress=False,
-            keepalive_timeout=IDLE_SECONDS,
-            lingering_time=1.0,
-            max_line_size=MAX_LINE,
-            shutdown_timeout=shutdown_timeout,
-        )
-
-    async def _make_server(self) -> web.Server:
-        plain = await super()._make_server()
-        server = _Server(_worded(plain.request_handler), request_factory=plain.request_factory, **self._kwargs)
-        server.most, server.most_each = self._most, self._most_each
-        return server
-
-
-class _Server(web.Server):
-    def __init__(self, *handler: Any, **options: Any) -> None:
-        super().__init__(*handler, **options)
-        self.most, self.most_each = CONNECTIONS, CONNECTIONS_EACH
-        self.held: Counter[str] = Counter()
-        """By client."""
-
-    def __call__(self) -> web.RequestHandler:
-        return _Connection(self, loop=self._loop, **self._kwargs)
-
-
-class _Connection(web.RequestHandler):
-    """aiohttp's, which would wait an hour for the head of a request, and take as many connections as come.
-
-    Of one client, as of all, only so many are taken. This machine's are not counted as one client's: a proxy here
-    speaks for many. With TLS a connection counts from the end of its handshake on, since asyncio shows it to nobody
-    before; handshakes under way are bounded by the time that `listener.py` gives them.
-    """
-
-    __slots__ = ("_client", "_head", "_server")
-
-    def __init__(self, server: _Server, **options: Any) -> None:
-        super().__init__(server, **options)
-        self._server = server
-        self._client = ""
-        self._head: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)
-        peer = transport.get_extra_info("peername")
-        self._client = client_of(address_of(peer[0] if isinstance(peer, tuple) else ""))
-        self._server.held[self._client] += 1
-        if len(self._server.connections) > self._server.most:
-            self._turn_away(503, "too_many_connections", "Too many connections are open; come again in a moment.")
-        elif self._client and self._server.held[self._client] > self._server.most_each:
-            self._turn_away(429, "too_many_connections", "Too many connections are open from your address.")
-        else:
-            self._head = asyncio.get_running_loop().call_later(HEAD_SECONDS, self._headless)
-
-    def connection_lost(self, exc: BaseException | None) -> None:
-        if self._head is not None:
-            self._head.cancel()
-        self._server.held[self._client] -= 1
-        if not self._server.held[self._client]:
-            del self._server.held[self._client]
-        super().connection_lost(exc)
-
-    def _headless(self) -> None:
-        """Whoever sends a first request line by line for ever holds a connection for nothing."""
-        if self._request_count == 0:
-            self._turn_away(408, "request_timeout", f"No request came within {HEAD_SECONDS:g} seconds.")
-
-    def _turn_away(self, status: int, code: str, sentence: str) -> None:
-        """Answer what asked nothing yet."""
-        body = json.dumps({"error": sentence, "code": code, "request_id": _new_id()}).encode() + b"\n"
-        head = [
-            f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
-            f"Content-Type: {JSON_TYPE}",
-            f"Content-Length: {len(body)}",
-            "Retry-After: 1",
-            "Connection: close",
-        ]
-        if isinstance(self.transport, asyncio.Transport):
-            self.transport.write("\r\n".join([*head, "", ""]).encode() + body)
-        self.force_close()
-
-    def handle_error(
-        self,
-        request: web.BaseRequest,
-        status: int = 500,
-        exc: BaseException | None = None,
-        message: str | None = None,
-    ) -> web.StreamResponse:
-        """What could not be read as HTTP."""
-        request_id = _new_id()
-        pairs = {"request_id": request_id, "status": status, "from": request.remote}
-        if status >= 500:
-            log.error("connection failed", exc_info=exc, extra={"pairs": pairs})
-            code, sentence = "internal_error", "The controller failed at this request; its log has the reason."
-        else:
-            log.info("not HTTP", extra={"pairs": {**pairs, "reason": str(exc)[:200]}})
-            status, code, sentence = _unreadable(exc)
-        response = answer({"error": sentence, "code": code, "request_id": request_id}, status)
-        response.force_close()
-        return response
-
-
-def _unreadable(error: BaseException | None) -> tuple[int, str, str]:
-    if not isinstance(error, http_exceptions.LineTooLong):
-        return 400, "bad_request", "This is not an HTTP request."
-    if error.args[1] == MAX_LINE:
-        return 414, "uri_too_long", f"The path of a request may have {MAX_TARGET} bytes."
-    return 431, "header_too_large", "A header is too long."
-
-
-def _worded(handler: RawHandler) -> RawHandler:
-    """aiohttp raises some answers, to an `Expect` that it does not know, before any middleware."""
-
-    async def handle(request: web.BaseRequest) -> web.StreamResponse:
-        try:
-            return await handler(request)
-        except web.HTTPException as error:
-            return from_framework(error, _new_id())
-
-    return handle

@@ -16,21 +16,11 @@ from typing import Protocol
 
 from prometheus_client import Histogram
 
+from controller.conditions import STARTING
 from controller.engine import Engine
 from controller.errors import EngineError, EngineUnavailable, NoSuchContainer
-from controller.model import (
-    Container,
-    DiskUse,
-    EngineView,
-    Event,
-    EventKind,
-    EventReason,
-    Phase,
-    Probe,
-    Progress,
-    Usage,
-    UserView,
-)
+from controller.events import Event, EventKind, EventReason
+from controller.model import Container, DiskUse, EngineView, Phase, Probe, Progress, Usage, UserView
 from controller.probes import Prober
 from controller.workqueue import WorkQueue
 
@@ -39,8 +29,6 @@ log = logging.getLogger(__name__)
 PROBES_AT_ONCE = 24
 PATIENCE = 0.1
 """Seconds that a round of ready sessions is left before their answers are looked for."""
-STARTING = timedelta(minutes=1)
-"""A session that is not ready by then is broken, not starting."""
 USAGE_EVERY = 10.0
 KNOCK_FIRST, KNOCK_LAST = 0.25, 5.0
 """Seconds."""
@@ -97,8 +85,6 @@ class Informer:
         self._away = asyncio.Event()
         self._away.set()
         self._users: dict[int, UserView] = {}
-        self._asked_at: dict[int, float] = {}
-        """When the engine was asked for what is known of a user's container, by `time.monotonic`."""
         self._listed: tuple[UserView, ...] | None = None
         """What `views` answered, until something changes."""
         self._watchers: list[Watcher] = []
@@ -106,6 +92,8 @@ class Informer:
         self._refreshing: dict[int, asyncio.Lock] = {}
         self._due = WorkQueue()
         """Users whose services are to be asked."""
+        self._ending: set[int] = set()
+        """Those of them whose run is said to have ended: they are asked without `PATIENCE`."""
         self._awaited: dict[int, set[str]] = {}
         """Which of a user's services have not answered yet, of a run that was seen to begin."""
         self.startup = Histogram(
@@ -149,20 +137,25 @@ class Informer:
         return timedelta(0) if since is None else datetime.now(UTC) - since
 
     async def engine_now(self) -> datetime:
-        """The engine's clock, asked for.
+        """The engine's clock, asked for: somebody may have set it since the last resync.
 
         Raises:
             EngineUnavailable: it does not answer.
         """
-        return (await self._engine.info()).now
+        now = (await self._engine.info()).now
+        self._engine_clock = now, time.monotonic()
+        return now
 
     async def logs(self, user_id: int, tail: int) -> str:
         """The container's last lines.
 
         Raises:
             NoSuchContainer: the user has none.
+            EngineUnavailable: it does not answer, so nobody knows.
         """
-        container = self.view(user_id).container
+        container, engine = self.view(user_id).container, self.engine
+        if container is None and not engine.reachable:
+            raise EngineUnavailable(engine.error)
         if container is None:
             raise NoSuchContainer(f"User {user_id} has no container.")
         return await self._engine.logs(container.id, tail)
@@ -206,13 +199,12 @@ class Informer:
     def saw(self, user_id: int, containers: tuple[Container, ...], asked_at: float) -> None:
         """Somebody looked at this user's containers; they asked for it at `asked_at`, by `time.monotonic`."""
         self._reached()
-        if asked_at < self._asked_at.get(user_id, 0.0):
-            return  # whoever asked later was answered sooner
-        self._asked_at[user_id] = asked_at
         before = self.view(user_id)
+        if asked_at < before.asked_at:
+            return  # whoever asked later was answered sooner
         container = next((c for c in containers if c.ours), None)
         observed_at = datetime.now(UTC) - timedelta(seconds=time.monotonic() - asked_at)
-        view = replace(before, container=container, observed_at=observed_at)
+        view = replace(before, container=container, observed_at=observed_at, asked_at=asked_at)
         if not _same_run(before.container, container):
             view = replace(view, probe=None, ready_since=None, usage=None)
             self._awaited[user_id] = {"web", "session"} if before.observed_at else set()
@@ -238,7 +230,6 @@ class Informer:
     def forget(self, user_id: int) -> None:
         """This user is neither wanted nor there any more."""
         before = self._users.pop(user_id, None)
-        self._asked_at.pop(user_id, None)
         self._awaited.pop(user_id, None)
         self._changed(user_id, before, None)
 
@@ -288,7 +279,11 @@ class Informer:
                 wait = KNOCK_LAST
 
     async def _keep_listening(self, resync: Callable[[], Awaitable[None]]) -> None:
-        """While the engine is there, turn its events into users to look at."""
+        """While the engine is there, turn its events into users to look at.
+
+        A session that ends is asked at once, as well: the engine answers a look at its container only when it has put
+        everything away, some tenths of a second later.
+        """
         wait = 0.0
         while True:
             await self._there.wait()
@@ -299,6 +294,9 @@ class Informer:
                     async for event in events:
                         wait = 0.0
                         self._queue.add(event.user_id)
+                        if event.action == "die":
+                            self._ending.add(event.user_id)
+                            self._due.add(event.user_id)
                         pairs = {"user": event.user_id, "container": event.container_id[:12], "action": event.action}
                         log.debug("engine event", extra={"pairs": pairs})
             except EngineUnavailable as error:
@@ -311,8 +309,10 @@ class Informer:
     async def _keep_probing(self) -> None:
         while True:
             user_id = await self._due.get()
+            patient = self.view(user_id).ready_since and user_id not in self._ending
+            self._ending.discard(user_id)
             try:
-                await self._probe(user_id, PATIENCE if self.view(user_id).ready_since else 0.0)
+                await self._probe(user_id, PATIENCE if patient else 0.0)
             except Exception:
                 log.exception("probe failed", extra={"pairs": {"user": user_id}})
                 self._due.add_after(user_id, self._times.once_ready)
@@ -340,7 +340,8 @@ class Informer:
         if asked is None or asked.phase is not Phase.RUNNING:
             return
         began = time.monotonic()
-        probe = await self._prober.probe(self._ports.http_base + user_id, self._ports.ws_base + user_id, patience)
+        ports, address = self._ports, asked.node.address if asked.node else ""
+        probe = await self._prober.probe(ports.http_base + user_id, ports.ws_base + user_id, patience, address)
         took = time.monotonic() - began
         view = self.view(user_id)
         if not _same_run(asked, view.container):
@@ -349,7 +350,8 @@ class Informer:
         since = (view.ready_since or probe.checked_at) if probe.ready else None
         probe = probe.after(view.probe)
         self._put(replace(view, probe=probe, ready_since=since))
-        if (since is None) != (view.ready_since is None):
+        ended_by_us = not probe.ready and view.progress.doing  # nobody need be alarmed
+        if (since is None) != (view.ready_since is None) and not ended_by_us:
             pairs = {"user": user_id, "container": asked.id[:12], "reason": probe.detail or "both services answer"}
             log.info("session ready" if probe.ready else "session not ready", extra={"pairs": pairs})
             self._record(
@@ -475,4 +477,5 @@ def _same_run(one: Container | None, other: Container | None) -> bool:
     """Both are the same run of the same container: what was known of its services still holds."""
     if one is None or other is None:
         return one is other
-    return (one.id, one.started_at, one.phase) == (other.id, other.started_at, other.phase)
+    nodes = (one.node and one.node.address) == (other.node and other.node.address)
+    return nodes and (one.id, one.started_at, one.phase) == (other.id, other.started_at, other.phase)

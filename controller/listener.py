@@ -13,8 +13,8 @@ from pathlib import Path
 
 from aiohttp import web
 
+from controller.connections import HEAD_SECONDS, Runner
 from controller.errors import SettingsInvalid
-from controller.http import HEAD_SECONDS, Runner
 from controller.settings import Settings
 
 log = logging.getLogger(__name__)

@@ -17,11 +17,11 @@ from aiohttp import web
 
 from controller.caller import Scope
 from controller.doorkeeper import CALLER
-from controller.http import Handlers, Refusal, answer
-from controller.model import EVERY_KIND
+from controller.events import EVERY_KIND
+from controller.http import Handlers, Refusal, listed_answer
 from controller.picture import Picture
+from controller.plain import timestamp
 from controller.sse import MEDIA, Stream, streaming
-from controller.status import timestamp
 from controller.store import Recorded
 from controller.watch import Reader, Watch
 from controller.wishes import Wishes, number, page
@@ -77,7 +77,7 @@ class _Live:
         if _wants_stream(request):
             return await self._stream(request, _Happened(self._store, Which(_after(request), user_id, kinds)))
         found = await self._store.events(user_id, after, limit, kinds)
-        return answer({"events": [_told(each) for each in found]})
+        return await listed_answer("events", found, _told)
 
     async def _stream(self, request: web.Request, *parts: Part) -> web.StreamResponse:
         async with streaming(request) as stream:

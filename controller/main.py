@@ -14,24 +14,28 @@ import socket
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from controller import brake, policy, secretfile
 from controller.access import Access
 from controller.api import Terms, build_app
 from controller.disk_watch import DiskWatch
 from controller.doorkeeper import Door, Doorkeeper
+from controller.engine import Engine
 from controller.engine.docker import DockerEngine
 from controller.engine.measured import Measured
+from controller.engine.service import Placing, SideDoor
+from controller.engine.swarm import SwarmEngine
 from controller.errors import AlreadyRunning, SettingsInvalid
+from controller.failover import Failover
+from controller.home_settings import ElsewhereSettings, GitSettings
 from controller.informer import Informer, Ports, ProbeTimes
 from controller.listener import listening
 from controller.notify import ServiceManager
 from controller.probes import Prober
 from controller.quota import quota_of
 from controller.reconciler import Pace, Reconciler
-from controller.settings import ElsewhereSettings, GitSettings, Settings
-from controller.sites import site_of
+from controller.settings import Settings
+from controller.sites import far_engine, site_of
 from controller.status import tally
 from controller.store.disk import FileHome
 from controller.store.git_home import Branch, GitHome
@@ -64,8 +68,8 @@ def serve(settings: Settings, greet: Callable[[], None]) -> None:
 
 
 @contextlib.contextmanager
-def only_one(state_dir: Path) -> Iterator[None]:
-    """Hold the state folder's lock. The kernel lets go of it however this process ends.
+def only_one(state_dir: Path) -> Iterator[int]:
+    """Hold the state folder's lock, and tell its descriptor. The kernel lets go of it however this process ends.
 
     Raises:
         AlreadyRunning: another controller holds it.
@@ -86,7 +90,7 @@ def only_one(state_dir: Path) -> Iterator[None]:
         lock.truncate(0)
         lock.write(f"{os.getpid()}\n")
         lock.flush()
-        yield
+        yield lock.fileno()
 
 
 async def _serve(settings: Settings, greet: Callable[[], None], manager: ServiceManager) -> None:
@@ -107,16 +111,7 @@ async def _serve(settings: Settings, greet: Callable[[], None], manager: Service
     if more:
         pairs = {"wanted": more}
         log.warning("more is wanted than the policy allows: it goes on, nothing may be added", extra={"pairs": pairs})
-    engine = Measured(
-        DockerEngine(
-            settings.docker_host,
-            settings.instance,
-            settings.container_prefix,
-            settings.stop_grace_seconds,
-            settings.max_concurrent_starts + CHANGES_BESIDE_STARTS,
-            settings.reach,
-        )
-    )
+    engine = Measured(engine_of(settings))
     queue = WorkQueue()
     informer = Informer(
         engine,
@@ -133,7 +128,7 @@ async def _serve(settings: Settings, greet: Callable[[], None], manager: Service
         store.record,
         settings.disk_check_seconds,
     )
-    pace = Pace(settings.max_concurrent_starts, settings.resync_seconds)
+    pace = Pace(settings.max_concurrent_starts, settings.resync_seconds, settings.swarm_moves)
     reconciler = Reconciler(engine, store, informer, queue, site, pace)
     webhooks = Webhooks(
         [_webhook(name, each) for name, each in settings.webhooks.items()],
@@ -170,13 +165,32 @@ async def _serve(settings: Settings, greet: Callable[[], None], manager: Service
             }
             if certificate:
                 parts["certificate"] = certificate.follow()
-            if not _far_engine(settings):  # else its folders are not here
+            if settings.engine == "swarm":
+                parts["failover"] = Failover(
+                    engine, informer.views, store.record, settings.swarm_fence, settings.swarm_fence_seconds
+                ).run()
+            if not site.data_elsewhere:
                 parts["disk"] = disk.run()
             await _until_told_to_stop(parts)
             manager.tell(STOPPING="1")
     finally:
         await engine.close()
         await store.close()
+
+
+def engine_of(settings: Settings) -> Engine:
+    threads = settings.max_concurrent_starts + CHANGES_BESIDE_STARTS
+    what = (settings.docker_host, settings.instance, settings.container_prefix, settings.stop_grace_seconds, threads)
+    if settings.engine == "swarm":
+        return SwarmEngine(*what, placing_of(settings))
+    return DockerEngine(*what, settings.reach)
+
+
+def placing_of(settings: Settings) -> Placing:
+    """Of a swarm."""
+    nodes = settings.swarm_nodes
+    door = None if nodes is None else SideDoor(nodes.port, nodes.ca, nodes.cert, nodes.key)
+    return Placing(settings.swarm_publish, settings.swarm_reserve / 100, settings.reach, door)
 
 
 def _webhook(name: str, given: WebhookSettings) -> Webhook:
@@ -229,18 +243,12 @@ def _standing(store: WishStore, informer: Informer) -> str:
 
 def _reached_at(settings: Settings) -> str:
     """Where this process reaches the ports that the engine publishes."""
-    bound = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.bind_address, settings.bind_address)  # noqa: S104
-    return _far_engine(settings) or bound
+    bound = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.published_on, settings.published_on)  # noqa: S104
+    return far_engine(settings) or bound
 
 
 def _browsed_at(settings: Settings) -> str:
     """Where browsers reach them, as far as can be known: where they are on every address, this machine's name."""
-    everywhere = ipaddress.ip_address(settings.bind_address).is_unspecified
-    host = _far_engine(settings) or (socket.gethostname() if everywhere else settings.bind_address)
+    everywhere = ipaddress.ip_address(settings.published_on).is_unspecified
+    host = far_engine(settings) or (socket.gethostname() if everywhere else settings.published_on)
     return f"[{host}]" if ":" in host else host
-
-
-def _far_engine(settings: Settings) -> str:
-    """The host of an engine that is not this machine's own; empty if it is."""
-    address = urlsplit(settings.docker_host or os.environ.get("DOCKER_HOST", ""))
-    return (address.hostname or "") if address.scheme in ("tcp", "ssh", "http", "https") else ""

@@ -7,6 +7,7 @@ they are gathered here: two controllers in one process count apart.
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -19,7 +20,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoM
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
-from controller import picture, status
+from controller import picture
+from controller.conditions import CONDITIONS, STATES, conditions, state_of
 from controller.http import Handlers
 from controller.model import Phase, Truth
 from controller.store import Store
@@ -66,14 +68,14 @@ class _Standing(Collector):
     def _users(self) -> Iterator[Metric]:
         state, now = self._store.current, datetime.now(UTC)
         views = {view.user_id: view for view in self._observer.views()}
-        states = Counter(dict.fromkeys(((each,) for each in status.STATES), 0))
-        held = Counter(dict.fromkeys(product(status.CONDITIONS, map(str, Truth)), 0))
+        states = Counter(dict.fromkeys(((each,) for each in STATES), 0))
+        held = Counter(dict.fromkeys(product(CONDITIONS, map(str, Truth)), 0))
         phases = Counter(dict.fromkeys(((each.value,) for each in Phase), 0))
         stalled, over = [], []
         for user_id in sorted(views.keys() | state.users.keys()):
             wish, view = state.users.get(user_id), views.get(user_id) or self._observer.view(user_id)
-            found = {each.type: each for each in status.conditions(wish, view, now)}
-            states[(status.state_of(wish, found),)] += 1
+            found = {each.type: each for each in conditions(wish, view, now)}
+            states[(state_of(wish, found),)] += 1
             held.update((name, each.status.value) for name, each in found.items())
             if found["Stalled"].status is Truth.TRUE:
                 stalled.append(((str(user_id), found["Stalled"].reason), 1))
@@ -102,6 +104,7 @@ class _Standing(Collector):
         yield _gauge("mcm_last_resync_duration_seconds", "Time that the last full comparison took.", took)
         stuck = bool(self._loop.stuck())
         yield _gauge("mcm_loop_stuck", "1 while the loop has to be taken for dead.", stuck)
+        yield _gauge("mcm_tasks", "Tasks of the event loop, at work or waiting.", len(asyncio.all_tasks()))
 
     def _desired_state(self) -> Iterator[Metric]:
         state, sync = self._store.current, self._store.sync

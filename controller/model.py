@@ -16,7 +16,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 USUAL_PROCESSES = 256
-"""That a container may have, where its profile says nothing else."""
+"""How many a container may have, where its profile says nothing else."""
 
 
 class RunState(StrEnum):
@@ -74,6 +74,17 @@ class DesiredState:
 
 
 @dataclass(frozen=True, slots=True)
+class Volume:
+    """What a node mounts for a session, in the words of `mount`."""
+
+    name: str
+    """On the node. It stands for all of the rest."""
+    type: str
+    options: str
+    device: str
+
+
+@dataclass(frozen=True, slots=True)
 class SessionSpec:
     """All that a user's container is made from. Two equal specs make interchangeable containers."""
 
@@ -101,7 +112,16 @@ class SessionSpec:
     processes: int | None = None
     """How many the container may have, threads among them; `None`: `USUAL_PROCESSES`."""
     stop_grace_seconds: int | None = None
-    """That it has to end by itself; `None`: what is usual."""
+    """How long the session has to end by itself; `None`: as long as the operator's settings give to all."""
+    node_labels: tuple[tuple[str, str], ...] | None = None
+    """What a node of a swarm has to carry to take it; `None`: any takes it."""
+    volume: Volume | None = None
+    """In which the data folder is to be found on a node of a swarm; `None`: it is there as it is here."""
+
+    @property
+    def mounted(self) -> str:
+        """What the session has its user's data from, as an engine tells of it."""
+        return self.data_folder if self.volume is None else self.volume.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +132,59 @@ class Target:
     state: RunState
     restart_at: datetime | None
     generation: int
+    restart_of: tuple[str, datetime | None] | None = None
+    """The run (container, its start) of which the restart was asked, where the engine's clock cannot tell: it was set
+    back since that run began."""
+    rested: bool = False
+    """It was wanted stopped before, so that its container ended is no death."""
 
 
 # ---------------------------------------------------------------- observed
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """The machine of a swarm that a container is on."""
+
+    name: str
+    address: str
+    """IP address where published ports are reached on it; empty where it is not known."""
+    lost: str = ""
+    """Why it is not known what runs there, in a sentence; empty while it is."""
+    leaving: bool = False
+    """Its sessions are to move to others."""
+    id: str = ""
+    """In the swarm: two machines may have one name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """A node of a swarm, as its managers tell of it."""
+
+    id: str
+    name: str
+    address: str
+    """IP address where published ports are reached on it; empty where it is not known."""
+    role: str
+    """`manager` or `worker`."""
+    state: str
+    """`ready`, or what else the managers say of it."""
+    availability: str
+    """`active`; `pause`: it takes no more sessions; `drain`: the swarm itself ends those that are there."""
+    leaving_since: datetime | None
+    """Since when its sessions are to move to others; `None`: they are not."""
+    labels: Mapping[str, str]
+    cpus: float
+    memory: int
+    updated_at: datetime | None = None
+    """When the managers last changed what they know of it: of one that is lost, since when."""
+    reserved_cpus: float = 0.0
+    """By whatever runs there or is to."""
+    reserved_memory: int = 0
+
+    @property
+    def takes_runs(self) -> bool:
+        return self.availability == "active" and self.state == "ready"
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,15 +216,23 @@ class Container:
     token_check: str = ""
     """As in the spec that it was made from."""
     processes: int | None = None
-    """That it may have; `None`: this engine cannot limit them."""
+    """How many it may have; `None`: this engine cannot limit them."""
     data_folder: str = ""
-    """On the engine's host; what is mounted at `/home/matlab/shared`."""
+    """What is mounted at `/home/matlab/shared`: a folder on the engine's host, or a volume."""
     outdated: bool = False
     """A version of the controller made it that held sessions otherwise: it stays until it has to be started anew."""
     loose: tuple[str, ...] = ()
-    """In what it is held less than every session, in words; none of it can be put right while it lives."""
+    """In what it is held less strictly than sessions are, in words, where only a new container puts that right."""
     slack: tuple[str, ...] = ()
-    """The same, of what an update puts right."""
+    """The same, where an update puts it right."""
+    left_behind: bool = False
+    """Its last start failed because the engine has kept something of the run before."""
+    deferred: tuple[str, ...] = ()
+    """What was declared since and comes into force with its next run, in words."""
+    node: Node | None = None
+    """`None`: the engine has one host only, or has not placed it."""
+    awaited: bool = False
+    """A run of it was begun, and waits for a node that takes it: it may come up at any time."""
 
 
 class SessionState(StrEnum):
@@ -294,6 +372,8 @@ class Progress:
     failing_since: datetime | None = None
     next_try: datetime | None = None
     """When the next attempt is due, or `None`."""
+    waiting: str = ""
+    """What is waited for before the next action, though nothing failed; or empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,6 +383,7 @@ class UserView:
     user_id: int
     engine: EngineView
     container: Container | None = None
+    """One of ours: what only has the name of the user's container is not in here."""
     observed_at: datetime | None = None
     """When the engine last told about this container; `None` if it never did."""
     probe: Probe | None = None
@@ -312,6 +393,8 @@ class UserView:
     progress: Progress = Progress()
     disk: DiskUse | None = None
     """`None` until the user's folder was measured."""
+    asked_at: float = 0.0
+    """When the engine was asked for what is known of the container, by `time.monotonic`: a clock that nobody sets."""
 
 
 # ---------------------------------------------------------------- decided
@@ -368,6 +451,14 @@ class Restart:
 
 
 @dataclass(frozen=True, slots=True)
+class Move:
+    """Restart it on another node than it is on."""
+
+    container_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Unpause:
     container_id: str
     reason: str
@@ -382,7 +473,7 @@ class Rename:
     reason: str
 
 
-Action = Create | Start | Stop | Remove | Update | Restart | Unpause | Rename
+Action = Create | Start | Stop | Remove | Update | Restart | Move | Unpause | Rename
 
 
 @dataclass(frozen=True, slots=True)
@@ -407,100 +498,6 @@ class Retry:
     since: datetime | None = None
     of_kind: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     """How many of them were of each kind, by the error's code: only these make the wait longer."""
-
-
-class EventKind(StrEnum):
-    WISH = "wish"
-    """The desired state changed, or what was written of it was refused."""
-    CONFLICT = "conflict"
-    """Two writers met in one field."""
-    BRAKE = "brake"
-    """A change waits for approval, or waits no longer."""
-    ACTION = "action"
-    """A container was changed, or could not be."""
-    TOKEN = "token"  # noqa: S105 - a word for programs
-    """Who may call was changed."""
-    SESSION = "session"
-    """What was found of a user's session or folder."""
-    ENGINE = "engine"
-    """What was found of the engine."""
-    WEBHOOK = "webhook"
-    """A webhook could not be told of what happened; none is told of this."""
-
-
-class EventReason(StrEnum):
-    """Each is of one kind, as `REASONS` has it."""
-
-    ADDED = "Added"
-    CHANGED = "Changed"
-    REMOVED = "Removed"
-    DEFAULT_CHANGED = "DefaultChanged"
-    PAUSED = "Paused"
-    RESUMED = "Resumed"
-    BEGUN = "Begun"
-    """The first state, in which nobody is wanted yet."""
-    REFUSED = "Refused"
-    MERGED = "Merged"
-    HELD = "Held"
-    APPROVED = "Approved"
-    REJECTED = "Rejected"
-    WITHDRAWN = "Withdrawn"
-    ACTION_DONE = "ActionDone"
-    ACTION_FAILED = "ActionFailed"
-    TOKEN_MADE = "TokenMade"  # noqa: S105
-    TOKEN_REVOKED = "TokenRevoked"  # noqa: S105
-    READY = "Ready"
-    NOT_READY = "NotReady"
-    OVER_QUOTA = "OverQuota"
-    WITHIN_QUOTA = "WithinQuota"
-    LOST = "Lost"
-    REACHED = "Reached"
-    OPEN = "Open"
-    """Sessions may reach through the network what they should not."""
-    ENCLOSED = "Enclosed"
-    GAVE_UP = "GaveUp"
-
-
-_R = EventReason
-REASONS: Mapping[EventKind, tuple[EventReason, ...]] = MappingProxyType(
-    {
-        EventKind.WISH: (
-            *(_R.ADDED, _R.CHANGED, _R.REMOVED, _R.DEFAULT_CHANGED),
-            *(_R.PAUSED, _R.RESUMED, _R.BEGUN, _R.REFUSED),
-        ),
-        EventKind.CONFLICT: (_R.MERGED,),
-        EventKind.BRAKE: (_R.HELD, _R.APPROVED, _R.REJECTED, _R.WITHDRAWN),
-        EventKind.ACTION: (_R.ACTION_DONE, _R.ACTION_FAILED),
-        EventKind.TOKEN: (_R.TOKEN_MADE, _R.TOKEN_REVOKED),
-        EventKind.SESSION: (_R.READY, _R.NOT_READY, _R.OVER_QUOTA, _R.WITHIN_QUOTA),
-        EventKind.ENGINE: (_R.LOST, _R.REACHED, _R.OPEN, _R.ENCLOSED),
-        EventKind.WEBHOOK: (_R.GAVE_UP,),
-    }
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """Something that happened and that somebody may want to know of later."""
-
-    kind: EventKind
-    reason: EventReason
-    message: str
-    """A sentence for people."""
-    user_id: int | None = None
-    generation: int | None = None
-    container: str | None = None
-    writer: str = ""
-    """Whose doing it was; empty: the controller's own."""
-    before: int | None = None
-    """The generation that was in force, where this made `generation` of it."""
-    request_id: str | None = None
-    """Of the API call that did it, or whose wish it carried out for the first time; `None`: no call asked for it."""
-
-
-EVERY_KIND = tuple(EventKind)
-AUDITED = EVERY_KIND[:5]
-"""Kinds of events that are a change of the desired state, of a container by us, or of who may call."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,11 +20,8 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaV
 from pydantic_core import core_schema
 
 from controller import docspage, shapes
-from controller.endpoints import (
+from controller.endpoint import (
     COMMON,
-    ENDPOINTS,
-    GROUPS,
-    PATH,
     READS_ONLY,
     TOO_MANY,
     WITHOUT_TOKEN,
@@ -35,6 +32,7 @@ from controller.endpoints import (
     Query,
     of_any_body,
 )
+from controller.endpoints import ENDPOINTS, GROUPS, PATH
 from controller.http import Handlers, encoded_answer
 from controller.refresh import PLAIN
 from controller.spec import container_name

@@ -1,6 +1,7 @@
 """What is told of users and of the whole at this moment, put together from what the parts know.
 
-One picture, whoever asks: a call for it (`api.py`) or a page that looks on (`live.py`). The words are `status.py`'s.
+One picture, whoever asks: a call for it (`api.py`) or a page that looks on (`live.py`). The words are those of
+`conditions.py` and `status.py`.
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from controller import status
+from controller import conditions, status
 from controller.caller import Scope
+from controller.conditions import WhoAsked
 from controller.model import Activity, EngineView, UserView
+from controller.plain import plain
 from controller.store import Store
 from controller.target import Site
 
@@ -82,8 +85,8 @@ class Picture:
 
     def why(self, view: UserView) -> str:
         state = self._store.current
-        paused = status.paused(state, view.user_id, self._asked(view.user_id))
-        return status.why(state.users.get(view.user_id), view, datetime.now(UTC), paused)
+        paused = conditions.paused(state, view.user_id, self._asked(view.user_id))
+        return conditions.why(state.users.get(view.user_id), view, datetime.now(UTC), paused)
 
     def overview(self) -> Json:
         state, now = self._store.current, datetime.now(UTC)
@@ -105,13 +108,13 @@ class Picture:
         document = status.user_document(self._site, self._store.current, view, now, asked)
         return _for_whom(scope, document)
 
-    def _asked(self, user_id: int) -> status.WhoAsked:
-        return status.WhoAsked(self._store.asked(user_id), self._store.asked(0))
+    def _asked(self, user_id: int) -> WhoAsked:
+        return WhoAsked(self._store.asked(user_id), self._store.asked(0))
 
 
 def pending_document(store: Store) -> Json | None:
     """What waits for approval, as `/v1/status` shows it."""
-    return None if store.pending is None else dict(status.plain(store.pending))
+    return None if store.pending is None else dict(plain(store.pending))
 
 
 def _for_whom(scope: Scope, document: Json) -> Json:

@@ -9,13 +9,14 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from controller.errors import CrashLoop
+from controller.errors import CrashLoop, LeftBehind
 from controller.model import (
     USUAL_PROCESSES,
     Action,
     Container,
     Create,
     Limits,
+    Move,
     Phase,
     Plan,
     Remove,
@@ -35,9 +36,14 @@ FIRST_WAIT = timedelta(seconds=1)
 LONGEST_WAIT = timedelta(minutes=5)
 CRASHES_FOR_FREE = 3
 """So many deaths in a row are answered at once: accidents from outside come in small numbers, crash loops do not."""
+TRIES = 3
+"""So often one and the same container is started for which the engine has kept something of its last run."""
+_JUST_MADE = "made, and not started yet"
 _MADE_OTHERWISE = "a version of the controller made it that held sessions otherwise"
 TRANSIENT = timedelta(seconds=1)
 """When to look again at a container that the engine is busy with."""
+LOST = timedelta(seconds=10)
+"""When to look again at one whose node is lost."""
 
 
 def plan(
@@ -47,13 +53,31 @@ def plan(
     if paused:
         return Plan()
     ours = tuple(c for c in have if c.ours)
+    lost = next((c.node.lost for c in ours if c.node is not None and c.node.lost), "")
+    if lost:  # it may go on there, and whatever took its place would write into the same folder
+        return Plan(look_again_at=now + LOST, waiting_for=lost)
     if any(c.phase is Phase.REMOVING for c in ours):
         return Plan(look_again_at=now + TRANSIENT, waiting_for="the engine to finish removing a container")
-    todo = _absent(ours) if want is None else _present(want, ours, have, now)
+    todo = _absent(ours) if want is None else _present(want, ours, have, retry, now)
     wait = None if retry.not_before is None else retry.not_before - now
-    if todo.actions and wait is not None and timedelta(0) < wait <= LONGEST_WAIT:  # more: the clock was set back
+    if todo.actions and wait is not None and timedelta(0) < wait <= LONGEST_WAIT:  # longer: the clock was set back
         return Plan(look_again_at=retry.not_before, waiting_for=todo.actions[0].reason)
     return todo
+
+
+def without_a_look(done: tuple[Action, ...], made: str) -> Action | None:
+    """What may follow the first of a plan's actions at once, for the engine's answer tells as much as a look would.
+
+    A container that it made is not started yet, and one that it stopped can go. Both are by id, and it removes nothing
+    that runs.
+    """
+    match done:
+        case (Create(), *_) if made:
+            return Start(made, _JUST_MADE)
+        case (Stop(), Remove() as then, *_):
+            return then
+        case _:
+            return None
 
 
 def after_failure(retry: Retry, now: datetime, chance: float, code: str, ceiling: float) -> Retry:
@@ -90,7 +114,9 @@ def _absent(ours: tuple[Container, ...]) -> Plan:
     return Plan(tuple(a for c in ours for a in _take_away(c, "the user is not in the desired state")))
 
 
-def _present(want: Target, ours: tuple[Container, ...], have: tuple[Container, ...], now: datetime) -> Plan:
+def _present(
+    want: Target, ours: tuple[Container, ...], have: tuple[Container, ...], retry: Retry, now: datetime
+) -> Plan:
     main, spare = _choose(want.spec, ours)
     if spare:
         return Plan(tuple(a for c in spare for a in _take_away(c, "a second container of the same user")))
@@ -103,7 +129,7 @@ def _present(want: Target, ours: tuple[Container, ...], have: tuple[Container, .
                 return Plan(in_the_way=foreign)
             return Plan((Create(want.spec, "wanted running, and there is no container"),))
         case RunState.RUNNING:
-            return _towards_running(want, main, now)
+            return _towards_running(want, main, retry, now)
 
 
 def _choose(spec: SessionSpec, ours: tuple[Container, ...]) -> tuple[Container | None, tuple[Container, ...]]:
@@ -118,14 +144,16 @@ def _towards_stopped(main: Container) -> tuple[Action, ...]:
             return (Stop(main.id, "wanted stopped"),)
         case Phase.PAUSED:
             return (Unpause(main.id, "a paused container cannot end"), Stop(main.id, "wanted stopped"))
+        case Phase.CREATED | Phase.EXITED if main.awaited:
+            return (Stop(main.id, "wanted stopped, and it would come up once a node takes it"),)
         case Phase.CREATED | Phase.EXITED | Phase.DEAD | Phase.REMOVING:
             return ()
 
 
-def _towards_running(want: Target, main: Container, now: datetime) -> Plan:
+def _towards_running(want: Target, main: Container, retry: Retry, now: datetime) -> Plan:
     if main.phase is Phase.DEAD:
         return Plan((Remove(main.id, "the engine calls it dead"),))
-    changed = _outgrown(want.spec, main)
+    changed = _outgrown(want.spec, main) or _given_up(main, retry)
     if changed:
         return Plan((*_take_away(main, changed), Create(want.spec, changed)))
     if main.name != want.spec.name:
@@ -137,20 +165,33 @@ def _towards_running(want: Target, main: Container, now: datetime) -> Plan:
         case Phase.PAUSED:
             return Plan((Unpause(main.id, "paused from outside"),))
         case Phase.CREATED:
-            return Plan((*limits, Start(main.id, "made, and not started yet")))
+            return Plan((*limits, Start(main.id, _JUST_MADE)))
+        case Phase.EXITED if main.awaited:
+            return Plan((*limits, Start(main.id, "begun, and it waits for a node")))
+        case Phase.EXITED if want.rested:
+            return Plan((*limits, Start(main.id, "wanted running, and it was stopped")))
         case Phase.EXITED:
             return Plan((*limits, Start(main.id, _died(main), after_crash=True)))
         case Phase.RUNNING if limits:
             return Plan(limits)
         case Phase.RUNNING:
-            return _restart_if_due(want, main, now)
+            restart = _restart_if_due(want, main, now)  # which moves it as well, and waits for no turn
+            return restart if restart.actions else _move(main) or restart
         case Phase.REMOVING:
             return Plan()
 
 
+def _move(main: Container) -> Plan | None:
+    """Off a node that is to be empty."""
+    if main.node is None or not main.node.leaving:
+        return None
+    return Plan((Move(main.id, f"the node {main.node.name} is being emptied"),))
+
+
 def _restart_if_due(want: Target, main: Container, now: datetime) -> Plan:
     due = want.restart_at
-    if due is None or (main.started_at is not None and main.started_at >= due):
+    asked_of_it = want.restart_of == (main.id, main.started_at)
+    if due is None or (main.started_at is not None and main.started_at >= due and not asked_of_it):
         return Plan()
     if due > now:
         return Plan(look_again_at=due)
@@ -166,18 +207,31 @@ def _outgrown(spec: SessionSpec, main: Container) -> str:
         return f"the image changed from {main.image} to {spec.image}"
     if main.spec_hash != spec.spec_hash:
         return "environment, mounts, ports or shared memory changed"
-    if main.data_folder != spec.data_folder:
-        return f"the folder {main.data_folder or 'of nobody'} is mounted, and not {spec.data_folder}"
+    if main.data_folder != spec.mounted:
+        return f"the folder {main.data_folder or 'of nobody'} is mounted, and not {spec.mounted}"
     if main.phase is Phase.EXITED or (main.phase is Phase.CREATED and main.outdated):
         return _slipped(main)
     return ""
 
 
-def _slipped(main: Container) -> str:
-    """Why the next run of this container should be that of a new one, or empty.
+def _given_up(main: Container, retry: Retry) -> str:
+    """Why this container is not started again, though it is as wanted, or empty.
 
-    Not why a session should end, or a container just made be made again: an engine may tell of flags otherwise than
-    they were given, and then does so for ever. Meanwhile the condition `Enclosed` says how things are.
+    What the engine has kept of its last run is in the way, and Docker knows no other mend than to remove the container.
+    """
+    if main.phase not in (Phase.CREATED, Phase.EXITED) or not main.left_behind:
+        return ""
+    if retry.of_kind.get(LeftBehind.code, 0) < TRIES:
+        return ""
+    return f"the engine has kept something of its last run, and did not start it in {TRIES} tries"
+
+
+def _slipped(main: Container) -> str:
+    """Why a new container should be made where this one would be started again, or empty.
+
+    It is no reason to end a session, nor to replace a container that was just made: an engine that tells of flags
+    otherwise than they were given tells the same of the next one, and there would be no end of it. Meanwhile the
+    condition `Enclosed` says how the session is held.
     """
     if main.outdated:
         return _MADE_OTHERWISE

@@ -116,7 +116,7 @@ def _loads(state: DesiredState, site: Site) -> Mapping[int, Load]:
     loads: dict[int, Load] = {}
     for user_id, wish in state.users.items():
         if wish.state is not RunState.STOPPED:
-            profile = site.profiles.get(wish.profile or state.default_profile or site.default_profile)
+            profile = site.profiles.get(site.profile_of(wish, state.default_profile))
             loads[user_id] = Load(1, profile.cpus, profile.memory) if profile else Load(1, 0, 0)
     return loads
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+import ipaddress
 import json
 import re
 import secrets
@@ -44,13 +45,14 @@ _WEBSOCKET_GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, section 1.
 @dataclass(frozen=True, slots=True)
 class Prober:
     host: str
-    """IP address where the published ports are reached from here."""
+    """Where published ports are reached from here, unless they are on a node with an address of its own."""
     timeout: float = 2.0
     """Seconds; a service that takes longer does not answer."""
 
-    async def probe(self, http_port: int, ws_port: int, patience: float = 0.0) -> Probe:
+    async def probe(self, http_port: int, ws_port: int, patience: float = 0.0, address: str = "") -> Probe:
         """`patience`: seconds to leave the services in peace before their answers are looked for. Where many are asked
-        at the same time, the answers then mostly are there and need not be waited for one by one."""
+        at the same time, the answers then mostly are there and need not be waited for one by one.
+        `address`: of the node."""
         key = base64.b64encode(secrets.token_bytes(16)).decode()
         get = f"GET {HEALTH_PATH} HTTP/1.1\r\nHost: {HOST}\r\nConnection: close\r\n\r\n"
         handshake = (
@@ -58,32 +60,36 @@ class Prober:
             f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n\r\n"
         )
         try:
-            with _Call(self.host, http_port, get) as to_web, _Call(self.host, ws_port, handshake) as to_websocket:
+            host = address or await self._address()
+            with _Call(host, http_port, get) as to_web, _Call(host, ws_port, handshake) as to_websocket:
                 await asyncio.sleep(patience)
                 # this one first: meanwhile the page's answer, which comes in two pieces, is there whole
-                websocket = await self._listen(to_websocket, partial(_judge_handshake, key=key))
-                web = await self._listen(to_web, _judge_get)
+                silent = [call for call in (to_websocket, to_web) if not call.heard_at_once()]
+                if silent:  # for ready sessions mostly there are none, and tasks cost as much as all the rest
+                    async with asyncio.TaskGroup() as listening:
+                        for call in silent:
+                            listening.create_task(call.hear(self.timeout))
+                websocket = to_websocket.why_not(partial(_judge_handshake, key=key))
+                web = to_web.why_not(_judge_get)
                 session = None if web else _told(to_web.heard)
         except OSError as error:
-            web = websocket = f"cannot be asked: {error.strerror}"  # no more descriptors
+            web = websocket = f"cannot be asked: {error.strerror or 'its host is not found in time'}"
             session = None
         told = (("the web service", web), ("the WebSocket service", websocket))
         detail = "; ".join(f"{name} {why}" for name, why in told if why)
         return Probe(not web, not websocket, datetime.now(UTC), detail, session)
 
-    async def _listen(self, call: _Call, judge: Callable[[bytes], str]) -> str:
-        """Why the service does not answer, or empty."""
-        try:
-            if not call.heard_at_once():
-                async with asyncio.timeout(self.timeout):
-                    await call.hear()
-        except TimeoutError:
-            if _HEAD_ENDS not in call.heard:
-                return f"does not answer within {self.timeout:g} s"
-        except OSError:
-            return "does not answer yet"
-        over = _HEAD_ENDS in call.heard or len(call.heard) >= LONGEST_ANSWER
-        return judge(call.heard) if over else "does not answer yet"
+    async def _address(self) -> str:
+        """The host's IP address: a socket would look a name up by itself, and hold up everybody until that is done.
+
+        Raises:
+            OSError: there is none, or not in time.
+        """
+        with suppress(ValueError):
+            return str(ipaddress.ip_address(self.host))
+        async with asyncio.timeout(self.timeout):
+            found = await asyncio.get_running_loop().getaddrinfo(self.host, None, family=socket.AF_INET)
+        return str(found[0][4][0])
 
 
 class _Call:
@@ -92,6 +98,8 @@ class _Call:
     def __init__(self, host: str, port: int, request: str) -> None:
         self.heard = b""
         """The answer, as far as it came."""
+        self._trouble = "does not answer yet"
+        """Why there is no answer, where there is none."""
         self._loop = asyncio.get_running_loop()
         self._unsent = request.encode()
         self._socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
@@ -107,25 +115,31 @@ class _Call:
         self._socket.close()
 
     def heard_at_once(self) -> bool:
-        """Whether the answer is there, or its end: without waiting, and so without the loop's part in it.
-
-        Raises:
-            OSError: nobody listens.
-        """
-        with suppress(BlockingIOError):
+        """Whether the answer is there, or its end: without waiting, and so without the loop's part in it."""
+        try:
             while not self._unsent:
                 more = self._socket.recv(LONGEST_ANSWER)
                 self.heard += more
                 if self._over(more):
                     return True
+        except BlockingIOError:
+            return False
+        except OSError:  # nobody listens
+            self.heard = b""
+            return True
         return False
 
-    async def hear(self) -> None:
-        """Until the answer is complete or far too long, or the service hangs up.
+    async def hear(self, seconds: float) -> None:
+        """Until the answer is complete or far too long, or the service hangs up; for so many seconds."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._hear()
+        except TimeoutError:
+            self._trouble = f"does not answer within {seconds:g} s"
+        except OSError:  # nobody listens
+            self.heard = b""
 
-        Raises:
-            OSError: nobody listens.
-        """
+    async def _hear(self) -> None:
         if self._unsent:
             await self._loop.sock_sendall(self._socket, self._unsent)
         while True:
@@ -133,6 +147,11 @@ class _Call:
             self.heard += more
             if self._over(more):
                 return
+
+    def why_not(self, judge: Callable[[bytes], str]) -> str:
+        """Why the service does not answer, or empty."""
+        answered = _HEAD_ENDS in self.heard or len(self.heard) >= LONGEST_ANSWER
+        return judge(self.heard) if answered else self._trouble
 
     def _over(self, last: bytes) -> bool:
         return not last or len(self.heard) >= LONGEST_ANSWER or _complete(self.heard)

@@ -17,9 +17,7 @@ ENOUGH_ROOM = 0.95
 
 def quota_of(state: DesiredState, user_id: int, site: Site) -> int | None:
     """Bytes; `None` where the user's profile has no quota, or is no longer in the settings."""
-    wish = state.users.get(user_id)
-    name = (wish.profile if wish else None) or state.default_profile or site.default_profile
-    profile = site.profiles.get(name)
+    profile = site.profiles.get(site.profile_of(state.users.get(user_id), state.default_profile))
     return None if profile is None else profile.disk
 
 

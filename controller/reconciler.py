@@ -11,7 +11,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -22,15 +22,18 @@ from prometheus_client import Counter, Histogram
 from controller.engine import Engine
 from controller.errors import (
     CrashLoop,
+    DataFolderUnusable,
     EngineError,
     EngineRefused,
     EngineUnavailable,
     MatlabManagerError,
     NameConflict,
+    NoRoom,
     NoSuchContainer,
     NotPersisted,
     WishInvalid,
 )
+from controller.events import Event, EventKind, EventReason
 from controller.executor import Executor
 from controller.informer import Informer
 from controller.model import (
@@ -39,18 +42,21 @@ from controller.model import (
     Container,
     Create,
     DesiredState,
-    Event,
-    EventKind,
-    EventReason,
+    Machine,
+    Move,
     Phase,
     Plan,
     Restart,
     Retry,
+    RunState,
     Start,
     Target,
+    UserView,
+    Wish,
 )
+from controller.moves import Moves
 from controller.outlook import Step, outlook
-from controller.planner import after_crash, after_failure, plan
+from controller.planner import after_crash, after_failure, plan, without_a_look
 from controller.store import Store
 from controller.target import Site, resolve
 from controller.workqueue import WorkQueue
@@ -63,6 +69,10 @@ UNKNOWN_WAIT = 1.0
 """Seconds between two passes while the engine is away, or was never seen; they cost no call."""
 LONGEST_RESYNC = 300.0
 """Seconds: with an engine that answers at the last moment each time it takes less."""
+TURN = timedelta(seconds=30)
+"""When to look again at a session that waits to be moved: it is woken when its turn comes."""
+ARRIVAL = 1.0
+"""Seconds between two looks at one that was moved and cannot be used yet."""
 HEALTHY_AFTER = timedelta(seconds=10)
 """A session that answered for so long has recovered: its failures are forgotten."""
 
@@ -71,11 +81,12 @@ HEALTHY_AFTER = timedelta(seconds=10)
 class Pace:
     starts_at_once: int
     resync_seconds: float
+    moves_at_once: int = 2
 
 
 @dataclass(frozen=True, slots=True)
 class _Record:
-    """What went wrong with one user since all was well."""
+    """What went wrong with one user since the session last was well."""
 
     retry: Retry
     error: MatlabManagerError | None = None
@@ -90,7 +101,7 @@ class Reconciler:
         self, engine: Engine, store: Store, informer: Informer, queue: WorkQueue, site: Site, pace: Pace
     ) -> None:
         self._engine = engine
-        self._executor = Executor(engine, site.access)
+        self._executor = Executor(engine, site.access, site.data_elsewhere)
         self._store = store
         self._informer = informer
         self._queue = queue
@@ -106,11 +117,16 @@ class Reconciler:
         self._carried_out: dict[int, int] = {}
         """Generation up to which all that was asked for of a user has come about."""
         self._inherited = store.current.generation
-        """What was asked for of an earlier life is this one's own to look after."""
-        self._paused = False
-        """Everybody was, before the last change."""
+        """The generation in force at the start: what is still to be done for it is told as done for no call."""
+        self._heard_of = store.current
+        """The state before the last change."""
+        self._restart_of: dict[int, tuple[str, datetime | None]] = {}
+        """As `Target` has it."""
+        self._rested: set[int] = set()
+        """As `Target` has it: users who are to run since, and were not seen to."""
         self._resyncs = self._resync_ms = 0
         self._came_round = time.monotonic()
+        self._moves = Moves(pace.moves_at_once)
         self._starting = 0
         self._starts = asyncio.Semaphore(pace.starts_at_once)
         self.passes = Histogram(
@@ -126,7 +142,7 @@ class Reconciler:
 
     async def run(self) -> None:
         """Work until cancelled."""
-        self._paused = self._store.current.paused
+        self._heard_of = self._store.current
         self._store.subscribe(self._wish_changed)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._keep_resyncing(), name="resync")
@@ -165,13 +181,31 @@ class Reconciler:
         Raises:
             EngineUnavailable: nobody knows.
         """
-        return outlook(state, await self._engine.survey(), self._site, self._informer.now())
+        rest = {user_id for user_id, wish in self._store.current.users.items() if wish.state is RunState.STOPPED}
+        return outlook(state, await self._engine.survey(), self._site, self._informer.now(), rest | self._rested)
 
     def retry_now(self, user_id: int) -> None:
         """Somebody asked: forget the waiting, and look at this user next."""
         self._records.pop(user_id, None)
         self._asked.add(user_id)
         self._queue.add(user_id)
+
+    async def machines(self) -> tuple[Machine, ...]:
+        """A swarm's nodes; none where there is one host only. Raises EngineUnavailable."""
+        return await self._engine.machines()
+
+    async def drain(self, node_id: str) -> None:
+        """Have a node's sessions move to others, as many at a time as may. Raises NoSuchNode, EngineError."""
+        await self._engine.drain(node_id)
+
+    async def activate(self, node_id: str) -> None:
+        """Take a node back. Raises NoSuchNode, EngineError."""
+        await self._engine.activate(node_id)
+
+    @property
+    def moves(self) -> Moves:
+        """Who is on the way, and who waits to be; to be read only."""
+        return self._moves
 
     def activity(self) -> Activity:
         now = self._informer.now()
@@ -195,11 +229,27 @@ class Reconciler:
     # ------------------------------------------------------------ what brings users here
 
     def _wish_changed(self, user_ids: frozenset[int]) -> None:
-        if self._paused and not self._store.current.paused:  # those who are not wanted were left alone, too
+        before, self._heard_of = self._heard_of, self._store.current
+        if before.paused and not self._heard_of.paused:  # those who are not wanted were left alone, too
             user_ids |= self._informer.known()
-        self._paused = self._store.current.paused
         for user_id in sorted(user_ids):
+            was, wish = before.users.get(user_id), self._heard_of.users.get(user_id)
+            self._note_restart(user_id, was, wish)
+            self._note_rest(user_id, was, wish)
             self.retry_now(user_id)
+
+    def _note_restart(self, user_id: int, was: Wish | None, wish: Wish | None) -> None:
+        """Whose run seems to begin later than now was asked to restart since, whatever the two moments say."""
+        run = self._informer.view(user_id).container
+        asked = wish is not None and wish.restart_at is not None and (was is None or was.restart_at != wish.restart_at)
+        if asked and run is not None and run.started_at is not None and run.started_at > self._informer.now():
+            self._restart_of[user_id] = run.id, run.started_at
+
+    def _note_rest(self, user_id: int, was: Wish | None, wish: Wish | None) -> None:
+        if wish is None or wish.state is RunState.STOPPED:
+            self._rested.discard(user_id)
+        elif was is not None and was.state is RunState.STOPPED:
+            self._rested.add(user_id)
 
     async def _keep_resyncing(self) -> None:
         while True:
@@ -265,7 +315,10 @@ class Reconciler:
                 if not todo.actions:
                     return todo
                 action = todo.actions[0]
-                starts = isinstance(action, Create | Start | Restart)
+                if isinstance(action, Move) and not self._moves.take(user_id, time.monotonic()):
+                    turn = f"its turn to be moved, {self._moves.at_once} at a time: {action.reason}"
+                    return Plan(look_again_at=self._informer.now() + TURN, waiting_for=turn)
+                starts = isinstance(action, Create | Start | Restart | Move)
                 if may_start and not starts:  # it is not wanted any more, and may take its time to end
                     await held.aclose()
                     may_start = False
@@ -275,7 +328,15 @@ class Reconciler:
                     may_start = True
                     if all_taken:  # the world went on while we waited
                         continue
-                await self._act(user_id, want, action)
+                if want is not None and _made_anew(want, have, todo):  # what it had is not to be an empty one then
+                    await self._executor.require_folder(want)
+                made = await self._act(user_id, want, action)
+                then = without_a_look(todo.actions, made)
+                if then is not None and self._planned[user_id] == self._store.current.generation:  # as it was wanted
+                    await self._act(user_id, want, then)
+                if starts:  # what is left is to look, and others may start meanwhile
+                    await held.aclose()
+                    may_start = False
         raise EngineRefused(f"The container still differs from what is wanted after {STEPS} actions.")
 
     @asynccontextmanager
@@ -287,22 +348,25 @@ class Reconciler:
             finally:
                 self._starting -= 1
 
-    async def _act(self, user_id: int, want: Target | None, action: Action) -> None:
+    async def _act(self, user_id: int, want: Target | None, action: Action) -> str:
+        """Returns the id of what was made; empty where nothing was."""
         done = self._event(user_id, want, action)
         what = done.message
         self._tell(user_id, doing=what)
         pairs = {"user": user_id, **_facts(action, want), "request_id": done.request_id}
         started = time.monotonic()
         try:
-            await self._executor.execute(action, want)
+            made = await self._executor.execute(action, want)
         except NoSuchContainer:
-            return  # gone between the look and the act: look again
+            return ""  # gone between the look and the act: look again
         except EngineError as error:
             log.warning("action failed", extra={"pairs": {**pairs, "code": error.code, "error": str(error)}})
             self._store.record(replace(done, reason=EventReason.ACTION_FAILED, message=f"{what}: {error}"))
             raise
         took = time.monotonic() - started
         log.info("action done", extra={"pairs": {**pairs, "ms": round(1000 * took)}})
+        if isinstance(action, Start):
+            self._rested.discard(user_id)
         if isinstance(action, Create | Start):
             self._informer.took(type(action).__name__.lower(), took)
         self._store.record(done)
@@ -310,6 +374,7 @@ class Reconciler:
         if isinstance(action, Start) and action.after_crash:
             retry = after_crash(self._retry(user_id), self._informer.now(), random.random())  # noqa: S311
             self._records[user_id] = _Record(retry)
+        return made
 
     def _event(self, user_id: int, want: Target | None, action: Action) -> Event:
         """As it will be told if all goes well."""
@@ -337,12 +402,16 @@ class Reconciler:
 
     def _rest(self, user_id: int, todo: Plan) -> None:
         """Nothing is left to do now."""
+        self._see_arrived(user_id, todo)
         if not todo.waiting_for and todo.look_again_at is None and user_id not in self._asked:
             self._carried_out[user_id] = self._planned[user_id]
-        if self._informer.ready_for(user_id) >= HEALTHY_AFTER:
+        if _runs(self._informer.view(user_id)):
+            self._rested.discard(user_id)
+        if self._informer.ready_for(user_id) >= HEALTHY_AFTER and not todo.waiting_for:  # nothing is tried again
             self._records.pop(user_id, None)
         if self._store.current.users.get(user_id) is None and self._informer.view(user_id).container is None:
             self._records.pop(user_id, None)
+            self._restart_of.pop(user_id, None)
             self._informer.forget(user_id)
             return
         record = self._records.get(user_id, _CLEAN)
@@ -352,10 +421,30 @@ class Reconciler:
             self._queue.add_after(user_id, HEALTHY_AFTER.total_seconds())
         backing_off = todo.waiting_for and todo.look_again_at == record.retry.not_before
         error = record.error or CrashLoop(f"The session keeps ending: {todo.waiting_for}.") if backing_off else None
-        self._tell_end(user_id, error, record.retry, todo.look_again_at, settled=not todo.waiting_for)
+        waiting = "" if error else todo.waiting_for
+        self._tell_end(user_id, error, record.retry, todo.look_again_at, settled=not todo.waiting_for, waiting=waiting)
+
+    def _see_arrived(self, user_id: int, todo: Plan) -> None:
+        """Let the next one be moved, where this user was on the way to another node and has arrived or is not to go."""
+        if not self._moves.holds(user_id, time.monotonic()):
+            if not todo.waiting_for:  # it may have waited for its turn, and is not to be moved any more
+                self._moves.over(user_id)
+            return
+        view = self._informer.view(user_id)
+        if view.ready_since is not None or (todo == Plan() and not _runs(view)):
+            self._moved(user_id)
+        else:
+            self._queue.add_after(user_id, ARRIVAL)
+
+    def _moved(self, user_id: int) -> None:
+        following = self._moves.over(user_id)
+        if following is not None:
+            self._queue.add(following)
 
     def _failed(self, user_id: int, error: MatlabManagerError) -> None:
         self.failures.labels(error.code).inc()
+        if isinstance(error, NoRoom | DataFolderUnusable):  # it was left alone: somebody else may be moved
+            self._moved(user_id)
         if user_id in self._asked:  # it may have been of a wish that is no more: the next pass begins afresh
             self._tell_end(user_id, error, _CLEAN.retry, None)
             return
@@ -381,6 +470,7 @@ class Reconciler:
         next_try: datetime | None,
         *,
         settled: bool = False,
+        waiting: str = "",
     ) -> None:
         self._tell(
             user_id,
@@ -395,6 +485,7 @@ class Reconciler:
             failures=retry.failures,
             failing_since=retry.since,
             next_try=next_try,
+            waiting=waiting,
         )
 
     def _tell(self, user_id: int, **changes: Any) -> None:
@@ -429,10 +520,21 @@ class Reconciler:
         if user_id not in self._targets:
             target = resolve(wish, user_id, state.generation, state.default_profile, self._site)
             self._targets[user_id] = target
-        return self._targets[user_id]
+        rested = user_id in self._rested
+        return replace(self._targets[user_id], restart_of=self._restart_of.get(user_id), rested=rested)
 
     def _retry(self, user_id: int) -> Retry:
         return self._records.get(user_id, _CLEAN).retry
+
+
+def _runs(view: UserView) -> bool:
+    return view.container is not None and view.container.phase is Phase.RUNNING
+
+
+def _made_anew(want: Target, have: Sequence[Container], todo: Plan) -> bool:
+    """Whether a container of this user's folder is to be taken away for another of the same folder."""
+    its = any(each.ours and each.data_folder == want.spec.mounted for each in have)
+    return its and any(isinstance(each, Create) for each in todo.actions[1:])
 
 
 def _running(have: Mapping[int, tuple[Container, ...]]) -> dict[int, str | None]:

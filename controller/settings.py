@@ -7,26 +7,13 @@ The models below are the only description of a setting: error sentences, `matlab
 from __future__ import annotations
 
 import difflib
-import math
 import os
-import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Discriminator,
-    Field,
-    PlainSerializer,
-    StringConstraints,
-    Tag,
-    model_validator,
-)
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, model_validator
 from pydantic.fields import FieldInfo
 
 from controller import policy
@@ -39,9 +26,7 @@ from controller.fields import (
     Name,
     Number,
     OnOff,
-    Size,
     Whole,
-    absolute_path,
     allowed_text,
     clash,
     is_address,
@@ -52,228 +37,22 @@ from controller.fields import (
     setting,
     whole,
 )
-from controller.target import Load, Policy, Profile
+from controller.home_settings import HOME_RULE, ElsewhereSettings, GitSettings, HomeSetting, home_text
+from controller.profile_settings import PolicySettings, ProfileSettings, SessionCeilings, TotalCeilings
+from controller.swarm_settings import NodeEngineSettings, VolumeSettings
 from controller.webhook_settings import WebhookSettings
 
-
-class ProfileSettings(BaseModel):
-    """What a session gets: one entry of `profiles`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
-
-    image: str = setting(
-        "matlab-session:octave",
-        "Image that the container is made from; it must be on the engine already.",
-        "an image's name, with a tag or digest",
-        pattern=r"^[a-z0-9][A-Za-z0-9_./:@-]{0,254}$",
-    )
-    cpus: Number = setting(
-        2, "Cores that the session may use; 1.5 is one and a half.", "a number from 0.01 to 1024", ge=0.01, le=1024
-    )
-    memory: Size = setting(
-        "4g",
-        "Memory that the session may use; there is no swap beyond it.",
-        "a size from 6m, such as 4g",
-        ge=6 * 1024**2,
-    )
-    shm: Size = setting(
-        "4g", "Size of `/dev/shm`, which counts as memory when it is used.", "a size from 1m, such as 4g", ge=1024**2
-    )
-    env: dict[Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")], Line] = setting(
-        {},
-        "Environment variables in the container, beside those that every session has. No secrets: anyone who may "
-        "inspect the container can read them.",
-        "a mapping of variable names to text (quote numbers and yes/no)",
-    )
-    licence: Line | None = setting(
-        None,
-        "MATLAB's licence server, given to the session as `MLM_LICENSE_FILE`.",
-        'text such as "27000@licence.example.org"',
-    )
-    processes: Whole | None = setting(
-        None,
-        "Processes and threads that the session may have; MATLAB wants 2048. `null` stands for 256.",
-        "a whole number from 16 to 65536, or null",
-        ge=16,
-        le=65536,
-    )
-    stop_grace_seconds: Whole | None = setting(
-        None,
-        "Time in seconds that the session has to end by itself; MATLAB wants 60, to give its licence back. `null` "
-        "stands for the setting of that name.",
-        "a whole number from 0 to 600, or null",
-        ge=0,
-        le=600,
-    )
-    disk: Size | None = setting(
-        "10g",
-        "What the user's folder may hold before the condition `WithinQuota` says that it is too much. It is only told: "
-        "nothing is refused, stopped or deleted. `null` is no quota.",
-        "a size from 1m, such as 10g, or null",
-        ge=1024**2,
-    )
-
-    @property
-    def profile(self) -> Profile:
-        return Profile(**dict(self))
-
-
-class SessionCeilings(BaseModel):
-    """The most that a profile may give one session: `per_session` of `policy`. `None` is no ceiling."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
-
-    cpus: Number | None = setting(None, "Cores.", "a number from 0.01 to 1024, or null", ge=0.01, le=1024)
-    memory: Size | None = setting(None, "Memory.", "a size from 6m, such as 4g, or null", ge=6 * 1024**2)
-    shm: Size | None = setting(None, "`/dev/shm`.", "a size from 1m, such as 4g, or null", ge=1024**2)
-
-
-class TotalCeilings(BaseModel):
-    """The most that all sessions which shall run may come to: `total` of `policy`. `None` is no ceiling."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
-
-    sessions: Whole | None = setting(None, "Sessions.", "a whole number from 0 to 999, or null", ge=0, le=999)
-    cpus: Number | None = setting(
-        None, "Cores, as their profiles have them.", "a number from 0 to 1000000, or null", ge=0, le=1e6
-    )
-    memory: Size | None = setting(None, "Memory, as their profiles have it.", "a size such as 160g, or null", ge=0)
-
-
-class PolicySettings(BaseModel):
-    """What the operator allows: `policy`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
-
-    images: list[Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_./:@*-]{1,255}$")]] = setting(
-        ["*"],
-        "Images that profiles may name. `*` stands for any characters but `/`, and alone for every image; a name "
-        "without tag or digest means `:latest`.",
-        "a list of at least one image's name, such as `matlab-session:*`",
-        min_length=1,
-    )
-    per_session: SessionCeilings = setting(
-        {}, "The most that a profile may give one session: see below.", "a mapping with any of `cpus`, `memory`, `shm`"
-    )
-    total: TotalCeilings = setting(
-        {},
-        "The most that all sessions which shall run may come to: see below.",
-        "a mapping with any of `sessions`, `cpus`, `memory`",
-    )
-
-    @property
-    def rules(self) -> Policy:
-        each, all_of_them = self.per_session, self.total
-        return Policy(
-            images=tuple(self.images),
-            cpus=_or_any(each.cpus),
-            memory=_or_any(each.memory),
-            shm=_or_any(each.shm),
-            total=Load(*(_or_any(most) for most in (all_of_them.sessions, all_of_them.cpus, all_of_them.memory))),
-        )
-
-
-def _or_any(most: float | None) -> float:
-    return math.inf if most is None else most
-
-
-def _git_url(value: object) -> str:
-    """An absolute path, `user@host:path`, or an address of one of the kinds that git reaches without a helper."""
-    text = str(value)
-    form = r"/.+|(file|https?|ssh)://[^/].*|file:///.+|[\w.-]+@[\w.-]+:[^:].*"
-    if not text.isprintable() or " " in text or re.fullmatch(form, text, re.ASCII) is None:
-        raise ValueError(value)
-    return text
-
-
-def without_password(url: str) -> str:
-    """An address as it may be shown."""
-    parts = urlsplit(url)
-    if not parts.scheme or "@" not in parts.netloc:
-        return url
-    user, _, host = parts.netloc.rpartition("@")
-    return urlunsplit(parts._replace(netloc=f"{user.split(':')[0] if parts.scheme == 'ssh' else '***'}@{host}"))
-
-
-def _branch_name(value: object) -> str:
-    """As `git check-ref-format` has it, more or less; git itself has the last word."""
-    text = str(value)
-    if re.fullmatch(r"(?!.*(\.\.|//|\.lock$|/$|\.$|/\.))[A-Za-z0-9_][A-Za-z0-9_./+-]{0,199}", text) is None:
-        raise ValueError(value)
-    return text
-
-
-def _path_within(value: object) -> str:
-    text = str(value)
-    if any(part in ("", ".", "..") or part.lower() == ".git" for part in text.split("/")) or not text.isprintable():
-        raise ValueError(value)
-    return text
-
-
-class GitSettings(BaseModel):
-    """A branch of git as the home of the desired state: `git` of `desired_state`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
-
-    url: Annotated[str, BeforeValidator(_git_url), PlainSerializer(without_password, when_used="json")] = Field(
-        description="Where the repository is. Git's own ways to prove who we are are used: keys and `~/.ssh/config` of "
-        "the user that runs the controller, `~/.netrc`, or a token in the address, which is shown to nobody.",
-        json_schema_extra={
-            "allowed": "an absolute path, or an address such as `https://git.example.org/lab.git`, "
-            "`ssh://git@git.example.org/lab.git` or `git@git.example.org:lab.git`",
-            "default": "none",
-        },
-    )
-    branch: Annotated[str, BeforeValidator(_branch_name)] = setting(
-        "main", "Branch whose newest commit is in force.", "the name of a branch"
-    )
-    path: Annotated[str, BeforeValidator(_path_within)] = setting(
-        "desired_state.yaml", "File in the repository.", "a relative path with `/` between its parts and no `..`"
-    )
-    interval: Number = seconds(30, "Time between two fetches; `POST /v1/refresh` asks for one at once.", 1, 86400)
-    write: bool = setting(
-        False,
-        "Whether API calls are written as commits and pushed to the branch. Else calls that change anything are "
-        "refused with 409: who may push says who has a session.",
-        "true or false",
-    )
-
-
-class ElsewhereSettings(BaseModel):
-    """Another home of the desired state than a file: `desired_state` as a mapping with one of these."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
-
-    git: GitSettings | None = setting(
-        None, "A branch of git: see below.", "a mapping with `url` and perhaps `branch`, `path`, `interval`, `write`"
-    )
-    sqlite: Annotated[Path, BeforeValidator(absolute_path)] | None = setting(
-        None, "A database with the text in it; made if it is not there.", "a path"
-    )
-
-    @model_validator(mode="after")
-    def _one_of_them(self) -> Self:
-        if (self.git is None) == (self.sqlite is None):
-            raise clash(f"desired_state must be {allowed_text(field_at(('desired_state',)))}", "desired_state")
-        return self
-
-
-def _file_or_elsewhere(value: object) -> object:
-    return value if isinstance(value, Mapping | ElsewhereSettings) else absolute_path(value)
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - no default: where a swarm publishes ports
 
 
 class Settings(ApiSettings):
     """Every operator setting, valid as a whole. Paths are absolute."""
 
-    desired_state: Annotated[
-        Annotated[Path, Tag("[file]")] | Annotated[ElsewhereSettings, Tag("[elsewhere]")],
-        Discriminator(lambda value: "[file]" if isinstance(value, Path) else "[elsewhere]"),
-        BeforeValidator(_file_or_elsewhere),
-    ] = setting(
+    desired_state: HomeSetting = setting(
         "desired_state.yaml",
         "File with the desired state; made with a commented example if it is not there. Or, in the file only, another "
         "home of it: a branch of git or a database (see below).",
-        "a path, or a mapping with either `git` or `sqlite`",
+        HOME_RULE,
     )
     state_dir: Folder = setting(
         "~/.local/state/matlab-container-manager",
@@ -376,6 +155,48 @@ class Settings(ApiSettings):
         },
         pattern=r"^[1-9][0-9]{0,8}:[1-9][0-9]{0,8}$",
     )
+    engine: Literal["docker", "swarm"] = setting(
+        "docker",
+        "What runs sessions: the Docker engine of one host, or the swarm that this engine is a manager of. There "
+        "`data_root` must be the same folder on every node, and ports are open on every address of a session's node.",
+        "`docker` or `swarm`",
+    )
+    swarm_publish: Literal["host", "ingress"] = setting(
+        "host",
+        "Where a session's ports are in a swarm: on its own node, or by the swarm's routing mesh on every node.",
+        "`host` or `ingress`",
+    )
+    swarm_reserve: Number = setting(
+        100,
+        "How much of its cpus and memory a session takes of its node in a swarm when it is placed: with 50, twice as "
+        "many find room as could use all of theirs at once.",
+        "a number of percent from 1 to 100",
+        ge=1,
+        le=100,
+    )
+    swarm_moves: Whole = whole(
+        2, "How many sessions are on their way at a time from nodes of a swarm that are emptied.", 1, 999
+    )
+    swarm_volume: VolumeSettings | None = setting(
+        None,
+        "File system that each node of a swarm mounts for a session's data, in place of a `data_root` that is there on "
+        "every node: see below. `data_root` is the same one as this machine has it mounted. Set in the file only.",
+        "null, or a mapping with `options` and `device` and perhaps `type`, `shared`",
+    )
+    swarm_fence: list[Line] = setting(
+        [],
+        "Command that switches a lost node of a swarm off, by its words; the node's name, id and address follow. Once "
+        "it has ended with 0, the node is taken out of the swarm and its sessions start on others. Empty: they wait. "
+        "Set in the file only.",
+        "a list of words, the first of them the path of a program",
+    )
+    swarm_fence_seconds: Number = seconds(60, "How long a node has to be lost before `swarm_fence` is run.", 10, 86400)
+    swarm_nodes: NodeEngineSettings | None = setting(
+        None,
+        "How the engines of a swarm's nodes are asked themselves, over mutual TLS: see below. With it the use of "
+        "resources is known of all sessions, and other limits come at once. Set in the file only.",
+        "null, or a mapping with `ca`, `cert`, `key` and perhaps `port`",
+    )
     docker_host: str = setting(
         "",
         "Address of the Docker engine; empty means the Docker SDK's own default.",
@@ -417,13 +238,7 @@ class Settings(ApiSettings):
     @property
     def desired_state_text(self) -> str:
         """Where the desired state is kept, in words."""
-        match self.desired_state:
-            case ElsewhereSettings(git=GitSettings() as git):
-                return f"{git.path} on branch {git.branch} of {without_password(git.url)}"
-            case ElsewhereSettings(sqlite=path):
-                return f"database {path}"
-            case path:
-                return str(path)
+        return home_text(self.desired_state)
 
     @property
     def reach(self) -> Reach:
@@ -433,12 +248,17 @@ class Settings(ApiSettings):
         return Reach((*listed, *(each for each in servers if each)), self.session_internet)
 
     @property
+    def published_on(self) -> str:
+        """Address that session ports are published on: a swarm knows of none but all."""
+        return EVERYWHERE if self.engine == "swarm" else self.bind_address
+
+    @property
     def sessions_locked(self) -> bool:
         """Whether sessions that are made now ask for a token."""
         if self.session_tokens != "auto":
             return self.session_tokens == "on"
         proxied = urlsplit(self.session_url).hostname
-        return not (is_loopback(self.bind_address) and (proxied is None or is_loopback(proxied)))
+        return not (is_loopback(self.published_on) and (proxied is None or is_loopback(proxied)))
 
     @property
     def api_locked(self) -> bool:
@@ -450,11 +270,11 @@ class Settings(ApiSettings):
     @property
     def reached_by_others(self) -> bool:
         """Whether other machines reach the API, or sessions on their ports."""
-        return not (self.api_alone and is_loopback(self.bind_address))
+        return not (self.api_alone and is_loopback(self.published_on))
 
     @model_validator(mode="after")
     def _addresses_are_safe(self) -> Self:
-        for name, host in (("api_host", self.api_host), ("bind_address", self.bind_address)):
+        for name, host in (("api_host", self.api_host), ("bind_address", self.published_on)):
             if not (is_address(host) or (host == "localhost" and name == "api_host")):
                 raise clash(f"{name} cannot be '{host}': it must be {allowed_text(field_at((name,)))}", name)
             if is_loopback(host) or self.insecure:
@@ -464,8 +284,9 @@ class Settings(ApiSettings):
             if name == "bind_address" and not self.sessions_locked:
                 open_doors.append("session_tokens")
             if open_doors:
+                what = "engine swarm" if host != getattr(self, name) else f"{name} {host}"
                 raise clash(
-                    f"{name} {host} would let other machines in without asking who they are; use a loopback address, "
+                    f"{what} would let other machines in without asking who they are; use a loopback address, "
                     f"leave {' and '.join(open_doors)} on, or set insecure if that is what you want",
                     name,
                     *open_doors,
@@ -506,6 +327,22 @@ class Settings(ApiSettings):
         return self
 
     @model_validator(mode="after")
+    def _one_host_has_no_nodes(self) -> Self:
+        for name in ("swarm_volume", "swarm_fence", "swarm_nodes"):
+            if getattr(self, name) and self.engine != "swarm":
+                raise clash(f"{name} is set, and engine is {self.engine}: only a swarm has nodes", name, "engine")
+        if self.swarm_fence and not self.swarm_fence[0].startswith("/"):
+            raise clash(f"swarm_fence begins with {self.swarm_fence[0]}: it must be a program's path", "swarm_fence")
+        for name, profile in self.profiles.items():
+            if profile.node_labels and self.engine != "swarm":
+                raise clash(
+                    f"profile {name} has node_labels, and engine is {self.engine}: only a swarm has nodes",
+                    ("profiles", name, "node_labels"),
+                    "engine",
+                )
+        return self
+
+    @model_validator(mode="after")
     def _profiles_keep_the_policy(self) -> Self:
         for name, profile in self.profiles.items():
             for key, words in policy.broken_by(profile.profile, self.policy.rules):
@@ -516,43 +353,45 @@ class Settings(ApiSettings):
 
 def environment_name(name: str) -> str | None:
     """The variable that sets this setting; `None` where only the file can."""
-    if name in ("profiles", "policy", "session_reach", "webhooks"):
+    if name in ("profiles", "policy", "session_reach", "webhooks", "swarm_volume", "swarm_fence", "swarm_nodes"):
         return None
     return "DOCKER_HOST" if name == "docker_host" else f"MCM_{name.upper()}"
 
 
 def field_at(path: tuple[str, ...]) -> FieldInfo:
     """The setting that a path of keys leads to; one within a profile is a field of the profile."""
-    match path:
-        case ("profiles" | "webhooks", _, name, *_):
-            return fields_at(path)[name]
-        case ("desired_state", "git", name, *_) | ("desired_state", name, *_):
-            return fields_at(path)[name]
-        case ("policy", "per_session" | "total", name, *_) | ("policy", name, *_):
-            return fields_at(path)[name]
-        case _:
-            return Settings.model_fields[path[0]]
+    model, name = _part(path)
+    return model.model_fields[name]
 
 
 def fields_at(path: tuple[str, ...]) -> Mapping[str, FieldInfo]:
     """That setting and its siblings."""
+    return _part(path)[0].model_fields
+
+
+def _part(path: tuple[str, ...]) -> tuple[type[BaseModel], str]:
+    """What describes that setting, and under which name."""
     match path:
-        case ("profiles", _, _, *_):
-            return ProfileSettings.model_fields
-        case ("webhooks", _, _, *_):
-            return WebhookSettings.model_fields
-        case ("desired_state", "git", _, *_):
-            return GitSettings.model_fields
-        case ("desired_state", _, *_):
-            return ElsewhereSettings.model_fields
-        case ("policy", "per_session", _, *_):
-            return SessionCeilings.model_fields
-        case ("policy", "total", _, *_):
-            return TotalCeilings.model_fields
-        case ("policy", _, *_):
-            return PolicySettings.model_fields
+        case ("profiles", _, name, *_):
+            return ProfileSettings, name
+        case ("webhooks", _, name, *_):
+            return WebhookSettings, name
+        case ("desired_state", "git", name, *_):
+            return GitSettings, name
+        case ("desired_state", name, *_):
+            return ElsewhereSettings, name
+        case ("swarm_volume", name, *_):
+            return VolumeSettings, name
+        case ("swarm_nodes", name, *_):
+            return NodeEngineSettings, name
+        case ("policy", "per_session", name, *_):
+            return SessionCeilings, name
+        case ("policy", "total", name, *_):
+            return TotalCeilings, name
+        case ("policy", name, *_):
+            return PolicySettings, name
         case _:
-            return Settings.model_fields
+            return Settings, path[0]
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -1,56 +1,26 @@
 """What bodies and answers of the API look like, as types: `openapi.py` makes the published schemas from them.
 
 Pure, and nothing but declarations. A shape that is a value of `model.py` or of the store as it stands is not repeated
-here. Descriptions are the docstrings, there as here. Tests hold the real answers to these shapes, key for key.
+here. Descriptions are the docstrings, there as here. `state_shapes.py` has those of the desired state as a whole,
+`event_shapes.py` those of what happened and of what changes. Tests hold the real answers to these shapes, key for key.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
-from enum import StrEnum
 from typing import Annotated, Any, Literal, NotRequired
 
-from pydantic import ConfigDict, Field, GetPydanticSchema, ValidationError, WithJsonSchema, with_config
-from pydantic_core import core_schema
+from pydantic import ConfigDict, Field, WithJsonSchema, with_config
 from typing_extensions import TypeAliasType, TypedDict  # pydantic's: those of Python 3.11 tell it too little
 
 from controller.errors import Problem
-from controller.model import (
-    Activity,
-    Condition,
-    DiskUse,
-    EventKind,
-    EventReason,
-    Phase,
-    Progress,
-    RunState,
-    SessionHealth,
-    Usage,
-)
-from controller.outlook import Step
-from controller.spec import MAX_USER_ID
+from controller.model import Activity, Condition, DiskUse, Phase, Progress, RunState, SessionHealth, Usage
 from controller.store import Asked, Commit, Pending
 
 described = with_config(ConfigDict(use_attribute_docstrings=True))
 closed = with_config(ConfigDict(use_attribute_docstrings=True, extra="forbid"))  # it names all that it may have
 
 
-def _or_newer(known: type[StrEnum]) -> GetPydanticSchema:
-    """One of `known` to all who read the schema; who reads an answer takes a newer controller's word as it stands."""
-
-    def read(value: Any, as_known: core_schema.ValidatorFunctionWrapHandler) -> Any:
-        try:
-            return as_known(value)
-        except ValidationError:
-            if isinstance(value, str):
-                return value
-            raise
-
-    return GetPydanticSchema(lambda _, of: core_schema.no_info_wrap_validator_function(read, of(known)))
-
-
-Kind = Annotated[EventKind | str, _or_newer(EventKind)]
-Reason = Annotated[EventReason | str, _or_newer(EventReason)]
 UserId = TypeAliasType("UserId", Annotated[int, Field(ge=1, examples=[1])])
 UserNumber = TypeAliasType("UserNumber", Annotated[str, Field(description="A user id.")])
 ContainerId = TypeAliasType("ContainerId", Annotated[str, Field(description="The name of a user's container.")])
@@ -78,6 +48,7 @@ Instant = Annotated[
         }
     ),
 ]
+Host = Annotated[str, Field(description="In a swarm: address of the node that the session is on, once it is on one.")]
 HttpPort = Annotated[int, Field(description="On the host; its page answers there.")]
 WsPort = Annotated[int, Field(description="On the host; its WebSocket answers there.")]
 Service = Literal["healthy", "unhealthy", "unknown"]
@@ -149,6 +120,7 @@ class SessionNamed(TypedDict):
 @described
 class Created(TypedDict):
     container_id: ContainerName
+    host: NotRequired[Host]
     http_port: HttpPort
     ws_port: WsPort
     status: Literal["running", "already_running", "pending"]
@@ -187,6 +159,7 @@ class HealthRunning(Measures):
     """A real HTTP GET of the page, a few seconds old at most."""
     websocket_service: Service
     """A real WebSocket handshake, a few seconds old at most."""
+    host: NotRequired[Host]
     http_port: HttpPort
     ws_port: WsPort
 
@@ -202,12 +175,13 @@ class HealthStopped(TypedDict):
 
 @described
 class LastKnown(Measures):
-    status: Literal["absent"] | Phase
+    status: Literal["absent", "unknown"] | Phase
+    """`unknown`: the controller has not seen the session since it began."""
 
 
 @described
 class HealthUnknown(Measures):
-    """The engine cannot be reached."""
+    """The engine cannot be reached, or the node that the session is on."""
 
     container_id: ContainerName
     status: Literal["unknown"]
@@ -240,6 +214,7 @@ class ListedContainer(TypedDict):
     status: Phase
     created: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}$")]
     """In local time."""
+    host: NotRequired[Host]
     http_port: HttpPort
     ws_port: WsPort
 
@@ -329,6 +304,21 @@ class Desired(TypedDict):
 
 
 @described
+class Node(TypedDict):
+    """The machine of a swarm that the session is on."""
+
+    name: str
+    address: str
+    """Where its ports are reached."""
+    lost: str
+    """Why it is not known what runs there; empty while it is."""
+    leaving: bool
+    """Its sessions are to move to others."""
+    id: str
+    """In the swarm: two machines may have one name."""
+
+
+@described
 class ObservedContainer(TypedDict):
     id: str
     name: str
@@ -351,13 +341,19 @@ class ObservedContainer(TypedDict):
     processes: int | None
     """That it may have; null: this engine cannot limit them."""
     data_folder: str
-    """On the engine's host."""
+    """On the engine's host; or a volume's name."""
     outdated: bool
     """Another version of the controller made it, which held sessions otherwise: its next start makes it anew."""
     loose: list[str]
     """In what it is held otherwise than it should be, for as long as it lives."""
     slack: list[str]
     """The same, of what an update puts right."""
+    left_behind: bool
+    """Its last start failed for what the engine has kept of the run before: after some tries it is made anew."""
+    deferred: list[str]
+    """What was declared since and comes into force with its next start."""
+    node: Node | None
+    """Null: the engine has one host only, or has not placed it."""
 
 
 @described
@@ -539,193 +535,3 @@ class Ready(TypedDict):
 @described
 class Message(TypedDict):
     message: str
-
-
-# ---------------------------------------------------------------- the desired state as a whole
-
-
-@described
-class InForce(TypedDict):
-    generation: Annotated[int, Field(description="Of the state in force now.")]
-
-
-@described
-class TextInForce(InForce):
-    text: str
-    """The desired state as YAML."""
-    refused: str | None
-    """The text as it lies there, where that is not in force: `problems` of `GET /v1/status` have their places in it."""
-    waiting: str | None
-    """The text that waits for approval."""
-
-
-@closed
-class TextToPlan(TypedDict):
-    text: str
-    """The desired state as YAML. The `generation` in it says what it was edited from."""
-    generation: NotRequired[Annotated[int, Field(ge=1, lt=10**15)]]
-    """What it was edited from, where the text lies on a branch of git and has no `generation`."""
-
-
-@closed
-class TextToApply(TextToPlan):
-    force: NotRequired[bool]
-    """Pass the brake."""
-
-
-@described
-class EntryChange(TypedDict):
-    """One entry as the file has it; null is none. `user_id` null is what holds for all."""
-
-    user_id: int | None
-    before: str | None
-    after: str | None
-
-
-@described
-class Planned(InForce):
-    actions: list[Step]
-
-
-@described
-class TextPlanned(Planned):
-    changes: list[EntryChange]
-    problems: list[Problem]
-    """Where the text is wrong; then there is nothing to plan."""
-    held: str
-    """Why the brake would hold it, or empty."""
-
-
-@closed
-class PendingChoice(TypedDict):
-    id: Annotated[str, Field(pattern=r"^[0-9a-f]{1,64}$")]
-    """Of `pending` in `GET /v1/status`."""
-
-
-@closed
-class UsersMeant(TypedDict):
-    user_ids: NotRequired[Annotated[list[Annotated[int, Field(ge=1, le=MAX_USER_ID)]], Field(min_length=1)]]
-    """Left out: everybody."""
-
-
-@described
-class PausedNow(InForce):
-    paused: bool
-    """Everybody."""
-    paused_users: list[int]
-
-
-@described
-class GenerationTold(TypedDict):
-    generation: int
-    at: datetime
-    writer: str
-    summary: str
-    """What it changed, in a few words."""
-    request_id: str | None
-    """Of the API call that brought it; null: another writer did."""
-    in_force: bool
-
-
-@described
-class Generations(TypedDict):
-    generations: list[GenerationTold]
-    """Newest first."""
-
-
-@described
-class OneGeneration(GenerationTold):
-    text: str
-    changes: list[EntryChange] | None
-    """Against the one before; null: that is not kept."""
-
-
-@closed
-class Rollback(TypedDict):
-    generation: Annotated[int, Field(ge=1, lt=10**15)]
-
-
-@described
-class HappenedEvent(TypedDict):
-    id: int
-    at: datetime
-    kind: Kind
-    reason: Reason
-    message: str
-    user_id: int | None
-    generation: int | None
-    container: str | None
-    writer: str
-    """Whose doing it was; empty: the controller's own."""
-    before: int | None
-    """The generation that was in force, where this made `generation` of it."""
-    request_id: str | None
-    """Of the API call that did it, or whose wish it carried out; null: no call asked for it."""
-
-
-@described
-class Gap(TypedDict):
-    """More happened than a stream goes back: `GET /v1/events` has what follows this event and is not told here."""
-
-    after: int
-
-
-@described
-class WatchedUsers(TypedDict):
-    """Who changed in more than in use and in when they were looked at."""
-
-    all: bool
-    """Everybody: nobody else is there."""
-    users: list[User]
-    gone: list[int]
-    """Neither declared nor there any more."""
-
-
-@described
-class UsageSample(TypedDict):
-    at: datetime
-    users: dict[UserNumber, tuple[float, int]]
-    """Of each whose session runs: percent of one core, and bytes of memory."""
-
-
-@described
-class WatchedUsage(TypedDict):
-    """What sessions use: first the last samples, then each as it is taken."""
-
-    samples: list[UsageSample]
-    """Oldest first."""
-
-
-@described
-class Events(TypedDict):
-    events: list[HappenedEvent]
-    """Oldest first."""
-
-
-@described
-class AuditRecord(TypedDict):
-    id: int
-    at: datetime
-    who: str
-    """`controller`, or the writer: an API call with its token or user, `file`, a commit with its author, a user."""
-    where: str
-    """An address, `this machine`, or `git`."""
-    kind: Kind
-    """`wish`, `conflict` or `brake`: the desired state; `action`: a call of the engine; `token`: who may call."""
-    what: Reason
-    why: str
-    """From what to what, or for what reason."""
-    user_id: int | None
-    container: str | None
-    before: int | None
-    """The generation that was in force, where this made another one."""
-    generation: int | None
-    """The one that it made, or that it was done for."""
-    request_id: str | None
-    """Of the API call that did it, or whose wish it carried out; null: no call asked for it."""
-
-
-@described
-class Audit(TypedDict):
-    records: list[AuditRecord]
-    """Oldest first."""

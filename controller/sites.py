@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from urllib.parse import urlsplit
+
 from controller import policy, spec
 from controller.access import ON_THIS_MACHINE, Access
 from controller.model import DesiredState
@@ -16,14 +19,22 @@ def site_of(settings: Settings, access: Access) -> Site:
         data_root=str(settings.data_root),
         http_port_base=settings.http_port_base,
         ws_port_base=settings.ws_port_base,
-        bind_address=settings.bind_address,
+        bind_address=settings.published_on,
         run_as=settings.session_user,
         default_profile=settings.default_profile,
         profiles={name: each.profile for name, each in settings.profiles.items()},
         policy=settings.policy.rules,
         access=access,
         frame_ancestors=settings.frame_ancestors,
+        export=None if settings.swarm_volume is None else settings.swarm_volume.export,
+        data_elsewhere=far_engine(settings) != "",
     )
+
+
+def far_engine(settings: Settings) -> str:
+    """The host of an engine that is not this machine's own; empty if it is."""
+    address = urlsplit(settings.docker_host or os.environ.get("DOCKER_HOST", ""))
+    return (address.hostname or "") if address.scheme in ("tcp", "ssh", "http", "https") else ""
 
 
 def read_wish(raw: bytes, settings: Settings) -> DesiredState:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,6 +68,11 @@ def load(file: Path | None, env: Mapping[str, str], flags: Mapping[str, object])
     return LoadedSettings(settings, origins)
 
 
+def named_in(file: Path) -> Collection[str]:
+    """The settings that a file names. Raises SettingsInvalid, as `load`."""
+    return _read_file(file)[0].keys()
+
+
 Lines = Mapping[tuple[str, ...], int]
 """Line of each key of the file, by the path of keys that leads to it."""
 
@@ -111,6 +116,11 @@ def _anchor(content: dict[str, Any], folder: Path) -> None:
             content["desired_state"] = anchored(name)
         case {"sqlite": str() as name, **rest}:
             content["desired_state"] = {**rest, "sqlite": anchored(name)}
+    match content.get("swarm_nodes"):
+        case dict() as files:
+            for name in ("ca", "cert", "key"):
+                if isinstance(files.get(name), str) and files[name]:
+                    files[name] = anchored(files[name])
     match content.get("webhooks"):
         case dict() as webhooks:
             for webhook in webhooks.values():

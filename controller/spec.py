@@ -8,11 +8,10 @@ read and spliced without touching its neighbours is left to `yamltext.py`.
 from __future__ import annotations
 
 import difflib
-import json
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, NotRequired
 
@@ -70,6 +69,11 @@ def parse_instant(text: str) -> datetime | None:
 def to_the_millisecond(moment: datetime) -> datetime:
     """As exact as the file says it; finer digits are cut."""
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+def just_after(moment: datetime) -> datetime:
+    """The first moment after this one that the file can say: what had begun by then began before it."""
+    return to_the_millisecond(moment) + timedelta(milliseconds=1)
 
 
 def format_instant(moment: datetime) -> str:
@@ -210,11 +214,6 @@ def json_schema_here(profiles: Collection[str], max_users: int) -> dict[str, Any
     users, _ = schema["properties"]["users"]["anyOf"]
     users["propertyNames"] = {"enum": [str(user_id) for user_id in range(1, max_users + 1)]}
     return schema
-
-
-def json_schema_text() -> str:
-    """The schema as the committed file has it."""
-    return json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
 
 
 EMPTY_WISH = """\

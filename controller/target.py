@@ -9,13 +9,13 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
 from controller.access import ON_THIS_MACHINE, Access
 from controller.errors import Problem, WishInvalid
-from controller.model import RunState, SessionSpec, Target, Wish
+from controller.model import RunState, SessionSpec, Target, Volume, Wish
 from controller.spec import container_name
 
 STOP_MARGIN_SECONDS = 5
@@ -41,6 +41,17 @@ class Profile:
     """That a session has to end by itself; `None`: what the site says."""
     disk: int | None = None
     """Bytes that the user's folder may hold before that is told; `None`: any number."""
+    node_labels: Mapping[str, str] = field(default_factory=dict)
+    """What a node of a swarm has to carry to take such a session."""
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """A file system that nodes of a swarm mount, in the words of `mount`; in it each user's data is `user_<id>`."""
+
+    type: str
+    options: str
+    device: str
 
 
 class Load(NamedTuple):
@@ -88,6 +99,14 @@ class Site:
     access: Access = ON_THIS_MACHINE
     frame_ancestors: str = ""
     """Which sites may show a session's page in a frame, in CSP's words; empty: any."""
+    export: Export | None = None
+    """What a node mounts for a session; `None`: the folder of `data_root` is there already."""
+    data_elsewhere: bool = False
+    """The engine's host is another machine, and the users' folders are there: nobody here can say whether one is."""
+
+    def profile_of(self, wish: Wish | None, default_profile: str | None) -> str:
+        """Name of the profile that a wish means: its own, or the desired state's default, or that of the settings."""
+        return (wish.profile if wish else None) or default_profile or self.default_profile
 
 
 # ---------------------------------------------------------------- wish → target
@@ -99,7 +118,7 @@ def resolve(wish: Wish, user_id: int, generation: int, default_profile: str | No
     Raises:
         WishInvalid: its profile is no longer in the operator's settings.
     """
-    name = wish.profile or default_profile or site.default_profile
+    name = site.profile_of(wish, default_profile)
     profile = site.profiles.get(name)
     if profile is None:
         known = ", ".join(sorted(site.profiles))
@@ -137,6 +156,8 @@ def resolve(wish: Wish, user_id: int, generation: int, default_profile: str | No
         "ws_port": ws_port,
         "processes": profile.processes,
         "stop_grace_seconds": profile.stop_grace_seconds,
+        "node_labels": tuple(sorted(profile.node_labels.items())) or None,
+        "volume": None if site.export is None else volume(site.instance, site.export, user_id),
     }
     return Target(
         spec=SessionSpec(
@@ -158,6 +179,14 @@ def data_folder(data_root: str, user_id: int) -> str:
     return str(PurePosixPath(data_root) / f"user_{user_id}")
 
 
+def volume(instance: str, export: Export, user_id: int) -> Volume:
+    """Another name for whatever is otherwise: an engine keeps a volume as it was first made, and tells nobody."""
+    device = str(PurePosixPath(export.device) / f"user_{user_id}")
+    made_from = json.dumps([export.type, export.options, device])
+    digest = hashlib.sha256(made_from.encode()).hexdigest()[:12]
+    return Volume(f"mcm-{instance}-user_{user_id}-{digest}", export.type, export.options, device)
+
+
 def _joined(env: Mapping[str, str], more: Mapping[str, str]) -> dict[str, str]:
     """`more`, each behind what the profile says under the same name: lists of words."""
     return {name: f"{env[name]} {value}" if name in env else value for name, value in more.items()}
@@ -167,5 +196,5 @@ def _hash(made_from: Mapping[str, Any]) -> str:
     """Of what a container cannot change while it lives. Cpus and memory can; a profile's name is only a name. What is
     `None` does not count, so that a setting which is new makes no session anew."""
     told = {name: value for name, value in made_from.items() if value is not None}
-    canonical = json.dumps(told, sort_keys=True, separators=(",", ":"))
+    canonical = json.dumps(told, sort_keys=True, separators=(",", ":"), default=asdict)
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]

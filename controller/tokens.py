@@ -27,7 +27,7 @@ from pathlib import Path
 from controller import secretfile
 from controller.caller import Scope
 from controller.errors import SettingsInvalid
-from controller.model import Event, EventKind, EventReason
+from controller.events import Event, EventKind, EventReason
 from controller.spec import format_instant
 from controller.store import history
 

@@ -129,6 +129,7 @@ class Watch:
             view,
             engine=replace(view.engine, last_seen=None),
             observed_at=None,
+            asked_at=0.0,
             probe=probe and replace(probe, checked_at=SOMETIME),
             usage=None,
             progress=replace(view.progress, passes=0),

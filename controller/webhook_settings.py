@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
+from controller.events import EventKind, EventReason
 from controller.fields import OptionalPath, setting
-from controller.model import EventKind, EventReason
 
 
 def _http_address(value: object) -> str:

@@ -32,8 +32,8 @@ from prometheus_client.registry import Collector
 
 from controller.engine.threads import Threads
 from controller.errors import NotPersisted
-from controller.model import EVERY_KIND, Event, EventKind, EventReason
-from controller.status import timestamp
+from controller.events import EVERY_KIND, Event, EventKind, EventReason
+from controller.plain import timestamp
 from controller.store import Recorded
 
 log = logging.getLogger(__name__)

@@ -13,25 +13,27 @@ from typing import Any, Protocol
 
 from aiohttp import web
 
-from controller import shapes, spec
+from controller import spec, state_shapes
 from controller.caller import hand_and_place
 from controller.doorkeeper import writer
 from controller.errors import NeedsApproval, NotPending, WishInvalid
+from controller.events import AUDITED
 from controller.http import (
     Handlers,
     Refusal,
     answer,
     flag,
+    listed_answer,
     note,
     read_object,
     read_optional_object,
     refuse_unknown,
 )
-from controller.model import AUDITED, DesiredState, Wish
+from controller.model import DesiredState, Wish
 from controller.outlook import Step
 from controller.picture import pending_document
+from controller.plain import timestamp
 from controller.shapes import fields
-from controller.status import timestamp
 from controller.store import Generation, Recorded, Store, Texts
 
 MAX_TEXT_BODY = 4 * spec.MAX_BYTES
@@ -88,7 +90,7 @@ class _Wishes:
 
     async def apply(self, request: web.Request) -> web.Response:
         body = await read_object(request, MAX_TEXT_BODY)
-        refuse_unknown(body, fields(shapes.TextToApply))
+        refuse_unknown(body, fields(state_shapes.TextToApply))
         text, base, force = _text(body), _base(body), flag(body, "force")
         return await self._changed(request, self._store.apply(text, writer(request), base=base, force=force))
 
@@ -97,7 +99,7 @@ class _Wishes:
 
     async def plan_text(self, request: web.Request) -> web.Response:
         body = await read_object(request, MAX_TEXT_BODY)
-        refuse_unknown(body, fields(shapes.TextToPlan))
+        refuse_unknown(body, fields(state_shapes.TextToPlan))
         before = self._store.current
         try:
             weighed = await self._store.weigh(_text(body), _base(body))
@@ -152,7 +154,7 @@ class _Wishes:
 
     async def _pause(self, request: web.Request, *, paused: bool) -> web.Response:
         body = await read_optional_object(request)
-        refuse_unknown(body, fields(shapes.UsersMeant))
+        refuse_unknown(body, fields(state_shapes.UsersMeant))
         user_ids = _user_ids(body)
 
         def amend(state: DesiredState) -> DesiredState:
@@ -189,7 +191,7 @@ class _Wishes:
 
     async def rollback(self, request: web.Request) -> web.Response:
         body = await read_object(request)
-        refuse_unknown(body, fields(shapes.Rollback))
+        refuse_unknown(body, fields(state_shapes.Rollback))
         generation = _base(body)
         if generation is None:
             raise Refusal(400, "invalid_generation", NO_GENERATION)
@@ -207,7 +209,7 @@ class _Wishes:
 
     async def audit(self, request: web.Request) -> web.Response:
         found = await self._store.events(*page(request), AUDITED)
-        return answer({"records": [_audited(each) for each in found]})
+        return await listed_answer("records", found, _audited)
 
     def _told(self, generation: Generation) -> Json:
         return {
@@ -245,7 +247,7 @@ def _audited(each: Recorded) -> Json:
     return {
         "id": each.id,
         "at": timestamp(each.at),
-        "who": who or ("controller" if event.kind in ("action", "token") else "not recorded"),
+        "who": who or ("controller" if event.kind in ("action", "token", "node") else "not recorded"),
         "where": where,
         "kind": event.kind,
         "what": event.reason,
@@ -285,7 +287,7 @@ def _base(body: Json) -> int | None:
 
 async def _pending_id(request: web.Request) -> str:
     body = await read_object(request)
-    refuse_unknown(body, fields(shapes.PendingChoice))
+    refuse_unknown(body, fields(state_shapes.PendingChoice))
     pending_id = body.get("id")
     if not isinstance(pending_id, str) or re.fullmatch(r"[0-9a-f]{1,64}", pending_id) is None:
         raise Refusal(400, "invalid_id", "`id` must be that of `pending` in GET /v1/status.")

@@ -29,8 +29,8 @@ from setup_steps import (
     SetupFailed,
     Step,
     as_root,
+    build_image,
     can_install,
-    follow_build,
     install,
     may_be_root,
     one_at_a_time,
@@ -40,6 +40,7 @@ from setup_steps import (
 )
 
 from controller.cli.flags import load_settings
+from controller.cli.service import MALLOC
 from controller.errors import SettingsInvalid
 
 BASE = ("debian", "bookworm-slim")
@@ -69,14 +70,16 @@ def main(goal: str, arguments: list[str]) -> None:
         provide(goal)
     match goal:
         case "run":
+            os.environ |= MALLOC
             become(goal, "Controller", str(ROOT / ".venv" / "bin" / "matlabctl"), "serve", *arguments)
         case "test":
             with step(goal, "Test tools") as now:
                 provide_test_tools(now)
-            # two files at a time: most of the time is waiting for containers; in this order long files come first
-            at_a_time = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
+            # three files at a time on two processors: half of the time is waiting for containers; long files come first
+            at_a_time = ("-n", "3", "--dist", "loadfile", "--no-loadscope-reorder")
             become(goal, "Tests", sys.executable, "-m", "pytest", *at_a_time, *arguments)
         case "bench":
+            os.environ |= MALLOC  # the controller is measured as it is run
             become(goal, "Benchmark", sys.executable, "-m", "bench", *arguments)
 
 
@@ -327,21 +330,8 @@ def build_session_image(engine: docker.DockerClient, now: Step, archive: IO[byte
         SetupFailed: the build failed; with the end of its output.
     """
     now.doing(f"building {tag} from {CONTEXT.name}/")
-    printed: list[str] = []
-    reports = engine.api.build(
-        fileobj=archive,
-        custom_context=True,
-        dockerfile=DOCKERFILE,
-        tag=tag,
-        rm=True,
-        forcerm=True,
-        decode=True,
-        use_config_proxy=True,
-        timeout=1800,
-        **options,
-    )
-    for report in reports:
-        follow_build(report, printed, now, "the session image cannot be built; the step above failed.")
+    advice = "the session image cannot be built; the step above failed."
+    build_image(engine, now, archive, tag, advice, dockerfile=DOCKERFILE, **options)
     drop_replaced_images(engine)
     now.done(f"built {tag}, {engine.images.get(tag).attrs['Size'] / 1e6:.0f} MB")
 
@@ -375,7 +365,7 @@ def image_label(engine: docker.DockerClient, name: str, label: str) -> str | Non
 
 def provide_test_tools(now: Step) -> None:
     """What some tests use beside Python; without it they are skipped."""
-    missing = [tool for tool in ("chromium", "curl", "jq") if not shutil.which(tool)]
+    missing = [tool for tool in ("chromium", "curl", "jq", "rsync") if not shutil.which(tool)]
     if not ctypes.util.find_library("atomic"):
         missing.append("libatomic1")  # of the browser's driver
     if not missing:

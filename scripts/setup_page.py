@@ -21,7 +21,7 @@ from pathlib import Path
 
 import docker
 from docker.utils.build import create_archive
-from setup_steps import ROOT, Step, follow_build, run
+from setup_steps import ROOT, Step, build_image, run
 
 SESSION_PAGE = ROOT / "matlab" / "page"
 DASHBOARD = ROOT / "controller" / "web"
@@ -122,23 +122,10 @@ def build_here(page: Path, now: Step) -> None:
 def build_in_container(engine: docker.DockerClient, base: str, page: Path, now: Step) -> None:
     """Build it in an image that is thrown away afterwards, and take the result out."""
     now.doing(f"building {told(page)} in a container")
-    printed: list[str] = []
     more = [("host-ca.pem", trusted_here()), ("Dockerfile", DOCKERFILE.read_text())]
     with tempfile.TemporaryFile() as context:
         create_archive(str(page), files=sources(page), fileobj=context, extra_files=more)
-        reports = engine.api.build(
-            fileobj=context,
-            custom_context=True,
-            tag=stage(page),
-            buildargs={"BASE": base},
-            rm=True,
-            forcerm=True,
-            decode=True,
-            use_config_proxy=True,
-            timeout=1800,
-        )
-        for report in reports:
-            follow_build(report, printed, now, ADVICE)
+        build_image(engine, now, context, stage(page), ADVICE, buildargs={"BASE": base})
     container = engine.containers.create(stage(page), ["true"])
     try:
         pieces, _ = container.get_archive("/page/dist")

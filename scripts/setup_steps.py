@@ -15,7 +15,10 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # an image is built after the packages are installed
+    from docker import DockerClient
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -138,20 +141,33 @@ def run(at: Step, command: Sequence[str | Path], advice: str) -> None:
         raise SetupFailed(advice, f"$ {shown}\n{''.join(printed)}(exit code {process.returncode})")
 
 
-def follow_build(report: dict[str, Any], printed: list[str], at: Step, advice: str) -> None:
-    """Tell of one report of the engine on an image that it builds; `printed` collects what it said.
+def build_image(engine: DockerClient, at: Step, archive: IO[bytes], tag: str, advice: str, **options: Any) -> None:
+    """Build an image from what is in the archive, and tell of each step.
 
     Raises:
-        SetupFailed: it reports a failure; with the end of the output, and `advice`.
+        SetupFailed: it failed; with the end of its output, and `advice`.
     """
-    text = str(report.get("stream") or report.get("error") or "").strip()
-    if not text:
-        return
-    printed.append(text)
-    if "error" in report:
-        raise SetupFailed(advice, "\n".join(printed[-40:]))
-    tell: Callable[[str], None] = at.doing if text.startswith("Step ") else at.passing
-    tell(" ".join(text.splitlines()[-1].split())[:110])
+    printed: list[str] = []
+    reports = engine.api.build(
+        fileobj=archive,
+        custom_context=True,
+        tag=tag,
+        rm=True,
+        forcerm=True,
+        decode=True,
+        use_config_proxy=True,
+        timeout=1800,
+        **options,
+    )
+    for report in reports:
+        text = str(report.get("stream") or report.get("error") or "").strip()
+        if not text:
+            continue
+        printed.append(text)
+        if "error" in report:
+            raise SetupFailed(advice, "\n".join(printed[-40:]))
+        tell: Callable[[str], None] = at.doing if text.startswith("Step ") else at.passing
+        tell(" ".join(text.splitlines()[-1].split())[:110])
 
 
 def may_be_root() -> bool:

@@ -18,11 +18,11 @@ from aiohttp import web
 from prometheus_client.registry import Collector
 
 from controller.api import Terms, build_app
+from controller.connections import Runner
 from controller.doorkeeper import Door, Doorkeeper
 from controller.engine.measured import Measured
-from controller.http import Runner
 from controller.informer import Informer, Ports, ProbeTimes
-from controller.model import DesiredState, Probe, SessionHealth, SessionState, Wish
+from controller.model import DesiredState, Phase, Probe, SessionHealth, SessionState, Wish
 from controller.reconciler import Pace, Reconciler
 from controller.target import Profile, Site
 from controller.tokens import TokenFile
@@ -30,6 +30,7 @@ from controller.workqueue import WorkQueue
 from tests.documented import Documented
 from tests.fake_engine import FakeEngine
 from tests.fake_store import FakeStore
+from tests.serving import on_loopback
 from tests.support import eventually
 
 GIB = 2**30
@@ -68,7 +69,7 @@ class Services:
     websocket: bool = True
     session: SessionHealth = IDLE
 
-    async def probe(self, http_port: int, ws_port: int, patience: float = 0.0) -> Probe:
+    async def probe(self, http_port: int, ws_port: int, patience: float = 0.0, address: str = "") -> Probe:
         silent = "" if self.web and self.websocket else "the web service does not answer yet"
         return Probe(self.web, self.websocket, datetime.now(UTC), silent, self.session if self.web else None)
 
@@ -86,6 +87,15 @@ class ApiWorld:
     log: list[logging.LogRecord] = field(default_factory=list)
     seen: set[tuple[str, int, str | None]] = field(default_factory=set)
     """What was answered: operation, status, and the error's code."""
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def running(self) -> list[int]:
+        """Users whose sessions run."""
+        return sorted(c.user_id or 0 for c in self.engine.containers() if c.phase is Phase.RUNNING)
 
     async def call(self, method: str, path: str, **options: Any) -> tuple[int, dict[str, Any]]:
         """Status and JSON of an answer, which has to be JSON and as the OpenAPI document has it."""
@@ -141,20 +151,18 @@ async def api_world(
     terms = Terms(100, create_timeout, "1.0", refresh_secret, counted)
     app = build_app(store, informer, loop, site, terms, doorkeeper)
     runner = Runner(app, shutdown_timeout=1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    port = runner.addresses[0][1]
-    try:
-        async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as http, asyncio.TaskGroup() as tasks:
-            parts = [tasks.create_task(loop.run()), tasks.create_task(informer.run(loop.resync))]
-            await eventually(lambda: informer.engine.reachable)
-            world = ApiWorld(app, engine, store, services, informer, port, http, runner)
-            with _logged(world.log):
-                yield world
-            for part in parts:
-                part.cancel()
-    finally:
-        await runner.cleanup()
+    async with (
+        on_loopback(runner) as port,
+        aiohttp.ClientSession(f"http://127.0.0.1:{port}") as http,
+        asyncio.TaskGroup() as tasks,
+    ):
+        parts = [tasks.create_task(loop.run()), tasks.create_task(informer.run(loop.resync))]
+        await eventually(lambda: informer.engine.reachable)
+        world = ApiWorld(app, engine, store, services, informer, port, http, runner)
+        with _logged(world.log):
+            yield world
+        for part in parts:
+            part.cancel()
 
 
 @contextlib.contextmanager
@@ -163,12 +171,14 @@ def _logged(records: list[logging.LogRecord]) -> Any:
         def emit(self, record: logging.LogRecord) -> None:
             records.append(record)
 
-    logger, keeper = logging.getLogger("controller.http"), Keeper()
-    level = logger.level
-    logger.setLevel(logging.DEBUG)
-    logger.addHandler(keeper)
+    loggers, keeper = [logging.getLogger(f"controller.{name}") for name in ("http", "connections")], Keeper()
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.DEBUG)
+        logger.addHandler(keeper)
     try:
         yield
     finally:
-        logger.removeHandler(keeper)
-        logger.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.removeHandler(keeper)
+            logger.setLevel(level)

@@ -12,7 +12,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from controller.endpoints import ENDPOINTS, Endpoint
+from controller.endpoint import Endpoint
+from controller.endpoints import ENDPOINTS
 
 PATIENCE = 60.0
 """Seconds: far more than any answer may take, for a busy machine."""
@@ -325,8 +326,8 @@ class Caller:
         self.prefix = prefix
         self.token = token
 
-    def path(self, each: Endpoint, user_id: int = 9) -> str:
-        return each.path.format(container_id=f"{self.prefix}{user_id}", user_id=user_id, generation=1)
+    def path(self, each: Endpoint) -> str:
+        return each.path.format(container_id=f"{self.prefix}9", user_id=9, generation=1, node="n9")
 
     def request(self, method: str, target: str, body: bytes | None = None, **headers: str | None) -> bytes:
         """As a program of a caller's would send it, but for what `headers` has otherwise; `None` leaves one out."""
@@ -497,7 +498,7 @@ def other_methods(to: Caller) -> Requests:
     for path in sorted({each.path for each in ENDPOINTS}):
         taken = {each.method for each in ENDPOINTS if each.path == path}
         for method in {"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"} - taken:
-            target = path.format(container_id=f"{to.prefix}9", user_id=9, generation=1)
+            target = path.format(container_id=f"{to.prefix}9", user_id=9, generation=1, node="n9")
             yield f"{method} {path}", to.request(method, target)
 
 

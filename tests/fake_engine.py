@@ -12,10 +12,21 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from controller.engine import EngineEvent, EngineInfo
-from controller.errors import EngineRefused, EngineUnavailable, ImageMissing, NameConflict, NoSuchContainer, PortTaken
-from controller.model import USUAL_PROCESSES, Container, Limits, Phase, SessionSpec, Usage
+from controller.errors import (
+    EngineRefused,
+    EngineUnavailable,
+    ImageMissing,
+    LeftBehind,
+    NameConflict,
+    NoRoom,
+    NoSuchContainer,
+    NoSuchNode,
+    PortTaken,
+)
+from controller.model import USUAL_PROCESSES, Container, Limits, Machine, Node, Phase, SessionSpec, Usage
 
 RUNS = {Phase.RUNNING, Phase.PAUSED}
 
@@ -37,6 +48,8 @@ class FakeEngine:
         self.images = {"matlab-session:octave"}
         self.taken_ports: set[int] = set()
         """Held by something that is no container."""
+        self.left_behind: set[str] = set()
+        """Ids of containers of whose last run it has kept something."""
         self.away = False
         self.lose_reply_of: str = ""
         """Name of the call that does its work once more and whose answer is then lost."""
@@ -46,12 +59,18 @@ class FakeEngine:
         """Seconds that a call takes, by its name."""
         self.open = ""
         """Why sessions may reach what they should not."""
+        self.nodes: dict[str, Machine] = {}
+        """By id; none: it is one host's."""
+        self.full = False
+        """No node has room for one more."""
         self.streams = 0
         """How often its events were asked for."""
         self.streams_break = False
         self.starting = 0
         self.most_starting = 0
         self.moment = datetime(2026, 1, 1, tzinfo=UTC)
+        self._ahead = timedelta(0)
+        """Of our own clock."""
         self._boxes: dict[str, Box] = {}
         self._numbers = itertools.count(1)
         self._listeners: set[asyncio.Queue[EngineEvent | None]] = set()
@@ -63,6 +82,10 @@ class FakeEngine:
 
     def containers(self) -> tuple[Container, ...]:
         return tuple(b.seen for b in self._boxes.values())
+
+    def set_clock(self, ahead: timedelta) -> None:
+        """Somebody sets its clock, by so much ahead of ours."""
+        self._ahead, self.moment = ahead, datetime.now(UTC) + ahead
 
     def add_foreigner(self, name: str) -> str:
         """A container that somebody else made."""
@@ -76,6 +99,21 @@ class FakeEngine:
         self._boxes[container_id] = Box(replace(twin, pid=0), ports, ["made"])
         self._tell("create", self._boxes[container_id])
         return container_id
+
+    def add_node(self, name: str, **changes: Any) -> None:
+        address = f"10.77.0.{len(self.nodes) + 2}"
+        node = Machine(f"id-{name}", name, address, "worker", "ready", "active", None, {}, 8, 2**34)
+        node = replace(node, **changes)
+        self.nodes[node.id] = node
+
+    def lose(self, name: str, node: Node) -> None:
+        """Its node is not heard of any more."""
+        self._change(self._named(name), node=node)
+        self._tell("update", self._named(name))
+
+    def start_by_hand(self, name: str) -> None:
+        self._run(self._named(name))
+        self._tell("start", self._named(name))
 
     def kill(self, name: str, exit_code: int = 137) -> None:
         self._change(self._named(name), phase=Phase.EXITED, exit_code=exit_code, pid=0)
@@ -175,6 +213,31 @@ class FakeEngine:
         self._tell("start", self._box(container_id))
         self._reply("restart")
 
+    async def move(self, container_id: str) -> None:
+        await self._answer("move", self._box(container_id).seen.name)
+        if self.full or not any(node.takes_runs for node in self.nodes.values()):
+            raise NoRoom("No other node takes sessions.")
+        self._run(self._box(container_id))
+        self._tell("start", self._box(container_id))
+        self._reply("move")
+
+    async def machines(self) -> tuple[Machine, ...]:
+        await self._answer("machines")
+        return tuple(self.nodes.values())
+
+    async def drain(self, node_id: str) -> None:
+        await self._answer("drain")
+        self._set_node(node_id, availability="pause", leaving_since=self._tick())
+
+    async def activate(self, node_id: str) -> None:
+        await self._answer("activate")
+        self._set_node(node_id, availability="active", leaving_since=None)
+
+    async def forget(self, node_id: str) -> None:
+        await self._answer("forget")
+        if self.nodes.pop(node_id, None) is None:
+            raise NoSuchNode(f"The swarm has no node {node_id}.")
+
     async def remove(self, container_id: str) -> None:
         box = self._box(container_id)
         await self._answer("remove", box.seen.name)
@@ -259,7 +322,7 @@ class FakeEngine:
             raise EngineUnavailable("The engine's answer was lost.")
 
     def _tick(self) -> datetime:
-        self.moment = max(self.moment + timedelta(microseconds=1), datetime.now(UTC))
+        self.moment = max(self.moment + timedelta(microseconds=1), datetime.now(UTC) + self._ahead)
         return self.moment
 
     def _add(self, name: str, user_id: int | None, spec: SessionSpec | None, image: str) -> str:
@@ -292,12 +355,32 @@ class FakeEngine:
         return container_id
 
     def _run(self, box: Box) -> None:
+        if box.seen.id in self.left_behind:
+            self._change(box, error=f"task {box.seen.id} already exists: unknown", left_behind=True)
+            raise LeftBehind(box.seen.error)
         others = [b for b in self._boxes.values() if b is not box and b.seen.phase in RUNS]
         for port in sorted(box.ports):
             if port in self.taken_ports or any(port in b.ports for b in others):
                 raise PortTaken(port)
         self._change(box, phase=Phase.RUNNING, started_at=self._tick(), pid=1000 + int(box.seen.id, 16))
+        self._change(box, error="", left_behind=False, node=self._place(box))
         box.log.append("started")
+
+    def _place(self, box: Box) -> Node | None:
+        """On the node that it is on already, if that takes any, else on the emptiest."""
+        taken = [b.seen.node.id for b in self._boxes.values() if b is not box and b.seen.node]
+        takes = sorted((n for n in self.nodes.values() if n.takes_runs), key=lambda n: (taken.count(n.id), n.name))
+        here = next((n for n in takes if box.seen.node and n.id == box.seen.node.id), next(iter(takes), None))
+        return Node(here.name, here.address, id=here.id) if here else None
+
+    def _set_node(self, node_id: str, **changes: Any) -> None:
+        if node_id not in self.nodes:
+            raise NoSuchNode(f"The swarm has no node {node_id}.")
+        node = self.nodes[node_id] = replace(self.nodes[node_id], **changes)
+        for box in self._boxes.values():
+            if box.seen.node and box.seen.node.id == node_id:
+                self._change(box, node=replace(box.seen.node, leaving=node.leaving_since is not None))
+                self._tell("update", box)
 
     def _box(self, container_id: str) -> Box:
         if container_id not in self._boxes:

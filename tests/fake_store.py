@@ -12,7 +12,8 @@ from prometheus_client.registry import Collector
 
 from controller.brake import Limits
 from controller.errors import NotPersisted
-from controller.model import DesiredState, Event, Wish
+from controller.events import Event
+from controller.model import DesiredState, Wish
 from controller.spec import changed_users
 from controller.store import Asked, Change, Pending, Sync, WishHealth
 from controller.store.weighing import WishTerms

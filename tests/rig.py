@@ -7,7 +7,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +26,16 @@ Answer = tuple[int, Any]
 
 
 class Rig:
-    def __init__(self, lab: Lab) -> None:
+    def __init__(self, lab: Lab, settings: str = PROFILES) -> None:
         self.lab = lab
         self.wish = lab.folder / "desired_state.yaml"
         self.log_file = lab.folder / "controller.log"
         self.data = lab.folder / "data"
         self.url = f"http://127.0.0.1:{lab.api_port}"
         self.process: asyncio.subprocess.Process | None = None
-        (lab.folder / "controller.yaml").write_text(PROFILES)
+        self.program: tuple[str, ...] = ("-m", "controller")
+        """For Python."""
+        (lab.folder / "controller.yaml").write_text(settings)
         self._session: aiohttp.ClientSession | None = None
 
     def environment(self, **changes: str) -> dict[str, str]:
@@ -47,7 +49,7 @@ class Rig:
             "MCM_STATE_DIR": str(self.lab.folder / "state"),
             "MCM_DATA_ROOT": str(self.data),
         }
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("MCM_")}
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("MCM_", "PYTHON"))}
         return inherited | own | changes
 
     # ------------------------------------------------------------ the process
@@ -55,7 +57,7 @@ class Rig:
     async def start(self, wait: bool = True, **changes: str) -> None:
         with self.log_file.open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "controller", "serve"),
+                *(sys.executable, *self.program, "serve"),
                 *("--config", str(self.lab.folder / "controller.yaml")),
                 cwd=ROOT,
                 env=self.environment(**changes),
@@ -116,6 +118,15 @@ class Rig:
     async def comes_up(self, user_id: int) -> None:
         """Wait until both services answer: a second or two, or a minute where many interpreters start at once."""
         await eventually(lambda: self.healthy(user_id), 120, every=0.1)
+
+    async def all_come_up(self, user_ids: Iterable[int]) -> None:
+        """Create these users' sessions, where they are not there yet, and wait for all at once."""
+
+        async def one(user_id: int) -> None:
+            await self.create(user_id)
+            await self.comes_up(user_id)
+
+        await asyncio.gather(*map(one, user_ids))
 
     async def answers(self, path: str = "/healthz") -> bool:
         """Whether the controller listens and answers this with 200."""

@@ -10,8 +10,11 @@ import struct
 import subprocess
 import sys
 import termios
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+Ask = Callable[..., Awaitable[subprocess.CompletedProcess[str]]]
+"""A command's words, and how it ended."""
 ROOT = Path(__file__).parents[1]
 COMMAND = [sys.executable, "-m", "controller"]
 

@@ -13,7 +13,7 @@ import aiohttp
 
 from tests.api_world import documented
 
-PATIENCE = 5.0
+PATIENCE = 20.0
 """Seconds until a message must be there."""
 STREAM = {"Accept": "text/event-stream"}
 

@@ -28,7 +28,7 @@ import docker.errors
 from docker.models.containers import Container
 
 from controller.engine.hardening import FLAGS
-from controller.fence import USUAL, chain_name, hooks, jump
+from controller.fence import FROM_DOCKER, chain_name, jump
 from controller.model import SessionSpec
 from tests.worlds import a_spec
 
@@ -67,10 +67,10 @@ class Lab:
             all=True, filters={"label": f"mcm.instance={self.instance}"}, ignore_removed=True
         )
 
-    def foreigner(self, name: str) -> Container:
+    def foreigner(self, name: str, **more: Any) -> Container:
         """A container that somebody else made, marked only for our clean-up."""
         return self.client.containers.create(
-            IMAGE, name=name, labels={"mcm.instance": f"{self.instance}-foreign"}, command=["sleep", "600"]
+            IMAGE, name=name, labels={"mcm.instance": f"{self.instance}-foreign"}, command=["sleep", "600"], **more
         )
 
     def remake(
@@ -142,13 +142,25 @@ async def meanwhile(part: Coroutine[None, None, None]) -> AsyncIterator[None]:
             await task
 
 
+def manifest(folder: Path) -> dict[str, tuple[int, int, int, str]]:
+    """Of each thing below: mode, owner, and what a link says or a file holds. No link is followed."""
+    found = {}
+    for place, folders, files in os.walk(folder):
+        for name in (*folders, *files):
+            path = Path(place, name)
+            stat = path.lstat()
+            content = os.readlink(path) if path.is_symlink() else "" if path.is_dir() else path.read_bytes().hex()
+            found[str(path.relative_to(folder))] = (stat.st_mode, stat.st_uid, stat.st_gid, content)
+    return found
+
+
 @contextlib.contextmanager
 def a_lab(client: docker.DockerClient) -> Iterator[Lab]:
     """A place of its own, empty afterwards."""
     instance = f"{OURS}{os.getpid()}-{secrets.token_hex(3)}"
     folder = Path(tempfile.mkdtemp(prefix=f"{instance}-"))
     folder.chmod(0o755)
-    with _free_ports() as ports:
+    with free_ports() as ports:
         try:
             yield Lab(client, instance, folder, *ports)
         finally:
@@ -185,8 +197,7 @@ def _clear_away(client: docker.DockerClient, chosen: Callable[[str], bool]) -> N
 def _open_again(instance: str) -> None:
     """Take the rules away that a controller, which may, has made for its network."""
     chain = chain_name(instance)
-    jumped_from = {*hooks([]), *USUAL}
-    jumps = [f"-D {hook} {jump(instance)}".split() for hook in jumped_from]
+    jumps = [f"-D {hook} {jump(instance)}".split() for hook in ("INPUT", "FORWARD", FROM_DOCKER)]
     for command in (*jumps, ["-F", chain], ["-X", chain]):
         subprocess.run(["iptables", "--wait", *command], capture_output=True, check=False)
 
@@ -198,7 +209,7 @@ def _alive(instance: str) -> bool:
 
 
 @contextlib.contextmanager
-def _free_ports() -> Iterator[tuple[int, int, int]]:
+def free_ports() -> Iterator[tuple[int, int, int]]:
     """An API port and two bases with 130 free ports above each, away from the defaults, and nobody else's meanwhile.
 
     Tests run in several processes: free is not enough, for a neighbour may have looked a moment ago and not begun to

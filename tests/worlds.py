@@ -83,5 +83,6 @@ def satisfies(want: Target | None, have: tuple[Container, ...], now: datetime) -
         and one.processes in (None, want.spec.processes or 256)
         and one.data_folder == want.spec.data_folder
         and not one.slack
+        and not (one.node is not None and one.node.leaving)
         and not (due and want.restart_at is not None and (one.started_at is None or one.started_at < want.restart_at))
     )

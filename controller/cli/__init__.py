@@ -58,9 +58,11 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
     "Run": {
         "serve": ("serve", "Run the controller in the foreground."),
         "service": ("service", "Run it as a systemd service."),
+        "node": ("node", "Show a swarm's nodes; empty one, take it back."),
         "token": ("token", "Say who may call the API."),
         "backup": ("backup", "Write all that the controller knows to a file."),
         "restore": ("backup", "Put such a file back."),
+        "migrate": ("migrate", "Take all sessions to a swarm, or back to one host."),
         "doctor": ("doctor", "Check this machine, each finding with its mend."),
         "settings": ("offline", "Show every setting and where its value comes from."),
         "completion": ("completion", "Print a shell's completion of this command."),
@@ -95,9 +97,10 @@ class LazyGroup(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        broad = max(map(len, self.list_commands(ctx)))  # the same in every section
         for title, section in COMMANDS.items():
             with formatter.section(title):
-                formatter.write_dl([(f"{name:<9}", words) for name, (_, words) in section.items()])
+                formatter.write_dl([(f"{name:<{broad}}", words) for name, (_, words) in section.items()])
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """The commands' names, with no command's module loaded."""

@@ -19,11 +19,11 @@ from controller.cli.failures import Another, Refused, Unreachable, Wrong
 from controller.cli.flags import Command, config_flag, load_settings, server_flag
 from controller.client import Answer, Client, Patience
 from controller.client.calls import with_query
+from controller.events import EventKind
 from controller.logs import printable
-from controller.model import EventKind
+from controller.plain import timestamp
 from controller.settings import Settings
 from controller.sources import TOKEN_VARIABLE
-from controller.status import timestamp
 from controller.tokens import local_token
 
 ONCE = Patience(again=())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -10,6 +11,7 @@ import click
 from controller import backup
 from controller.cli.flags import USUAL, config_flag, load_settings, output_flag, settings_file
 from controller.cli.output import print_data
+from controller.cli.words import when
 
 
 @click.command("backup")
@@ -65,7 +67,8 @@ def restore_command(file: Path, replace: bool, config: Path | None, output: str)
         print_data({**asdict(contents.manifest), **told}, output)
         return
     manifest = contents.manifest
-    click.echo(f"Restored generation {manifest.generation} of {manifest.made_at} to {settings.state_dir}.")
+    made = when(manifest.made_at, datetime.now(UTC))
+    click.echo(f"Restored generation {manifest.generation} of {made} to {settings.state_dir}.")
     if takes_settings:
         click.echo(f"{USUAL} is that of the backup.")
     if aside:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import click
@@ -49,6 +50,9 @@ def reject_command(api: Api, yes: bool, output: str) -> None:
     pending = _agreed(api, yes or output != "table", "Drop it?")
     body = api.send("POST", "/v1/reject", {"id": pending["id"]}).body
     _tell(pending, body, "Rejected: the desired state is as it was.", output)
+    if pending["source"] == "start" and output == "table":  # nobody remembers who asked for these
+        left = f"`matlabctl resume {spelled(pending['removes'])}` has them looked after"
+        print_lines((f"Still paused: {_named(pending['removes'])}. {left}.", WAITING))
 
 
 def _agreed(api: Api, yes: bool, question: str) -> Json:
@@ -71,12 +75,15 @@ def _tell(pending: Json, body: Json, done: str, output: str) -> None:
 
 def pending_rows(pending: Json, now: datetime) -> list[tuple[str, str]]:
     """What waits, as rows of a table without heads."""
-    ends = {"removes": "users", "stops": "users", "remakes": "users"}
     rows = [
         ("waits", f"since {when(pending['since'], now)}, by {hand(pending['writer'])}"),
         ("why", pending["why"]),
     ]
-    return rows + [(kind, f"{what} {spelled(pending[kind])}") for kind, what in ends.items() if pending.get(kind)]
+    return rows + [(kind, _named(pending[kind])) for kind in ("removes", "stops", "remakes") if pending.get(kind)]
+
+
+def _named(ids: Sequence[int]) -> str:
+    return f"{'user' if len(ids) == 1 else 'users'} {spelled(ids)}"
 
 
 @click.command("pause")
@@ -116,7 +123,7 @@ def _switch(api: Api, users: Users, verb: str, done: str, output: str) -> None:
     if output != "table":
         print_data(body, output)
         return
-    who = "everything" if users is None else f"{'user' if len(users) == 1 else 'users'} {spelled(users)}"
+    who = "everything" if users is None else _named(users)
     print_lines((f"{done} {who}: generation {body['generation']}.", WAITING if verb == "pause" else GOOD))
     if users is not None and verb == "resume" and body["paused"]:
         print_lines(("Everything is still paused: `matlabctl resume` without a user takes that back.", WAITING))

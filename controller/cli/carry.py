@@ -39,6 +39,8 @@ def export_command(api: Api, file: Path | None, output: str) -> None:
     try:
         with file.open("x", encoding="utf-8", newline="") as stream:
             stream.write(kept["text"])
+    except FileExistsError as error:
+        raise Wrong(f"{file} is there already, and nothing is overwritten: take another name.") from error
     except OSError as error:
         raise Wrong(f"{file} cannot be written: {error.strerror}.") from error
     if output != "table":

@@ -106,7 +106,7 @@ def restart_command(api: Api, users: Users, wait: float, output: str) -> None:
       matlabctl restart 1-5,9
     """
     entry = {"state": None, "restart_at": "now"}
-    carry_out(api, ids_of(users, api), Deed("restarting", entry, _restarted), wait, output)
+    carry_out(api, ids_of(users, api), Deed("restarting", entry, _restarted, anew=True), wait, output)
 
 
 @click.command("destroy")

@@ -18,7 +18,7 @@ from rich.text import Text
 from controller.cli.api import Api, Json
 from controller.cli.output import console, linger, on_terminal, print_data, print_lines
 from controller.cli.users import spelled
-from controller.cli.words import BAD, GOOD, QUIET, number
+from controller.cli.words import BAD, GOOD, QUIET, failure, number
 from controller.logs import printable
 
 LOOK_SECONDS = 0.3
@@ -49,6 +49,8 @@ class Deed:
     """What to say of a user's document that shows the effect; empty while it does not."""
     new: bool = False
     """Also for users who are not in the desired state."""
+    anew: bool = False
+    """A run that there was before is not the effect, whatever its times say: an engine's clock may be set back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,8 @@ class _Written:
     generation: int
     passes: dict[int, int]
     """How often each user had been worked on before."""
+    runs: dict[int, tuple[str, str | None] | None]
+    """And which run of which container there was."""
     at: float
 
 
@@ -105,10 +109,11 @@ def _done(
     if not known:
         return
     passes = {user_id: user["progress"]["passes"] for user_id, user in documents.items()}
+    runs = {user_id: _run(user) for user_id, user in documents.items()}
     began = time.monotonic()
     entries = {str(user_id): deed.entry for user_id in known}  # whoever names them here has agreed
     body = api.send("PATCH", "/v1/users", {"users": entries, "force": True}).body
-    written = _Written(body["generation"], passes, began)
+    written = _Written(body["generation"], passes, runs, began)
     if wait <= 0:
         yield from (_outcome(user_id, written, "asked for") for user_id in known)
         return
@@ -127,6 +132,11 @@ def _documents(api: Api) -> dict[int, Json]:
     return {each["user_id"]: each for each in api.get("/v1/users", "users")["users"]}
 
 
+def _run(user: Json) -> tuple[str, str | None] | None:
+    container = user["observed"]["container"]
+    return (container["id"], container["started_at"]) if container else None
+
+
 def _concerns(user: Json | None, deed: Deed) -> bool:
     """Whether there is something that this can be done to; what is not wanted any more can still go."""
     return user is not None and (user["desired"] is not None or deed.entry is None)
@@ -137,13 +147,14 @@ def _judged(user_id: int, user: Json | None, deed: Deed, written: _Written, wait
     acted = not user or (
         progress["generation"] >= written.generation and progress["passes"] != written.passes.get(user_id, 0)
     )
-    said = deed.there(user) if acted else ""  # before that, what is there may be what was there
+    same = deed.anew and user is not None and _run(user) == written.runs.get(user_id)
+    said = deed.there(user) if acted and not same else ""  # before that, what is there may be what was there
     if said:
         return _outcome(user_id, written, said, user)
     if user and user["paused"]:
         return _outcome(user_id, written, user["why"], done=False)
     if acted and user and progress["error"] and progress["code"] != "engine_unavailable":
-        return _outcome(user_id, written, " ".join(filter(None, (progress["error"], progress["hint"]))), done=False)
+        return _outcome(user_id, written, failure(progress), done=False)
     if time.monotonic() - written.at > wait:
         why = user["why"] if user else "asked for"
         return _outcome(user_id, written, f"not after {wait:g} s: {why}", done=False)
@@ -162,7 +173,6 @@ class _Drawn:
     def __init__(self, doing: str, total: int, live: bool) -> None:
         self._bar = Progress(TextColumn("{task.description}"), BarColumn(30), MofNCompleteColumn(), TimeElapsedColumn())
         self._task = self._bar.add_task(doing, total=total)
-        self._width = len(str(total)) + 7
         self._live = Live(self._bar, console=console(), transient=True, refresh_per_second=8) if live else None
 
     def __enter__(self) -> _Drawn:

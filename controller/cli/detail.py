@@ -12,7 +12,21 @@ from controller.cli.flags import output_flag
 from controller.cli.output import Row, print_data, print_lines, print_table
 from controller.cli.texts import problem_lines
 from controller.cli.users import Users, ids_of, users_argument
-from controller.cli.words import BAD, GOOD, QUIET, WAITING, Cell, age, condition, cores, hand, share, text_of, when
+from controller.cli.words import (
+    BAD,
+    GOOD,
+    QUIET,
+    WAITING,
+    Cell,
+    age,
+    condition,
+    cores,
+    failure,
+    hand,
+    share,
+    text_of,
+    when,
+)
 from controller.sizes import bytes_size
 
 
@@ -94,13 +108,14 @@ def _facts(user: Json, now: datetime) -> list[tuple[str, Cell]]:
     if container:
         facts += [
             ("container", f"{container['name']}, {container['phase']}, id {container['id'][:12]}"),
+            ("node", f"{node['name']} at {node['address']}" if (node := container.get("node")) else ""),
             ("image", container["image"]),
             ("limits", f"{cores(container['cpus'])}, {bytes_size(container['memory'])} memory"),
             ("made", when(container["created_at"], now)),
             ("started", when(container["started_at"], now) if container["started_at"] else "never"),
         ]
     else:
-        facts.append(("container", ("none", QUIET)))
+        facts.append(("container", ("none", QUIET) if observed["observed_at"] else ("not seen yet", WAITING)))
     facts += [("page", user["access_url"] or ""), ("websocket", user["ws_url"] or "")]
     if services["checked_at"]:
         words = (
@@ -125,7 +140,7 @@ def _facts(user: Json, now: datetime) -> list[tuple[str, Cell]]:
         ("paused", ("nothing is done to its container" if user.get("paused") else "", WAITING)),
         ("doing", (progress["doing"], WAITING)),
         ("last done", progress["last"]),
-        ("error", (" ".join(filter(None, (progress["error"], progress["hint"]))), BAD)),
+        ("error", (failure(progress), BAD)),
         ("failures", f"{progress['failures']} in a row" if progress["failures"] else ""),
         ("next try", when(progress["next_try"], now) if progress["next_try"] else ""),
         ("generation", f"{user['generation']}, acted on {progress['generation']}"),
@@ -184,7 +199,7 @@ def _chain(user: Json, actions: Sequence[Json], now: datetime) -> list[Row]:
 
 def _next(user: Json, stands: str) -> str:
     """The second half of `why`, without the error that the chain has told by then."""
-    wrong = " ".join(filter(None, (user["progress"]["error"], user["progress"]["hint"]))).removesuffix(".")
+    wrong = failure(user["progress"]).removesuffix(".")
     told: str = user["why"].removeprefix(stands).lstrip("; ")
     return told.replace(f"the last attempt failed ({wrong}), and ", "")
 
@@ -208,7 +223,7 @@ def _beside(user_id: int, status: Json, now: datetime) -> list[Row]:
 
 def _decided(progress: Json, last: Json | None, now: datetime) -> tuple[Cell, Cell]:
     """What was decided and why, and what the engine made of it."""
-    wrong = " ".join(filter(None, (progress["error"], progress["hint"])))
+    wrong = failure(progress)
     if progress["doing"]:
         return progress["doing"], ("nothing yet", WAITING)
     if last is None:

@@ -6,11 +6,12 @@ Works with and without a controller, and changes nothing.
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import shutil
 import socket
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,6 +20,7 @@ from typing import Literal
 import click
 from psutil import virtual_memory
 
+from controller import main
 from controller.cli.api import api_here
 from controller.cli.failures import Refused
 from controller.cli.flags import config_flag, load_settings, output_flag
@@ -29,8 +31,10 @@ from controller.cli.words import BAD, GOOD, WAITING, number
 from controller.engine import EngineInfo
 from controller.engine.docker import DockerEngine
 from controller.engine.ports import listener
-from controller.errors import EngineError, WishInvalid
-from controller.model import Container, Phase
+from controller.engine.runs import suits
+from controller.engine.swarm import SwarmEngine
+from controller.errors import EngineError, SettingsInvalid, WishInvalid
+from controller.model import Container, Machine, Phase
 from controller.settings import Settings
 from controller.sites import read_wish
 from controller.sizes import bytes_size, show_size
@@ -92,18 +96,24 @@ def _findings(settings: Settings) -> Iterator[Finding]:
     yield running
     yield _lock(settings, running.level == "ok")
     yield _desired_state(settings)
-    yield _folder("state folder", settings.state_dir)
-    yield _folder("user data", settings.data_root)
+    yield folder_finding("state folder", settings.state_dir)
+    yield folder_finding("user data", settings.data_root)
     yield from _disk(settings)
     quota = hard_quota_of(_existing(settings.data_root))
     yield Finding("hard quota", "ok" if quota.ready else "note", quota.found, quota.mend)
-    engine, ours = asyncio.run(_engine(settings))
-    yield from engine
-    if ours is not None:  # whose ports they are cannot be told without the engine
-        yield _ports(settings, ours)
+    yield from asyncio.run(engine_findings(settings))
     yield from _lent_ports(settings)
     yield _memory(settings)
     yield _cgroups()
+
+
+async def engine_findings(settings: Settings, held: Collection[int] = ()) -> list[Finding]:
+    """The engine with all that sessions want of it. `held`: users whose ports a session of another engine has."""
+    findings, ours = await (_swarm(settings) if settings.engine == "swarm" else _engine(settings))
+    if ours is None:  # whose ports they are cannot be told without the engine
+        return findings
+    running = {user_id for user_id, found in ours.items() if any(each.phase is Phase.RUNNING for each in found)}
+    return [*findings, _ports(settings, running | set(held))]
 
 
 # ---------------------------------------------------------------- the controller
@@ -182,7 +192,7 @@ def _desired_state(settings: Settings) -> Finding:
 # ---------------------------------------------------------------- folders, disk, memory
 
 
-def _folder(what: str, folder: Path) -> Finding:
+def folder_finding(what: str, folder: Path) -> Finding:
     there = _existing(folder)
     if not there.is_dir():
         return Finding(what, "fault", f"{there} is not a folder", "Move it away, or set another path.")
@@ -265,6 +275,80 @@ async def _engine(settings: Settings) -> tuple[list[Finding], Mapping[int, tuple
         await engine.close()
 
 
+async def _swarm(settings: Settings) -> tuple[list[Finding], None]:
+    """What a manager tells; images and ports are the nodes' own, which are not asked."""
+    placing = main.placing_of(settings)
+    try:
+        engine = SwarmEngine(settings.docker_host, settings.instance, settings.container_prefix, 1, 1, placing)
+    except SettingsInvalid as error:
+        mend = "Put them there, or leave `swarm_nodes` out: the controller does not start like that."
+        return [Finding("node engines", "fault", str(error), mend)], None
+    try:
+        info = await engine.info()
+        asked_at = datetime.now(UTC)
+        count = sum(len(each) for each in (await engine.survey()).values())
+        why_not, commands = await engine.enclosed()
+        mend = f"Type as root on each node, after each start of it:\n{commands}"
+        machines = await engine.machines()
+        return [
+            Finding("engine", "ok", f"Docker {info.version}, a manager of the swarm"),
+            _clock(info.now - asked_at),
+            nodes_found(machines),
+            *_pools(settings, machines),
+            *_node_engines(settings, await engine.silent()),
+            Finding("containers", "ok", f"{number(count, 'service')} of instance {settings.instance}"),
+            Finding("network", "note", why_not, mend),
+        ], None
+    except EngineError as error:
+        return [_away(settings.docker_host or os.environ.get("DOCKER_HOST") or DOCKER_SOCKET, error)], None
+    finally:
+        await engine.close()
+
+
+def nodes_found(machines: Sequence[Machine]) -> Finding:
+    """Whether sessions find nodes, and which of these take none."""
+    names = [each.name for each in machines]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        mend = "Give each machine a host name of its own: `matlabctl node` and `why` call them by it."
+        return Finding("nodes", "fault", f"several are named {', '.join(twice)}", mend)
+    others = [f"{each.name} ({_takes_none(each)})" for each in machines if not each.takes_runs]
+    if len(others) == len(machines):
+        mend = "`matlabctl node activate` takes one back; `docker node ls` tells what the managers know."
+        return Finding("nodes", "fault", f"none takes sessions: {', '.join(others) or 'there are none'}", mend)
+    taking = f"{len(machines) - len(others)} of {number(len(machines), 'node')} take sessions"
+    return Finding("nodes", "note" if others else "ok", f"{taking}{', but for ' if others else ''}{', '.join(others)}")
+
+
+def _pools(settings: Settings, machines: Sequence[Machine]) -> Iterator[Finding]:
+    """Profiles whose sessions no node would take."""
+    for name, profile in settings.profiles.items():
+        if profile.node_labels and not any(suits(each, profile.node_labels) for each in machines):
+            wanted = " ".join(f"--label-add {label}={value}" for label, value in profile.node_labels.items())
+            mend = f"`docker node update {wanted} NODE` has NODE take them."
+            yield Finding("nodes", "note", f"there is none that profile {name} names: its sessions cannot start", mend)
+
+
+def _node_engines(settings: Settings, silent: Mapping[str, str] | None) -> Iterator[Finding]:
+    """Whether nodes answer as `swarm_nodes` says. `silent`: which do not, and why; `None`: they are not to."""
+    if silent is None or settings.swarm_nodes is None:
+        return
+    if not silent:
+        yield Finding("node engines", "ok", "each node that takes sessions answers over TLS")
+    mend = (
+        f"Let its dockerd listen on port {settings.swarm_nodes.port} with a certificate of that authority. Until then "
+        "the use of its sessions is not known, and other limits come with their next start."
+    )
+    for name, why in silent.items():
+        yield Finding("node engines", "note", f"{name}: {why}", mend)
+
+
+def _takes_none(machine: Machine) -> str:
+    if machine.state != "ready":
+        return machine.state
+    return "to be empty" if machine.leaving_since else machine.availability
+
+
 def _unlimited(info: EngineInfo) -> Finding:
     *others, last = info.unlimited
     found = f"Docker cannot limit {', '.join(others) + ' and ' if others else ''}{last} here"
@@ -330,9 +414,8 @@ def _image(image: str, profiles: list[str], there: bool) -> Finding:
     return Finding("image", "fault", f"{image} is not on the engine ({users})", mend)
 
 
-def _ports(settings: Settings, ours: Mapping[int, tuple[Container, ...]]) -> Finding:
+def _ports(settings: Settings, running: Collection[int]) -> Finding:
     """Whether the ports of sessions that do not run are free."""
-    running = {user_id for user_id, found in ours.items() if any(each.phase is Phase.RUNNING for each in found)}
     idle = [user_id for user_id in range(1, settings.max_users + 1) if user_id not in running]
     bases = (settings.http_port_base, settings.ws_port_base)
     taken = {
@@ -368,8 +451,6 @@ def _bindable(host: str, port: int) -> bool:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
-        except PermissionError:
-            return True
-        except OSError:
-            return False
+        except OSError as error:  # also where it may not be tried, or the address is another machine's
+            return error.errno != errno.EADDRINUSE
     return True

@@ -16,8 +16,8 @@ from controller.cli.flags import output_flag
 from controller.cli.output import as_it_comes, linger, print_data, print_lines
 from controller.cli.users import Users, users_argument
 from controller.cli.words import BAD, WAITING, hand, moment
+from controller.events import EventKind, EventReason
 from controller.logs import printable
-from controller.model import EventKind, EventReason
 
 FOLLOW_SECONDS = 0.5
 AGAIN_SECONDS = 1.0

@@ -14,7 +14,18 @@ from controller.cli.api import Api, Json, speaks
 from controller.cli.brake import pending_rows
 from controller.cli.failures import Unreachable
 from controller.cli.flags import output_flag
-from controller.cli.output import Row, console, is_wide, linger, on_terminal, print_data, print_table, table
+from controller.cli.output import (
+    USUAL,
+    WIDE,
+    Row,
+    console,
+    is_wide,
+    linger,
+    on_terminal,
+    print_data,
+    print_table,
+    table,
+)
 from controller.cli.texts import problem_lines
 from controller.cli.users import Users, chosen, spelled, users_argument
 from controller.cli.words import (
@@ -25,6 +36,7 @@ from controller.cli.words import (
     Cell,
     age,
     condition,
+    number,
     over_quota,
     ready,
     share,
@@ -34,6 +46,7 @@ from controller.cli.words import (
 from controller.sizes import bytes_size
 
 FOLLOW_SECONDS = 1.0
+NOBODY = "No user has a session, and none is wanted."
 STALE = "The engine cannot be reached; this is how it was when it last answered."
 
 
@@ -66,7 +79,7 @@ def list_command(api: Api, users: Users, watch: bool, output: str) -> None:
 
     CPU is in percent of one core, AGE the time since the container was made, UP since the session was started. TROUBLE
     says in one word what is not as wanted; `matlabctl why USER` says it in sentences. From 132 columns on, a terminal
-    shows more. `get` is another name of this command.
+    shows more, below 80 less. `get` is another name of this command.
 
     \b
     Examples:
@@ -84,12 +97,13 @@ def list_command(api: Api, users: Users, watch: bool, output: str) -> None:
     listed = chosen(users, answer["users"])
     if output != "table":
         print_data({**answer, "total": len(listed), "users": listed}, output)
-    elif not listed:
-        click.echo("No user has a session, and none is wanted." if users is None else "None of these users is known.")
-    else:
+        return
+    if listed:
         print_table(_heads(), _rows(listed))
-        if answer.get("stale"):
-            click.echo(STALE, err=True)
+    else:
+        click.echo(NOBODY if users is None else "None of these users is known.")
+    if answer.get("stale"):
+        click.echo(STALE, err=True)
 
 
 @click.command("health")
@@ -108,16 +122,19 @@ def health_command(api: Api, users: Users, output: str) -> None:
       matlabctl health 7 || matlabctl why 7
       matlabctl health 1-20 -o json | jq '.users[] | select(.healthy | not)'
     """
-    documents = {each["user_id"]: each for each in api.get("/v1/users", "users")["users"]}
+    answer = api.get("/v1/users", "users")
+    documents, stale = {each["user_id"]: each for each in answer["users"]}, bool(answer.get("stale"))
     ids = tuple(documents) if users is None else users
-    found = [_health(user_id, documents.get(user_id)) for user_id in ids]
+    found = [_health(user_id, documents.get(user_id), stale) for user_id in ids]
     healthy = all(each["healthy"] for each in found)
     if output != "table":
         print_data({"healthy": healthy, "users": found}, output)
-    elif not found:
-        click.echo("No user has a session, and none is wanted.")
-    else:
+    elif found:
         _print_health(found)
+    else:
+        click.echo(NOBODY)
+        if stale:
+            click.echo(STALE, err=True)
     sys.exit(0 if healthy else 1)
 
 
@@ -156,7 +173,8 @@ def _status_rows(server: str, status: Json) -> list[Row]:
     else:
         seen = when(engine["last_seen"], datetime.now(UTC)) if engine["last_seen"] else "never"
         rows.append(("engine", (f"cannot be reached, last seen {seen}: {engine['error']}", BAD)))
-    rows.append(("users", ", ".join(f"{number} {kind}" for kind, number in users.items())))
+    told = (number(count, "container") if kind == "containers" else f"{count} {kind}" for kind, count in users.items())
+    rows.append(("users", ", ".join(told)))
     work = ", ".join(
         f"{queue[kind]} {kind.replace('_', ' ')}" for kind in ("queued", "working", "starting", "backing_off")
     )
@@ -177,12 +195,15 @@ def _policy_rows(policy: Json) -> list[Row]:
 
 # ---------------------------------------------------------------- the table of users
 
-NARROW = ("ID", "DESIRED", "STATUS", "READY", "CPU", "MEMORY", "AGE", "TROUBLE")
+SLIM = ("ID", "DESIRED", "STATUS", "READY", "TROUBLE")
+NARROW = (*SLIM[:4], "CPU", "MEMORY", "AGE", "TROUBLE")
 BROAD = (*NARROW[:4], "CPU", "MEMORY", "MEM", "DISK", "AGE", "UP", "PROFILE", "SESSION", "PAGE", "TROUBLE")
 
 
 def _heads() -> tuple[str, ...]:
-    return BROAD if is_wide() else NARROW
+    """As many columns as a terminal has room for; narrower, words would be broken."""
+    width = console().width
+    return BROAD if width >= WIDE else NARROW if width >= USUAL else SLIM
 
 
 def _rows(users: list[Json]) -> list[Row]:
@@ -275,10 +296,13 @@ def _state_of(user: Json) -> tuple[str, ...]:
 # ---------------------------------------------------------------- health
 
 
-def _health(user_id: int, user: Json | None) -> dict[str, object]:
+def _health(user_id: int, user: Json | None, stale: bool) -> dict[str, object]:
     if user is None:
-        sentence = "The user is not in the desired state and has no container."
-        return {"user_id": user_id, "healthy": False, "health": "unknown user", "why": sentence} | dict.fromkeys(
+        word, there = "unknown user", " and has no container"
+        if stale:
+            word, there = "unknown", "; whether there is a container is not known, for the engine cannot be reached"
+        sentence = f"The user is not in the desired state{there}."
+        return {"user_id": user_id, "healthy": False, "health": word, "why": sentence} | dict.fromkeys(
             ("web", "websocket", "interpreter"), "-"
         )
     stands, session = condition(user, "Ready"), condition(user, "SessionReady")

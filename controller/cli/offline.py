@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 
@@ -17,6 +17,7 @@ from controller.cli.flags import config_flag, load_settings, output_flag, settin
 from controller.cli.output import is_wide, print_data, print_lines, print_table
 from controller.cli.reference import reference_page
 from controller.cli.texts import problem_lines, wish_file
+from controller.cli.words import number
 from controller.errors import WishInvalid
 from controller.model import DesiredState, RunState
 from controller.settings import Settings, environment_name
@@ -65,7 +66,8 @@ def validate_command(file: Path | None, config: Path | None, output: str) -> Non
 
 def _summary(state: DesiredState) -> str:
     stopped = sum(wish.state is RunState.STOPPED for wish in state.users.values())
-    return f"{len(state.users)} users, {stopped} of them stopped" if stopped else f"{len(state.users)} users"
+    users = number(len(state.users), "user")
+    return f"{users}, {stopped} of them stopped" if stopped else users
 
 
 @click.command("schema")
@@ -85,8 +87,14 @@ def schema_command() -> None:
 @click.command("settings")
 @settings_flags
 @output_flag
-@click.option("--reference", is_flag=True, help="Print docs/settings.md instead.")
-def settings_command(config: Path | None, output: str, reference: bool, **flags: object) -> None:
+@click.option(
+    "--reference",
+    type=click.Choice(["en", "zh"]),
+    is_flag=False,
+    flag_value="en",
+    help="Print docs/settings.md instead, or settings.zh-CN.md.",
+)
+def settings_command(config: Path | None, output: str, reference: Literal["en", "zh"] | None, **flags: object) -> None:
     """Show every setting: its value, where that comes from, and what it means.
 
     Takes the same flags as `serve`, so that one can see beforehand what they come to.
@@ -98,7 +106,7 @@ def settings_command(config: Path | None, output: str, reference: bool, **flags:
       MCM_API_PORT=8081 matlabctl settings -o json | jq .api_port
     """
     if reference:
-        click.echo(reference_page(), nl=False)
+        click.echo(reference_page(reference), nl=False)
         return
     loaded = load_settings(config, flags)
     values = loaded.settings.model_dump(mode="json")

@@ -27,6 +27,7 @@ from controller.cli.words import Cell
 from controller.logs import printable
 
 PIPE_WIDTH = 10_000
+USUAL = 80
 WIDE = 132
 """From this many columns on there is room for a description beside a value."""
 

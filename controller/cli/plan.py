@@ -21,7 +21,7 @@ from controller.cli.texts import problem_lines, read_text, wish_file
 from controller.cli.users import spelled
 from controller.cli.words import BAD, GOOD, WAITING, Cell, number
 from controller.errors import WishInvalid
-from controller.model import Container, Phase
+from controller.model import Container, Phase, RunState
 from controller.outlook import outlook
 from controller.settings import Settings
 from controller.sites import read_wish, site_of
@@ -134,19 +134,19 @@ def _action_row(action: Json) -> Row:
 
 def _offline(file: Path, observed: Path, settings: Settings) -> dict[str, Any]:
     """As `POST /v1/plan` would answer, but for the brake, which knows the state in force."""
-    seen = _seen(observed)
+    seen, rested = _seen(observed)
     try:
         state = read_wish(read_text(file).encode(), settings)
     except WishInvalid as error:
         return {"actions": [], "problems": [asdict(each) for each in error.problems]}
     have = {each["user_id"]: _containers(each) for each in seen}
     site = site_of(settings, Access("", settings.session_url))  # a token is no part of what a container is made from
-    steps = outlook(state, have, site, datetime.now(UTC))
+    steps = outlook(state, have, site, datetime.now(UTC), rested)
     return {"generation": state.generation, "actions": [asdict(each) for each in steps], "problems": []}
 
 
-def _seen(file: Path) -> Sequence[Json]:
-    """The users of a saved `matlabctl get -o json`.
+def _seen(file: Path) -> tuple[Sequence[Json], set[int]]:
+    """The users of a saved `matlabctl get -o json`, and who of them was wanted stopped.
 
     Raises:
         Wrong: it is something else, or too old to know.
@@ -154,11 +154,12 @@ def _seen(file: Path) -> Sequence[Json]:
     try:
         users: Sequence[Json] = json.loads(read_text(file))["users"]
         stale = [each["user_id"] for each in users if each["observed"].get("stale")]
+        rested = {each["user_id"] for each in users if each["desired"] and each["desired"]["state"] == RunState.STOPPED}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise Wrong(f"{file} is not what `matlabctl get -o json` prints.") from error
     if stale:
         raise Wrong(f"{file} was saved while the engine was away, so it does not tell what is there. Save it anew.")
-    return users
+    return users, rested
 
 
 def _containers(user: Json) -> tuple[Container, ...]:

@@ -1,47 +1,55 @@
-"""docs/settings.md, written from the settings themselves: `matlabctl settings --reference > docs/settings.md`."""
+"""docs/settings.md and its Chinese twin, written from the settings themselves: `matlabctl settings --reference`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Literal
 
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
+from controller.cli import reference_zh
 from controller.fields import allowed_text, default_text
-from controller.settings import (
-    ElsewhereSettings,
-    GitSettings,
-    PolicySettings,
-    ProfileSettings,
-    SessionCeilings,
-    Settings,
-    TotalCeilings,
-    environment_name,
-)
+from controller.home_settings import ElsewhereSettings, GitSettings
+from controller.profile_settings import PolicySettings, ProfileSettings, SessionCeilings, TotalCeilings
+from controller.settings import Settings, environment_name
+from controller.swarm_settings import NodeEngineSettings, VolumeSettings
 from controller.webhook_settings import WebhookSettings
 
+TABLES: dict[str, type[BaseModel]] = {
+    "settings": Settings,
+    "profile": ProfileSettings,
+    "elsewhere": ElsewhereSettings,
+    "git": GitSettings,
+    "volume": VolumeSettings,
+    "nodes": NodeEngineSettings,
+    "policy": PolicySettings,
+    "per_session": SessionCeilings,
+    "total": TotalCeilings,
+    "webhook": WebhookSettings,
+}
 
-def reference_page() -> str:
-    return PAGE.format(
-        settings="\n".join(_rows(Settings)),
-        profile="\n".join(_rows(ProfileSettings)),
-        elsewhere="\n".join(_rows(ElsewhereSettings)),
-        git="\n".join(_rows(GitSettings)),
-        policy="\n".join(_rows(PolicySettings)),
-        per_session="\n".join(_rows(SessionCeilings)),
-        total="\n".join(_rows(TotalCeilings)),
-        webhook="\n".join(_rows(WebhookSettings)),
-    )
+
+def reference_page(language: Literal["en", "zh"]) -> str:
+    page, cells = (reference_zh.PAGE, reference_zh.cells) if language == "zh" else (PAGE, _cells)
+    return page.format(**{name: "\n".join(_rows(model, cells)) for name, model in TABLES.items()})
 
 
-def _rows(model: type[BaseModel]) -> Iterable[str]:
+def _rows(model: type[BaseModel], cells: Callable[[FieldInfo], str]) -> Iterable[str]:
     for name, field in model.model_fields.items():
         variable = environment_name(name) if model is Settings else None
         called = f"`{name}`<br>`{variable}`" if variable else f"`{name}`"
-        yield f"| {called} | `{default_text(field)}` | {field.description} Allowed: {allowed_text(field)}. |"
+        yield f"| {called} | {cells(field)} |"
+
+
+def _cells(field: FieldInfo) -> str:
+    return f"`{default_text(field)}` | {field.description} Allowed: {allowed_text(field)}."
 
 
 PAGE = """\
 # Settings
+
+[中文](settings.zh-CN.md)
 
 <!-- Written by `matlabctl settings --reference`; change controller/settings.py instead of this page. -->
 
@@ -76,7 +84,7 @@ In place of a path, `desired_state` in `controller.yaml` may be a mapping with o
 |---|---|---|
 {elsewhere}
 
-`git` is a mapping of these; docs/gitops.md tells how it works:
+`git` is a mapping of these; [gitops](gitops.md) tells how it works:
 
 | key | default | meaning |
 |---|---|---|
@@ -104,6 +112,28 @@ profiles:
     env: {{OMP_NUM_THREADS: "4"}}
 ```
 
+## Data on the nodes of a swarm
+
+`swarm_volume` is a mapping of these, set in the file only;
+[more than one machine](scale.md#data-that-the-nodes-mount) tells how it works:
+
+| key | default | meaning |
+|---|---|---|
+{volume}
+
+```yaml
+swarm_volume: {{type: nfs, options: "addr=10.0.0.9,rw,nfsvers=4.2,hard", device: ":/export/matlab"}}
+```
+
+## The engines of a swarm's nodes
+
+`swarm_nodes` is a mapping of these, set in the file only;
+[more than one machine](scale.md#asking-the-nodes-themselves) tells how to set them up:
+
+| key | default | meaning |
+|---|---|---|
+{nodes}
+
 ## Policy
 
 What profiles may offer, and how much all sessions together may come to. It is set in the file only. Left out, it allows
@@ -121,7 +151,8 @@ start, and says so:
 {per_session}
 
 `total` has any of these. Each user whose session shall run counts, with the limits of the profile. A change of the
-desired state that asks for more is refused, whoever makes it; docs/declared-state.md tells how:
+desired state that asks for more is refused, whoever makes it;
+[the desired state](declared-state.md#what-the-operator-allows) tells how:
 
 | key | default | meaning |
 |---|---|---|
@@ -137,7 +168,7 @@ policy:
 ## Webhooks
 
 Where events are sent to as they happen. They are set in the file only, each under a name of its own;
-docs/operations.md tells what is sent, how it is signed, and what becomes of it when nobody takes it:
+[operations](operations.md#webhooks) tells what is sent, how it is signed, and what becomes of it when nobody takes it:
 
 | key | default | meaning |
 |---|---|---|

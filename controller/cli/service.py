@@ -17,6 +17,9 @@ from controller.cli.output import print_data
 
 NAME = "matlab-container-manager.service"
 
+MALLOC = {"MALLOC_ARENA_MAX": "2", "GLIBC_TUNABLES": "glibc.malloc.tcache_count=0"}
+"""For the environment of a controller's process: the C library reads it once, as it begins."""
+
 UNIT = """\
 [Unit]
 Description=MATLAB Container Manager
@@ -30,6 +33,8 @@ Type=notify
 {user}\
 WorkingDirectory={folder}
 ExecStart={command}
+# No caches of the C library's for each of its threads: they fill for hours, and memory would not rest.
+Environment={malloc}
 # Until the API listens; a branch of git may have to be fetched first.
 TimeoutStartSec=300
 # A controller whose loop no longer turns is ended, tells in the log where it was, and is started anew.
@@ -221,6 +226,7 @@ def unit(folder: Path, python: Path, config: Path | None, user: str | None, *, o
         user=f"User={user}\n" if user and of_machine else "",
         folder=_quoted(str(folder)) if " " in str(folder) else folder,
         command=" ".join(_quoted(word) for word in command),
+        malloc=" ".join(f"{name}={value}" for name, value in MALLOC.items()),
         hardening=HARDENING if of_machine else "",
         target="multi-user.target" if of_machine else "default.target",
     )

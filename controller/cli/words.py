@@ -82,6 +82,12 @@ def share(part: float, whole: float) -> str:
     return f"{part / whole * 100:.0f}%" if whole else "-"
 
 
+def failure(progress: Json) -> str:
+    """The last error with what to do about it, as sentences; empty where there is none."""
+    told = (part.strip().rstrip(".") for part in (progress["error"], progress["hint"]) if part)
+    return " ".join(f"{part}." for part in told)
+
+
 def number(count: int, thing: str) -> str:
     return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
 

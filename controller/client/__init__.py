@@ -7,8 +7,8 @@
     health = client.wait_ready(7)
     client.destroy(7, session_id="lesson-1")
 
-Which calls there are, and what each takes and answers: `calls.py`. What answers are made of: `controller.shapes`. This
-imports nothing that only the controller needs.
+Which calls there are, and what each takes and answers: `calls.py`. What answers are made of: `controller.shapes`,
+`state_shapes`, `event_shapes`, `node_shapes`. This imports nothing that only the controller needs.
 """
 
 from controller.client.blocking import Client

@@ -14,14 +14,15 @@ from typing import Self, TypeVar, assert_never
 import aiohttp
 from yarl import URL
 
-from controller import shapes
-from controller.client.calls import Awaiting, Happened, Listen, Lost, More, Pause, Request, Response, Steps
-from controller.model import EventKind
+from controller import event_shapes
+from controller.client.calls import Calls
+from controller.client.steps import Awaiting, Happened, Listen, Lost, More, Pause, Request, Response, Steps
+from controller.events import EventKind
 
 T = TypeVar("T")
 
 
-class AsyncClient(Awaiting):
+class AsyncClient(Calls, Awaiting):
     _http: aiohttp.ClientSession
 
     async def __aenter__(self) -> Self:
@@ -50,7 +51,7 @@ class AsyncClient(Awaiting):
 
     async def follow_events(
         self, user_id: int | None = None, after: int | None = None, kinds: Sequence[EventKind] = ()
-    ) -> AsyncIterator[shapes.HappenedEvent]:
+    ) -> AsyncIterator[event_shapes.HappenedEvent]:
         """What happens, as it happens, each event once and without end: those after the id `after`, or from now on.
 
         After 0 are all that are kept. A stream that breaks off is taken up where it was.

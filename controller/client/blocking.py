@@ -12,9 +12,10 @@ from contextlib import ExitStack
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from typing import TypeVar, assert_never
 
-from controller import shapes
-from controller.client.calls import Blocking, Happened, Listen, Lost, More, Pause, Request, Response, Steps
-from controller.model import EventKind
+from controller import event_shapes
+from controller.client.calls import Calls
+from controller.client.steps import Blocking, Happened, Listen, Lost, More, Pause, Request, Response, Steps
+from controller.events import EventKind
 
 T = TypeVar("T")
 
@@ -22,7 +23,7 @@ PIECE = 64 * 1024
 """Bytes of a stream that are taken at once at most."""
 
 
-class Client(Blocking):
+class Client(Calls, Blocking):
     def take(self, steps: Steps[T]) -> T:
         told: object = None
         while True:
@@ -35,7 +36,7 @@ class Client(Blocking):
 
     def follow_events(
         self, user_id: int | None = None, after: int | None = None, kinds: Sequence[EventKind] = ()
-    ) -> Iterator[shapes.HappenedEvent]:
+    ) -> Iterator[event_shapes.HappenedEvent]:
         """What happens, as it happens, each event once and without end: those after the id `after`, or from now on.
 
         After 0 are all that are kept. A stream that breaks off is taken up where it was.

@@ -1,11 +1,10 @@
 """Every call once: what is sent, how its answer is read, and when it is sent again. No socket, no clock, no loop here.
 
-A verb is written as steps: a generator that says what to send and how long to wait, is told what came of it, and
-returns the answer. `blocking.py` and `aio.py` take such steps, each in its own way; that a verb is a function on the
-one and a coroutine on the other follows from that.
+A verb is written as `steps.py` has it: a generator that says what to send and how long to wait, is told what came of
+it, and returns the answer.
 
-Answers are what `shapes.py` says that they are, and are held to it: a time is a `datetime`, a condition a `Condition`.
-What a newer controller says besides is left out; `call` gives any answer's JSON as it came.
+Answers are what `shapes.py` and its like say that they are, and are held to it: a time is a `datetime`, a condition a
+`Condition`. What a newer controller says besides is left out; `call` gives any answer's JSON as it came.
 """
 
 from __future__ import annotations
@@ -14,25 +13,28 @@ import copy
 import functools
 import json
 import secrets
-from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, cast, overload
-from urllib.parse import urlencode
+from typing import Any, Self, TypeVar, cast
+from urllib.parse import quote, urlencode
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_json
 
-from controller import shapes
+from controller import event_shapes, node_shapes, shapes, state_shapes
 from controller.client.address import address_of
 from controller.client.errors import NotReady, NotThisController, Refused, Unreachable
 from controller.client.sse import Messages
-from controller.model import EventKind
+from controller.client.steps import Following, Happened, Listen, Lost, More, Pause, Request, Response, Steps, Verb
+from controller.events import EventKind
 
 HERE = "http://127.0.0.1:8080"
 PREFIX = "matlab-user-"
 READY_TIMEOUT, READY_LOOK = 60.0, 0.5
 """Seconds that a session is waited for, unless asked otherwise, and between two looks at it."""
+REFUSAL = {"error", "request_id"}
+"""What every refusal of a controller has; others, such as a session's own page, say `error` as well."""
 NOTHING_DONE = ("engine_unavailable", "not_persisted", "too_many_connections")
 """Codes of a 503 after which any call may be sent again: nothing was done, and it passes by itself."""
 LONGEST_WAIT = 60.0
@@ -45,7 +47,6 @@ STREAM_REST = 1.0
 """Seconds between the end of one stream and the beginning of the next."""
 
 Json = Mapping[str, Any]
-P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -63,94 +64,6 @@ class Patience:
 class Answer:
     status: int
     body: Json
-
-
-# ---------------------------------------------------------------- steps
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """To be sent. The step is told the `Response`, or that there is none: `Lost`."""
-
-    method: str
-    target: str
-    headers: Mapping[str, str] = field(repr=False)
-    """The token is among them."""
-    body: bytes | None
-    timeout: float
-    again: bool
-    """It does no more when it is done twice."""
-
-
-@dataclass(frozen=True, slots=True)
-class Response:
-    status: int
-    content: bytes
-    retry_after: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Lost:
-    why: str
-    sent: bool
-    """Something may have reached the controller."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pause:
-    """To be waited. The step is told the time that it is then, in seconds since whenever."""
-
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Listen:
-    """To be sent. Its answer is a stream, whose pieces come with `More`: the step is told its status, or `Lost`."""
-
-    request: Request
-
-
-@dataclass(frozen=True, slots=True)
-class More:
-    """The step is told the next piece of the stream, or `Lost`; an empty one is its end."""
-
-
-@dataclass(frozen=True, slots=True)
-class Happened:
-    """For who follows."""
-
-    event: shapes.HappenedEvent
-
-
-Steps = Generator[Request | Pause, Any, T]
-Following = Generator[Request | Pause | Listen | More | Happened, Any, T]
-
-
-class Verb(Generic[P, T]):
-    """A call, written as steps: a function on a `Blocking` client, a coroutine function on an `Awaiting` one."""
-
-    def __init__(self, steps: Callable[Concatenate[Any, P], Steps[T]]) -> None:
-        self.steps = steps
-        self.__doc__ = steps.__doc__
-
-    @overload
-    def __get__(self, client: None, owner: type) -> Self: ...
-    @overload
-    def __get__(self, client: Blocking, owner: type) -> Callable[P, T]: ...
-    @overload
-    def __get__(self, client: Awaiting, owner: type) -> Callable[P, Coroutine[Any, Any, T]]: ...
-    def __get__(self, client: Blocking | Awaiting | None, owner: type) -> Any:
-        if client is None:
-            return self
-
-        @functools.wraps(self.steps)
-        def call(*args: P.args, **more: P.kwargs) -> Any:
-            return client.take(self.steps(client, *args, **more))
-
-        return call
-
-
-# ---------------------------------------------------------------- calls
 
 
 class Calls:
@@ -288,13 +201,15 @@ class Calls:
         return self._ask(shapes.User, self._change("PATCH", path, change, again=session_id is not None))
 
     @Verb
-    def amend_many(self, users: Mapping[int, shapes.OneOfMany | None], *, force: bool = False) -> Steps[shapes.InForce]:
+    def amend_many(
+        self, users: Mapping[int, shapes.OneOfMany | None], *, force: bool = False
+    ) -> Steps[state_shapes.InForce]:
         """Change many users' entries at once, all or none; `None` takes a user out. No effect is waited for.
 
         `force` passes the brake, which refuses a change that would end many sessions.
         """
         body = {"users": {str(user_id): each for user_id, each in users.items()}, "force": force}
-        return self._ask(shapes.InForce, self._change("PATCH", "/v1/users", body))
+        return self._ask(state_shapes.InForce, self._change("PATCH", "/v1/users", body))
 
     @Verb
     def undeclare(self, user_id: int, session_id: str | None = None) -> Steps[shapes.UserRemoved]:
@@ -312,9 +227,9 @@ class Calls:
     # ------------------------------------------------------------ the desired state as a whole
 
     @Verb
-    def text(self) -> Steps[shapes.TextInForce]:
+    def text(self) -> Steps[state_shapes.TextInForce]:
         """The desired state in force, as YAML."""
-        return self._ask(shapes.TextInForce, self._look("/v1/desired-state"))
+        return self._ask(state_shapes.TextInForce, self._look("/v1/desired-state"))
 
     @Verb
     def schema(self) -> Steps[dict[str, Any]]:
@@ -322,59 +237,59 @@ class Calls:
         return self._ask(dict[str, Any], self._look("/v1/desired-state/schema"))
 
     @Verb
-    def apply(self, text: str, force: bool = False, generation: int | None = None) -> Steps[shapes.InForce]:
+    def apply(self, text: str, force: bool = False, generation: int | None = None) -> Steps[state_shapes.InForce]:
         """Bring a whole text into force, merged from the generation that it was edited from. `force`: past the brake.
 
         That generation stands in the text, or, where the text lies on a branch of git, is `generation`.
         """
         body = _given(text=text, force=force, generation=generation)
-        return self._ask(shapes.InForce, self._change("PUT", "/v1/desired-state", body))
+        return self._ask(state_shapes.InForce, self._change("PUT", "/v1/desired-state", body))
 
     @Verb
-    def plan(self) -> Steps[shapes.Planned]:
+    def plan(self) -> Steps[state_shapes.Planned]:
         """What would be done now, and why."""
-        return self._ask(shapes.Planned, self._look("/v1/plan"))
+        return self._ask(state_shapes.Planned, self._look("/v1/plan"))
 
     @Verb
-    def plan_text(self, text: str, generation: int | None = None) -> Steps[shapes.TextPlanned]:
+    def plan_text(self, text: str, generation: int | None = None) -> Steps[state_shapes.TextPlanned]:
         """What would be done if this text were applied, or where it is wrong. Nothing is changed."""
         body = _given(text=text, generation=generation)
-        return self._ask(shapes.TextPlanned, self._change("POST", "/v1/plan", body, again=True))
+        return self._ask(state_shapes.TextPlanned, self._change("POST", "/v1/plan", body, again=True))
 
     @Verb
-    def approve(self, pending_id: str) -> Steps[shapes.InForce]:
+    def approve(self, pending_id: str) -> Steps[state_shapes.InForce]:
         """Let a change through that the brake holds: the `id` of `pending` in `overview`."""
-        return self._ask(shapes.InForce, self._change("POST", "/v1/approve", {"id": pending_id}))
+        return self._ask(state_shapes.InForce, self._change("POST", "/v1/approve", {"id": pending_id}))
 
     @Verb
-    def reject(self, pending_id: str) -> Steps[shapes.InForce]:
+    def reject(self, pending_id: str) -> Steps[state_shapes.InForce]:
         """Drop such a change."""
-        return self._ask(shapes.InForce, self._change("POST", "/v1/reject", {"id": pending_id}))
+        return self._ask(state_shapes.InForce, self._change("POST", "/v1/reject", {"id": pending_id}))
 
     @Verb
-    def pause(self, user_ids: Sequence[int] | None = None) -> Steps[shapes.PausedNow]:
+    def pause(self, user_ids: Sequence[int] | None = None) -> Steps[state_shapes.PausedNow]:
         """Leave these users' containers alone; `None`: everybody's."""
-        return self._ask(shapes.PausedNow, self._change("POST", "/v1/pause", _given(user_ids=user_ids)))
+        return self._ask(state_shapes.PausedNow, self._change("POST", "/v1/pause", _given(user_ids=user_ids)))
 
     @Verb
-    def resume(self, user_ids: Sequence[int] | None = None) -> Steps[shapes.PausedNow]:
+    def resume(self, user_ids: Sequence[int] | None = None) -> Steps[state_shapes.PausedNow]:
         """Leave them alone no longer."""
-        return self._ask(shapes.PausedNow, self._change("POST", "/v1/resume", _given(user_ids=user_ids)))
+        return self._ask(state_shapes.PausedNow, self._change("POST", "/v1/resume", _given(user_ids=user_ids)))
 
     @Verb
-    def history(self, limit: int | None = None) -> Steps[shapes.Generations]:
+    def history(self, limit: int | None = None) -> Steps[state_shapes.Generations]:
         """The last generations of the desired state, newest first: 50, unless asked otherwise."""
-        return self._ask(shapes.Generations, self._look("/v1/history", limit=limit))
+        return self._ask(state_shapes.Generations, self._look("/v1/history", limit=limit))
 
     @Verb
-    def generation(self, generation: int) -> Steps[shapes.OneGeneration]:
+    def generation(self, generation: int) -> Steps[state_shapes.OneGeneration]:
         """One of them, with its text and what it changed."""
-        return self._ask(shapes.OneGeneration, self._look(f"/v1/history/{generation}"))
+        return self._ask(state_shapes.OneGeneration, self._look(f"/v1/history/{generation}"))
 
     @Verb
-    def rollback(self, generation: int) -> Steps[shapes.InForce]:
+    def rollback(self, generation: int) -> Steps[state_shapes.InForce]:
         """Bring an earlier text into force again, as a new generation."""
-        return self._ask(shapes.InForce, self._change("POST", "/v1/rollback", {"generation": generation}))
+        return self._ask(state_shapes.InForce, self._change("POST", "/v1/rollback", {"generation": generation}))
 
     @Verb
     def events(
@@ -383,18 +298,35 @@ class Calls:
         after: int | None = None,
         limit: int | None = None,
         kinds: Sequence[EventKind] = (),
-    ) -> Steps[shapes.Events]:
+    ) -> Steps[event_shapes.Events]:
         """What happened, oldest first: the first ones after the id `after` (0: of all), or without it the last ones."""
-        return self._ask(shapes.Events, self._events(user_id=user_id, after=after, limit=limit, kind=kinds))
+        return self._ask(event_shapes.Events, self._events(user_id=user_id, after=after, limit=limit, kind=kinds))
 
     @Verb
     def audit(
         self, user_id: int | None = None, after: int | None = None, limit: int | None = None
-    ) -> Steps[shapes.Audit]:
+    ) -> Steps[event_shapes.Audit]:
         """Who changed what, from where, and why."""
-        return self._ask(shapes.Audit, self._look("/v1/audit", user_id=user_id, after=after, limit=limit))
+        return self._ask(event_shapes.Audit, self._look("/v1/audit", user_id=user_id, after=after, limit=limit))
 
     # ------------------------------------------------------------ the controller
+
+    @Verb
+    def nodes(self) -> Steps[node_shapes.SwarmNodes]:
+        """The nodes of a swarm, whose sessions are on each, and who is on the way; none where there is one host."""
+        return self._ask(node_shapes.SwarmNodes, self._look("/v1/nodes"))
+
+    @Verb
+    def drain(self, node: str) -> Steps[node_shapes.SwarmNode]:
+        """Have the sessions of a node, by its name or id, move to others. `nodes` tells how far that is."""
+        path = f"/v1/nodes/{quote(node, safe='')}/drain"
+        return self._ask(node_shapes.SwarmNode, self._change("POST", path, again=True))
+
+    @Verb
+    def activate(self, node: str) -> Steps[node_shapes.SwarmNode]:
+        """Take a node back, by its name or id."""
+        path = f"/v1/nodes/{quote(node, safe='')}/activate"
+        return self._ask(node_shapes.SwarmNode, self._change("POST", path, again=True))
 
     @Verb
     def overview(self) -> Steps[shapes.Overview]:
@@ -439,10 +371,10 @@ class Calls:
         """
         which: Json = {"user_id": user_id, "kind": kinds}
         if after is None:
-            last = (yield from self._ask(shapes.Events, self._events(limit=1)))["events"]
+            last = (yield from self._ask(event_shapes.Events, self._events(limit=1)))["events"]
             after = last[-1]["id"] if last else 0
         while True:
-            page = yield from self._ask(shapes.Events, self._events(**which, after=after, limit=PAGE))
+            page = yield from self._ask(event_shapes.Events, self._events(**which, after=after, limit=PAGE))
             for each in page["events"]:
                 yield Happened(each)
                 after = each["id"]
@@ -464,7 +396,7 @@ class Calls:
                     return after
                 if message.event == "happened":
                     told = self._read(look, Response(200, message.data.encode())).body
-                    event = self._shaped(shapes.HappenedEvent, told, look)
+                    event = self._shaped(event_shapes.HappenedEvent, told, look)
                     yield Happened(event)
                     after = event["id"]
         return after
@@ -525,7 +457,7 @@ class Calls:
             raise Unreachable(f"No controller can be reached at {self.server}: what stands before it says so.")
         if body is None:
             raise self._another(f"{request.target} is not JSON there")
-        if not isinstance(body, dict) or (response.status >= 400 and "error" not in body):
+        if not isinstance(body, dict) or (response.status >= 400 and REFUSAL - body.keys()):
             raise self._another(f"{request.target} is another's answer")
         if response.status >= 400:
             raise Refused(response.status, body, _asked_to_wait(response))
@@ -544,20 +476,6 @@ class Calls:
 
     def _container(self, user_id: int) -> str:
         return f"{self._prefix}{user_id}"
-
-
-class Blocking(Calls):
-    """A client whose verbs return the answer."""
-
-    def take(self, steps: Steps[T]) -> T:
-        raise NotImplementedError
-
-
-class Awaiting(Calls):
-    """A client whose verbs are awaited."""
-
-    async def take(self, steps: Steps[T]) -> T:
-        raise NotImplementedError
 
 
 # ---------------------------------------------------------------- helpers

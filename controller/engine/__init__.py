@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from controller.model import Container, Limits, SessionSpec, Usage
+from controller.model import Container, Limits, Machine, SessionSpec, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,22 +81,56 @@ class Engine(Protocol):
         """Ask it to end, and end it when the grace time is over."""
         ...
 
-    async def restart(self, container_id: str) -> None: ...
+    async def restart(self, container_id: str) -> None:
+        """Raises NoRoom: its node takes it no more, and no other would, so that it was left alone."""
+        ...
+
+    async def move(self, container_id: str) -> None:
+        """Restart it on another node; one of which sessions are to go takes none itself.
+
+        Raises:
+            NoRoom: no other would take it, so that it was left alone.
+            PortTaken, ImageMissing, EngineRefused: it ended, and did not start again.
+        """
+        ...
 
     async def remove(self, container_id: str) -> None:
         """Remove it, which must not be running; data folders are not touched."""
         ...
 
     async def rename(self, container_id: str, name: str) -> None:
-        """Raises:
-        NameConflict: another container has that name.
-        """
+        """Raises NameConflict: another container has that name."""
         ...
 
     async def unpause(self, container_id: str) -> None: ...
 
     async def update(self, container_id: str, limits: Limits) -> None:
         """Put the limits right under the running session, and whatever else can be that is not as it was made."""
+        ...
+
+    async def machines(self) -> tuple[Machine, ...]:
+        """The nodes that sessions may be on; none where there is one host only."""
+        ...
+
+    async def drain(self, node_id: str) -> None:
+        """From now on this node takes no more sessions, and those on it are `leaving`, until `activate`.
+
+        Raises:
+            NoSuchNode: there is none of this id.
+        """
+        ...
+
+    async def activate(self, node_id: str) -> None:
+        """The node takes sessions again, and those on it stay. Raises NoSuchNode, as `drain`."""
+        ...
+
+    async def forget(self, node_id: str) -> None:
+        """Take a node that is off out of the swarm: nothing runs there any more, whatever was last heard of it.
+
+        Raises:
+            NoSuchNode: there is none of this id.
+            EngineRefused: it is a manager.
+        """
         ...
 
     def events(self) -> AbstractAsyncContextManager[AsyncIterator[EngineEvent]]:

@@ -11,7 +11,8 @@ import re
 import shutil
 import socket
 import subprocess
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from controller import fence
@@ -23,20 +24,26 @@ _PATH = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin
 NOT_IN_FORCE = "The rules that close the sessions' network are not in force."
 PATIENCE = 10
 """Seconds that `iptables` may take; others may hold its lock."""
+LOOKS = 4
+SETTLES = 0.25
+"""Seconds between two looks. Docker takes out its first rule of `FORWARD`, and puts it back some hundredths of a second
+later, whenever anybody makes a network: rules that are not in force are looked at again before that is said."""
 
 
 class Firewall:
     """Of one instance. Its methods block."""
 
-    def __init__(self, instance: str, reach: Reach) -> None:
+    def __init__(self, instance: str, reach: Reach, bridge: str = "") -> None:
+        """`bridge`: that sessions are on; empty: the instance's own."""
         self._instance = instance
+        self._bridge = bridge
         self._reach = reach
         self._known: dict[str, str] = {}
         """Addresses of the named places, as they were last found."""
         self._in_force: tuple[str, list[str]] = ("", [])
         """The text that was applied, and the lines that `iptables-save` made of it."""
-        self._hooks = fence.USUAL
-        """As they were last seen to be; who may not look takes the usual ones."""
+        self._moves = fence.moves(instance, [fence.FIRST_OF_DOCKER], bridge)
+        """What the jumps to our chain lacked when they were last seen; who may not look takes them to be missing."""
 
     @property
     def names(self) -> dict[str, str]:
@@ -58,12 +65,12 @@ class Firewall:
 
     def commands(self) -> str:
         """What root can type to the same end."""
-        text = fence.batch(self._instance, self._rules(), self._hooks)
+        text = fence.batch(self._instance, self._rules(), self._moves)
         return f"iptables-restore --noflush <<'END'\n{text}END"
 
     def _told(self, what: Callable[[], str]) -> str:
         try:
-            socket.if_nametoindex(fence.bridge_name(self._instance))
+            socket.if_nametoindex(self._bridge or fence.bridge_name(self._instance))
         except OSError:
             return "The sessions' network is not on this machine, or not in this container: its host must close it."
         if shutil.which("iptables-restore", path=_PATH) is None:
@@ -79,35 +86,46 @@ class Firewall:
             return f"Whether the sessions' network is closed cannot be seen to: {said[0]}."
 
     def _look(self) -> str:
-        return "" if self._whole(self._saved(), self._rules()) else NOT_IN_FORCE
+        rules = self._rules()
+        return NOT_IN_FORCE if not any(self._whole(saved, rules) for saved in self._looks()) else ""
+
+    def _looks(self) -> Iterator[list[str]]:
+        """As many as it takes to see more than a passing state."""
+        yield self._saved()
+        for _ in range(LOOKS - 1):
+            time.sleep(SETTLES)
+            yield self._saved()
 
     def _saved(self) -> list[str]:
         lines = _run("iptables-save", "-t", "filter").splitlines()
-        self._hooks = fence.hooks(lines)
+        self._moves = fence.moves(self._instance, lines, self._bridge)
         return lines
-
-    def _missing(self, saved: list[str]) -> list[str]:
-        return [hook for hook in self._hooks if f"-A {hook} {fence.jump(self._instance)}" not in saved]
 
     def _whole(self, saved: list[str], rules: tuple[str, ...]) -> bool:
         """By number, for each version of `iptables` writes rules in its own way."""
         there = sum(line.startswith(f"-A {fence.chain_name(self._instance)} ") for line in saved)
-        return there == len(rules) and not self._missing(saved)
+        return there == len(rules) and not self._moves
 
     def _hold(self) -> str:
         rules = self._rules()
         saved = self._saved()
-        if self._missing(saved) or self._in_force != ("\n".join(rules), self._ours(saved)):
-            text = fence.batch(self._instance, rules, self._missing(saved))
-            _run("iptables-restore", "--noflush", "--wait", str(PATIENCE), given=text)
-            saved = self._saved()
-            if not self._whole(saved, rules):
+        if self._moves or self._in_force != ("\n".join(rules), self._ours(saved)):
+            self._apply(rules)
+            for saved in self._looks():
+                if self._whole(saved, rules):
+                    break
+                self._apply(rules)
+            else:
                 return NOT_IN_FORCE
             self._in_force = "\n".join(rules), self._ours(saved)
         if BRIDGED.exists() and BRIDGED.read_text().strip() != "1":
             return "Sessions can reach one another: `sysctl -w net.bridge.bridge-nf-call-iptables=1` closes that."
         lost = sorted({place.host for place in self._reach.places if place.named} - self._known.keys())
         return f"Sessions may reach {', '.join(lost)}, and nobody knows its address." if lost else ""
+
+    def _apply(self, rules: tuple[str, ...]) -> None:
+        text = fence.batch(self._instance, rules, self._moves)
+        _run("iptables-restore", "--noflush", "--wait", str(PATIENCE), given=text)
 
     def _ours(self, saved: list[str]) -> list[str]:
         chain = fence.chain_name(self._instance)

@@ -15,7 +15,7 @@ from prometheus_client import Histogram
 
 from controller.engine import Engine, EngineEvent, EngineInfo
 from controller.errors import EngineError
-from controller.model import Container, Limits, SessionSpec, Usage
+from controller.model import Container, Limits, Machine, SessionSpec, Usage
 
 T = TypeVar("T")
 
@@ -54,6 +54,21 @@ class Measured:
 
     async def restart(self, container_id: str) -> None:
         await self._timed("restart", self._engine.restart(container_id))
+
+    async def move(self, container_id: str) -> None:
+        await self._timed("move", self._engine.move(container_id))
+
+    async def machines(self) -> tuple[Machine, ...]:
+        return await self._timed("machines", self._engine.machines())
+
+    async def drain(self, node_id: str) -> None:
+        await self._timed("drain", self._engine.drain(node_id))
+
+    async def activate(self, node_id: str) -> None:
+        await self._timed("activate", self._engine.activate(node_id))
+
+    async def forget(self, node_id: str) -> None:
+        await self._timed("forget", self._engine.forget(node_id))
 
     async def remove(self, container_id: str) -> None:
         await self._timed("remove", self._engine.remove(container_id))

@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import Protocol
 
 from controller.errors import Problem
-from controller.model import EVERY_KIND, DesiredState, Event, Wish
+from controller.events import EVERY_KIND, Event
+from controller.model import DesiredState, Wish
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +157,7 @@ class Store(Protocol):
         Raises:
             NotPersisted: it could not be written; nothing changed.
             PolicyBroken: it asks for more than the operator allows.
+            WishInvalid: there was no good state yet, so there is none that could be changed.
         """
         ...
 

@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from controller import merge, spec
 from controller.brake import Toll
 from controller.caller import request_of
-from controller.model import DesiredState, Event, EventKind, EventReason, RunState, Wish
+from controller.events import Event, EventKind, EventReason
+from controller.model import DesiredState, RunState, Wish
 from controller.store import Generation, Pending
 from controller.store.history import Offer
 

@@ -17,6 +17,7 @@ import stat
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 from controller import spec
 from controller.errors import NotPersisted
@@ -24,6 +25,8 @@ from controller.store.home import Found, Moved, Replaced
 from controller.store.watcher import watched
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 class FileHome:
@@ -47,6 +50,8 @@ class FileHome:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             replace(self._path, spec.EMPTY_WISH.encode(), found, spec.MAX_BYTES)
+        except Moved:
+            return  # somebody has just made one
         except OSError as error:
             raise NotPersisted(f"The desired state's file {self._path} cannot be made: {error.strerror}.") from error
         log.info("desired state made, with nobody in it", extra={"pairs": {"file": self._path}})
@@ -56,6 +61,9 @@ class FileHome:
 
     def look(self) -> Found:
         return read(self._path, spec.MAX_BYTES)
+
+    def taken(self) -> None:
+        """Each text names its generation."""
 
     def replace(self, raw: bytes, found: Found, note: str, *, keep: bool) -> Replaced:
         if raw == found.raw:
@@ -94,7 +102,8 @@ def read(path: Path, limit: int) -> Found:
 def replace(path: Path, raw: bytes, expected: Found, limit: int, *, keep: bool = False) -> Replaced:
     """Put `raw` where `path` leads (a symbolic link stays one), whole or not at all, surviving a power cut.
 
-    The two files trade places in one step, so that what somebody wrote up to that very moment is not lost.
+    The two files trade places in one step, so that what somebody wrote up to that very moment is not lost. After it the
+    new text is what everybody reads, so that nothing that fails from there on is told as a text that was not written.
 
     Args:
         expected: what the new text was made from, as `read` found it.
@@ -105,7 +114,7 @@ def replace(path: Path, raw: bytes, expected: Found, limit: int, *, keep: bool =
         OSError: it could not be written; the file is as it was.
     """
     target = Path(os.path.realpath(path))
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}.tmp")
+    temporary = _beside(target)
     try:
         _write(temporary, raw, like=target)
         if read(path, limit) != expected:
@@ -115,15 +124,26 @@ def replace(path: Path, raw: bytes, expected: Found, limit: int, *, keep: bool =
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
-    replaced = Replaced()
-    if traded and not expected.missing and read(temporary, limit).raw != expected.raw:
+    if traded and read(temporary, limit).raw != expected.raw:
         replaced = Replaced(displaced=temporary)
     elif traded and keep:
-        replaced = Replaced(kept=set_aside(temporary, target))
-    elif traded:
-        temporary.unlink()
-    _sync_folder(target.parent)
+        replaced = Replaced(kept=_though_it_fails(lambda: set_aside(temporary, target), temporary) or temporary)
+    else:
+        replaced = Replaced()
+        _though_it_fails(lambda: temporary.unlink(missing_ok=True), temporary)
+    _though_it_fails(lambda: _sync_folder(target.parent), target.parent)
     return replaced
+
+
+def _though_it_fails(what: Callable[[], T], path: Path) -> T | None:
+    """What is left to do once the new text has its name: a file stays that a start clears away, or a power cut may take
+    the name back, and the history has what it stood for."""
+    try:
+        return what()
+    except OSError as error:
+        pairs = {"path": path, "why": error.strerror}
+        log.warning("the text is written, and what follows it failed", extra={"pairs": pairs})
+        return None
 
 
 def set_aside(file: Path, target: Path) -> Path:
@@ -131,6 +151,10 @@ def set_aside(file: Path, target: Path) -> Path:
     kept = target.with_name(f"{target.name}.rejected-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}")
     os.rename(file, kept)
     return kept
+
+
+def _beside(target: Path) -> Path:
+    return target.with_name(f".{target.name}.{secrets.token_hex(8)}.tmp")
 
 
 def target_of(leftover: Path) -> Path:
@@ -164,7 +188,7 @@ def _write(temporary: Path, raw: bytes, like: Path) -> None:
 
 
 def _put(temporary: Path, target: Path) -> bool:
-    """Give the new file its name; whether `temporary` names the old one now.
+    """Give the new file its name; whether `temporary` names the old one now, or still the new one.
 
     Raises:
         Moved: there was no file, and now there is.
@@ -176,7 +200,6 @@ def _put(temporary: Path, target: Path) -> bool:
             os.link(temporary, target)
         except FileExistsError as error:
             raise Moved from error
-        temporary.unlink()
         return False
     return True
 
@@ -191,10 +214,16 @@ def exchange(one: Path, other: Path) -> None:
         if number not in (errno.EINVAL, errno.ENOSYS):
             raise OSError(number, os.strerror(number), str(other))
     # Where kernel or file system cannot, a writer could be overtaken for a moment.
-    aside = one.with_name(f"{one.name}.old")
+    aside = _beside(other)
     os.link(other, aside)
-    os.replace(one, other)
-    os.replace(aside, one)
+    try:
+        os.replace(one, other)
+        os.replace(aside, one)
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.replace(aside, other)
+            aside.unlink(missing_ok=True)
+        raise
 
 
 _LIBC = ctypes.CDLL(None, use_errno=True)

@@ -21,7 +21,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from controller.errors import MatlabManagerError
-from controller.settings import without_password
+from controller.home_settings import without_password
 from controller.store import Commit
 
 log = logging.getLogger(__name__)

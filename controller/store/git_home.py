@@ -17,10 +17,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from controller import spec
-from controller.errors import NotPersisted
-from controller.settings import without_password
+from controller.errors import NotPersisted, NotPushed
+from controller.home_settings import without_password
 from controller.store import Commit, Sync
-from controller.store.git import Git, GitFailed
+from controller.store.git import ADDRESS, NOBODY, Git, GitFailed
 from controller.store.home import Found, Moved, Replaced
 
 log = logging.getLogger(__name__)
@@ -46,7 +46,6 @@ class Branch:
 @dataclass(frozen=True, slots=True)
 class _Tip:
     commit: Commit
-    blob: str | None
     found: Found
 
 
@@ -101,6 +100,13 @@ class GitHome:
             return Found(None, f"{self.name} was never fetched: {self._sync.error or 'not yet tried'}")
         return self._tip.found
 
+    def taken(self) -> bytes | None:
+        with contextlib.suppress(GitFailed):
+            commit = self._git.resolve(TAKEN)
+            blob = commit and self._git.blob(commit, self._branch.path)
+            return self._git.read(blob, spec.MAX_BYTES) if blob else None
+        return None
+
     def fetch(self) -> None:
         """Get the branch as it is now. A failure is kept in `sync`, and said once."""
         with self._remote, contextlib.suppress(GitFailed):
@@ -140,7 +146,7 @@ class GitHome:
                     f"the branch {self._branch.name} was rewritten: commit {taken[:12]}, which is in force, is no "
                     f"longer part of it, and its newest is {tip[:12]} by {commit.author}"
                 )
-        self._tip = _Tip(commit, blob, self._found(commit, blob, doubt))
+        self._tip = _Tip(commit, self._found(commit, blob, doubt))
         self._sync = replace(self._sync, commit=commit, in_force=taken)
 
     def _found(self, commit: Commit, blob: str | None, doubt: str) -> Found:
@@ -155,18 +161,22 @@ class GitHome:
     def replace(self, raw: bytes, found: Found, note: str, *, keep: bool) -> Replaced:
         tip = self._tip
         if tip is None:
-            raise NotPersisted(f"The change did not get anywhere: {self.look().fault}.")
+            raise NotPushed(f"The change did not get anywhere: {self.look().fault}.")
         if tip.found != found:
             raise Moved
+        pushed = False
         try:
             with self._remote:
                 if tip is not self._tip:
                     raise Moved
                 if raw != found.raw:
                     self._commit(tip, raw, note, keep)
+                    pushed = True
                 self._taken()
         except GitFailed as error:
-            raise NotPersisted(f"The change did not get to {self.name}: {error}.") from error
+            if not pushed:
+                raise NotPushed(f"The change did not get to {self.name}: {error}.") from error
+            self._unwritten(error)
         return Replaced()
 
     def _commit(self, tip: _Tip, raw: bytes, note: str, keep: bool) -> None:
@@ -183,8 +193,18 @@ class GitHome:
             if self._tip is not tip:
                 raise Moved from None
             raise
-        self._git.point(TIP, commit)
-        self._read()
+        try:
+            self._git.point(TIP, commit)
+            self._read()
+        except GitFailed as error:
+            ours = Commit(commit, f"{NOBODY} <{ADDRESS}>", datetime.now(UTC), note.partition("\n")[0])
+            self._tip = _Tip(ours, Found(raw))
+            self._unwritten(error)
+
+    def _unwritten(self, error: GitFailed) -> None:
+        """The remote has the change, so it is made; what we keep of the branch comes with the next fetch or change."""
+        pairs = {"branch": self._branch.name, "why": str(error)}
+        log.warning("the change is on the branch, and our repository does not say so yet", extra={"pairs": pairs})
 
     def _taken(self) -> None:
         """The branch's newest text is in force."""

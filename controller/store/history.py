@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from prometheus_client import Counter
 
-from controller.model import Event
+from controller.events import Event
 from controller.spec import format_instant, parse_instant
 from controller.store import Asked, Generation, Recorded
 
@@ -27,6 +28,8 @@ EVENTS_KEPT = 20_000
 """Of what sessions and engine did by themselves, what is older is forgotten: about 4 MB."""
 AUDIT_KEPT = 200_000
 """And of what was changed, and by whom: about 40 MB, years of a class."""
+MESSAGE_KEPT = 2000
+"""Characters of what is told of an event: an engine, or what stands before it, may say whole pages."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS generations (
@@ -98,6 +101,10 @@ class Offer:
     """The generation that it goes on from, where its home tells and not the text itself."""
 
 
+class Undecided(sqlite3.OperationalError):
+    """Nobody can tell before the next start whether a transaction is there."""
+
+
 class History:
     """Raises `sqlite3.Error` where the database cannot be used."""
 
@@ -146,27 +153,59 @@ class History:
         return found
 
     def add(self, generation: Generation, events: Iterable[Event]) -> None:
-        """Durable on return, with the events of it. A generation that never came into force is replaced."""
+        """Durable on return, with its events. One of that number which never came into force goes, with its own.
+
+        Raises:
+            Undecided: it may be there at the next start.
+        """
         users = " ".join(map(str, generation.users))
         at = format_instant(generation.at)
         row = (
             *(generation.number, at, generation.writer, generation.text),
             *(generation.summary, users, generation.request_id),
         )
-        self._db.execute("BEGIN IMMEDIATE")
-        with self._db:
+        with self._decided():
+            self._forget(generation.number)
             columns = "(number, at, writer, text, summary, users, request_id)"
-            self._db.execute(f"INSERT OR REPLACE INTO generations {columns} VALUES (?, ?, ?, ?, ?, ?, ?)", row)  # noqa: S608
+            self._db.execute(f"INSERT INTO generations {columns} VALUES (?, ?, ?, ?, ?, ?, ?)", row)  # noqa: S608
             self._db.execute("DELETE FROM generations WHERE number <= ?", (generation.number - KEPT,))
             written = self._write_events((generation.at, event) for event in events)
         self._tell(written)
 
     def forget(self, number: int) -> None:
-        """It did not come into force after all."""
-        self._db.execute("BEGIN IMMEDIATE")
-        with self._db:
-            self._db.execute("DELETE FROM generations WHERE number = ?", (number,))
+        """It did not come into force after all.
+
+        Raises:
+            Undecided: it may be there at the next start, or not.
+        """
+        with self._decided():
+            self._forget(number)
+
+    def _forget(self, number: int) -> None:
+        if self._db.execute("DELETE FROM generations WHERE number = ?", (number,)).rowcount:
             self._db.execute("DELETE FROM events WHERE generation = ? AND kind IN ('wish', 'conflict')", (number,))
+
+    @contextmanager
+    def _decided(self) -> Iterator[None]:
+        """A transaction that is durable at its end, or did not happen.
+
+        Where all of it was written and only its sync failed, SQLite takes it for undone, and the next start finds it
+        whole in the log. So another write takes its place there.
+        """
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            with self._db:
+                yield
+        except sqlite3.Error as error:
+            if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_IOERR_FSYNC:
+                self._write_over(error)
+            raise
+
+    def _write_over(self, failed: sqlite3.Error) -> None:
+        try:
+            self._db.execute("PRAGMA user_version = 0")  # writes a page, though it says what it said
+        except sqlite3.Error as error:
+            raise Undecided(f"{failed}, and so did what was to undo it") from error
 
     def _generations(self, which: str, value: int) -> Sequence[Generation]:
         columns = "number, at, writer, text, summary, users, request_id"
@@ -254,7 +293,7 @@ class History:
         last, written = None, []
         for at, event in events:
             written.append(event)
-            row = (event.kind, event.reason, event.message, event.user_id, event.generation, event.container)
+            row = (event.kind, event.reason, _kept(event.message), event.user_id, event.generation, event.container)
             columns = "(at, kind, reason, message, user_id, generation, container, writer, before, request_id)"
             last = self._db.execute(
                 f"INSERT INTO events {columns} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
@@ -265,6 +304,10 @@ class History:
             self._db.execute(passing, (last - EVENTS_KEPT,))
             self._db.execute("DELETE FROM events WHERE id <= ?", (last - AUDIT_KEPT,))
         return written
+
+
+def _kept(message: str) -> str:
+    return message if len(message) <= MESSAGE_KEPT else f"{message[: MESSAGE_KEPT - 1]}…"
 
 
 def _ids(users: str) -> tuple[int, ...]:

@@ -79,6 +79,10 @@ class Home(Protocol):
 
     def look(self) -> Found: ...
 
+    def taken(self) -> bytes | None:
+        """The text that was last in force here, where the home keeps that; `None`: the texts themselves tell."""
+        ...
+
     def leftovers(self) -> Sequence[Path]:
         """Files that writes which were killed halfway have left: our own texts, whole or not, or one displaced."""
         ...

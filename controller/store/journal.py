@@ -12,10 +12,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
-from controller.errors import NoSuchGeneration, NotPersisted
-from controller.model import Event
+from controller.errors import InDoubt, NoSuchGeneration, NotPersisted
+from controller.events import Event
 from controller.store import Generation, Recorded
-from controller.store.history import History
+from controller.store.history import History, Undecided
 
 log = logging.getLogger(__name__)
 
@@ -52,10 +52,13 @@ class Journal:
         """The same for work on the history.
 
         Raises:
+            InDoubt: what was to be written may be there at the next start.
             NotPersisted: it cannot be used just now.
         """
         try:
             return await self.blocking(work)
+        except Undecided as error:
+            raise InDoubt(f"The disk under {self._path} fails: {error}. The change may be there or not.") from error
         except sqlite3.Error as error:
             raise NotPersisted(f"The history in {self._path} cannot be used: {error}.") from error
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from controller.brake import Toll
 from controller.caller import request_of
 from controller.errors import NotPending, NotPersisted
-from controller.model import Event, EventKind, EventReason
+from controller.events import Event, EventKind, EventReason
 from controller.store import Pending, account
 from controller.store.history import Offer
 from controller.store.journal import Journal

@@ -54,8 +54,9 @@ def read(offer: Offer, current: DesiredState, terms: WishTerms, *, numbered: boo
     theirs = spec.parse(offer.text, max_users=terms.max_users, profiles=terms.site.profiles)
     if not numbered:
         return replace(theirs, generation=offer.base)
-    if current.generation > 0 or theirs.generation > 0:
-        # A text that names a generation went through our hands, and those end it in `...`.
+    if current.generation > 0 or theirs.generation > 0 or not offer.text.endswith("\n"):
+        # A text that names a generation went through our hands, and those end it in `...`. Of a first one nobody can
+        # ask more than that its last line has an end: few that are cut off anywhere have.
         spec.parse(offer.text, max_users=terms.max_users, profiles=None, end_mark=True)
     return theirs
 

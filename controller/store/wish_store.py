@@ -5,8 +5,8 @@ as it is now, under one lock, so that every writer's text is seen before ours is
 be taken changes nothing: the last good one stays in force and `health` says what is wrong. A good one that would end
 many sessions at once waits, as `pending`, for `approve` or `reject`.
 
-What a text would make of the state in force is left to `weighing.py`, what waits to `waiting.py`, where the text lies
-to the homes, what once held and happened to `history.py`.
+What a text would make of the state in force is left to `weighing.py`, what waits to `waiting.py`, texts beside the file
+to `leftovers.py`, where the text lies to the homes, what once held and happened to `history.py`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ from controller.errors import (
     WishInvalid,
     WishReadOnly,
 )
-from controller.model import EVERY_KIND, DesiredState, Event, EventKind, EventReason
+from controller.events import EVERY_KIND, Event, EventKind, EventReason
+from controller.model import DesiredState
 from controller.store import (
     Asked,
     Change,
@@ -42,12 +43,12 @@ from controller.store import (
     Weighed,
     WishHealth,
     account,
-    disk,
     weighing,
 )
-from controller.store.history import FILE, Offer
+from controller.store.history import FILE, Offer, Undecided
 from controller.store.home import Found, Home, Moved, Replaced
 from controller.store.journal import Journal
+from controller.store.leftovers import Leftovers
 from controller.store.turns import in_turn
 from controller.store.waiting import Waiting
 from controller.store.weighing import Outcome, WishTerms
@@ -88,6 +89,7 @@ class WishStore:
         """The file as it was when it was last refused or held; nothing any more once it was written."""
         self._health = WishHealth(home.name, False, (Problem(0, 0, "not read yet"),), account.now())
         self._waiting = Waiting(self._journal)
+        self._leftovers = Leftovers(home, self._journal, self._adopt_displaced, self._remembered)
         self._founding: bool | None = None
         """As `History.founding` has it."""
         self._running: Mapping[int, str | None] | None = None
@@ -158,16 +160,16 @@ class WishStore:
         """
         async with self._lock:
             last = await self._journal.blocking(self._open_history)
-            if last is not None:
-                self._known = last
             await self._journal.blocking(lambda: self._open_home(make_it=last is None))
+            if last is not None:
+                self._known = await self._journal.blocking(partial(self._written, last))
             self._founding = await self._journal.blocking(self._journal.history.founding)
             await self._review()
             if last is not None:  # an edit that a kill left displaced is older than what the file says now
-                self._seen = Found(last.text.encode())
-                await self._clear_leftovers()
+                self._seen = Found(self._known.text.encode())
+                await self._leftovers.clear()
             await self._take_file()
-            await self._clear_leftovers()
+            await self._leftovers.clear()
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
@@ -200,7 +202,7 @@ class WishStore:
             await self._take_file()
             before = self._known.state
             if before.generation == 0:
-                raise NotPersisted(f"There is no good desired state yet: {self._health.problems[0]}.")
+                raise WishInvalid(self._health.problems)
             after = amend(before)
             if after == before:
                 return before
@@ -304,6 +306,26 @@ class WishStore:
                 f"The history of desired states in {path} cannot be used: {error}. "
                 "Mend it, or move it away to begin a new one from the file."
             ) from error
+
+    def _written(self, last: _Known) -> _Known:
+        """The state to begin with: the last generation, or the one before it where the last never got to its branch.
+
+        A text on a branch names no generation. So the older one there would be taken for an edit of the last one, which
+        takes back what that had asked for.
+        """
+        taken, text = self._home.taken(), last.text.encode()
+        if taken is None or text in (taken, self._home.look().raw) or self._home.read_only:
+            return last
+        history = self._journal.history
+        before = history.get(last.state.generation - 1)
+        if before is None or before.text.encode() != taken:
+            return last
+        pairs = {**self._where, "generation": last.state.generation}
+        log.warning("the last generation is not on its branch, and is forgotten", extra={"pairs": pairs})
+        with contextlib.suppress(sqlite3.Error):
+            history.forget(last.state.generation)
+            self._asked = history.asked()
+        return _Known(replace(spec.stored(before.text), generation=before.number), before.text)
 
     def _open_home(self, make_it: bool) -> None:
         if make_it and self._journal.history.founding() is None:
@@ -411,43 +433,17 @@ class WishStore:
             pairs = {**self._where, "named": theirs.generation or None, "generation": generation}
             log.info("the edited file held nothing new and was brought up to date", extra={"pairs": pairs})
 
-    async def _take_displaced(self, file: Path) -> None:
-        """Somebody saved at the very moment in which we wrote: an edit like any other."""
-        found = await self._journal.blocking(lambda: disk.read(file, spec.MAX_BYTES))
+    async def _adopt_displaced(self, text: str, writer: str) -> None:
+        """Raises WishInvalid, NeedsApproval, NotPersisted."""
+        offer = self._offered(text, "file", writer)
         try:
-            offer = self._offered(spec.decode(found.raw or b""), "file", found.writer)
-            try:
-                await self._adopt(offer, self._seen or Found(None), approved=False)
-            except Moved:  # somebody has saved since: that is newer, stays where it is and is taken after this
-                await self._adopt(offer, None, approved=False)
-        except NeedsApproval:
-            pass  # it waits
-        except (WishInvalid, NotPersisted) as error:
-            log.warning("an edit that met a write of ours is no good", extra={"pairs": {"why": str(error)}})
-            await self._set_aside(file)
-            return
-        await self._journal.blocking(file.unlink)
+            await self._adopt(offer, self._seen or Found(None), approved=False)
+        except Moved:  # somebody has saved since: that is newer, stays where it is and is taken after this
+            await self._adopt(offer, None, approved=False)
 
-    async def _clear_leftovers(self) -> None:
-        for file in await self._journal.blocking(self._home.leftovers):
-            await self._clear_leftover(file)
-
-    async def _clear_leftover(self, file: Path) -> None:
-        """A kill left a text of ours, whole or not, or the edit that it had just displaced."""
-        found = await self._journal.blocking(lambda: disk.read(file, spec.MAX_BYTES))
-        try:
-            named = spec.stored(spec.decode(found.raw or b"")).generation
-        except WishInvalid:
-            await self._journal.blocking(file.unlink)
-            return
-        if named == self._known.state.generation or await self._base(named) is not None:
-            await self._take_displaced(file)
-        else:
-            await self._set_aside(file)
-
-    async def _set_aside(self, file: Path) -> None:
-        kept = await self._journal.blocking(lambda: disk.set_aside(file, disk.target_of(file)))
-        log.warning("a text was set aside", extra={"pairs": {**self._where, "aside": kept}})
+    async def _remembered(self, generation: int) -> bool:
+        """Raises NotPersisted."""
+        return generation == self._known.state.generation or await self._base(generation) is not None
 
     async def _adopt(self, offer: Offer, found: Found | None, *, approved: bool) -> DesiredState:
         """Bring a text into force, merged with what happened since the state that it was edited from.
@@ -569,6 +565,7 @@ class WishStore:
 
         Raises:
             NotPersisted: it could not be written; nothing changed.
+            InDoubt: the same, but the next start may find it.
             Moved: the file is not as it was `found`; nothing changed.
         """
         before, raw = self._known.state, text.encode()
@@ -613,15 +610,16 @@ class WishStore:
             )
         self._tell(before, after)
         if replaced.displaced is not None:
-            await self._take_displaced(replaced.displaced)
+            await self._leftovers.take(replaced.displaced)
 
     def _write(
         self, raw: bytes, record: Generation | None, events: Sequence[Event], found: Found | None, note: str, keep: bool
     ) -> Replaced:
         """The history first: a generation that never reaches its home is forgotten, or merged at the next start.
 
-        What can no more be forgotten than written would come into force at that start, so it does at once: the next
-        look finds an older text in its home and joins the two. Where a text is not `numbered`, nobody can.
+        One that can be neither written nor forgotten would come into force at that start, so it does at once: the next
+        look finds an older text in its home, sees that by its number, and joins the two. Of a text that is not
+        `numbered` nobody could see it: then this fails.
         """
         if record is not None:
             self._journal.history.add(record, events)
@@ -637,8 +635,11 @@ class WishStore:
             return Replaced()
 
     def _forgotten(self, number: int) -> bool:
+        """Raises Undecided."""
         try:
             self._journal.history.forget(number)
+        except Undecided:
+            raise
         except sqlite3.Error:
             return False
         return True

@@ -78,6 +78,10 @@ export class SessionClient {
 }
 
 async function main(address, commands) {
+  if (typeof WebSocket === "undefined") {
+    console.error("error: this Node has no WebSocket: take version 22 or newer, or import the package `ws`.");
+    return 1;
+  }
   const session = new SessionClient(address, {
     output: ({ text }) => process.stdout.write(text),
     started_anew: () => console.error("The session was started anew: its variables are gone."),

@@ -13,6 +13,7 @@ import json
 import os
 import secrets
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,10 @@ LINE_SOON, LINE_LATE = 0.05, 0.3
 """Seconds from a Ctrl-C to the line that makes Octave look for it: where it waits for one, and where it may without
 telling."""
 
+TURN_BEFORE, TURN_AFTER = 0.1, 0.02
+"""Seconds before and after the turn of one second to the next in which Octave is not to read a folder, as
+`__session_serve__` has it: the first is for what it takes Octave to come to that."""
+
 
 class Octave:
     """Made by `start`; ends by itself or by `kill`, and `wait` tells how."""
@@ -52,6 +57,7 @@ class Octave:
         self._terminal = terminal
         self._heard = heard
         self._line: asyncio.TimerHandle | None = None
+        self._settle: asyncio.TimerHandle | None = None
 
     @classmethod
     async def start(cls, folder: Path, hear: Hearer, *, safe_mode: bool) -> Octave:
@@ -85,7 +91,8 @@ class Octave:
         """For Octave and for what it runs: the signal to Octave alone does not stop `system("sleep 60")`.
 
         Where Octave waits for input it looks for a Ctrl-C only after a line. One that comes just before it waits, it
-        forgets, and would take the line for the answer: so both come again once it is sure to wait.
+        forgets, and would take the line for the answer: so both come again once it is sure to wait. What it says comes
+        first, and then, on a busy machine, it may get no processor for a long time.
         """
         again = self._heard.interrupting is not None
         self._heard.interrupting = self._type_line_soon
@@ -94,8 +101,11 @@ class Octave:
             self._type_line_in(LINE_SOON if self._heard.waits else LINE_LATE)
 
     def settle(self, number: int) -> None:
-        """Uses up the line typed with the Ctrl-C, too."""
-        self.type(f"__session_settle__ ({number})")
+        """Uses up the line typed with the Ctrl-C, too. Octave's own prompt reads the folders when it has a line."""
+        if self._settle is not None:
+            self._settle.cancel()
+        delay, line = until_turned(time.time()), f"__session_settle__ ({number})"
+        self._settle = asyncio.get_running_loop().call_later(delay, self.type, line)
 
     def folder(self) -> str | None:
         with contextlib.suppress(OSError):
@@ -109,8 +119,9 @@ class Octave:
         try:
             return await self._terminal.wait()
         finally:
-            if self._line is not None:
-                self._line.cancel()
+            for timer in (self._line, self._settle):
+                if timer is not None:
+                    timer.cancel()
 
     def _type_line_soon(self) -> None:
         self._type_line_in(LINE_SOON)
@@ -123,6 +134,9 @@ class Octave:
     def _type_line(self) -> None:
         self._line = None
         if self._heard.interrupting is None:
+            return
+        if not self._terminal.rests():  # it may come to wait, and take the line for the answer
+            self._type_line_soon()
             return
         if self._heard.waits:
             self._terminal.signal(signal.SIGINT)
@@ -163,6 +177,12 @@ class _Heard:
         if rest := self._debugger.rest(over=at_prompt):
             self._hear(rest)
         self._hear(item)
+
+
+def until_turned(moment: float) -> float:
+    """Seconds from there until Octave may read a folder; 0 but about the turn of a second."""
+    since = (moment + TURN_BEFORE) % 1
+    return TURN_BEFORE + TURN_AFTER - since if since < TURN_BEFORE + TURN_AFTER else 0.0
 
 
 def _environment(folder: Path, prefix: str, safe_mode: bool) -> dict[str, str]:

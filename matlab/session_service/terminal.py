@@ -91,6 +91,14 @@ class Terminal:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, number)
 
+    def rests(self) -> bool:
+        """Whether it waits for something, such as a line: not so who has something to do and no processor for it."""
+        try:
+            stat = Path(f"/proc/{self.pid}/stat").read_bytes()
+        except OSError:  # it just died; `wait` tells
+            return True
+        return stat.rpartition(b")")[2].split()[0] == b"S"
+
     async def gone(self) -> None:
         """Wait until the process is gone; there may still be something to hear."""
         await self._process.wait()

@@ -1,25 +1,45 @@
-"""One contract, two engines: what the controller relies on holds on the fake and on real Docker alike."""
+"""One contract, three engines: what the controller relies on holds on the fake, on real Docker and on a swarm alike.
+
+The swarm is there in `make swarm`. What it has no word for is asked of the others alone.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
+from docker.types import Mount
 
 from controller import datafolder
 from controller.engine import Engine, EngineEvent
 from controller.engine.docker import DockerEngine
+from controller.engine.hardening import SHARED_FOLDER
 from controller.engine.measured import Measured
-from controller.errors import EngineError, ImageMissing, NameConflict, NoSuchContainer, PortTaken
+from controller.engine.swarm import SwarmEngine
+from controller.errors import (
+    EngineError,
+    ImageMissing,
+    NameConflict,
+    NoRoom,
+    NoSuchContainer,
+    NoSuchNode,
+    PortTaken,
+)
 from controller.model import Limits, Phase, SessionSpec
 from tests.fake_engine import FakeEngine
 from tests.support import MIB, Lab, eventually
+from tests.swarm_cluster import Cluster
 from tests.worlds import a_spec
 
 NOWHERE = "0" * 64
+KINDS = ["swarm"] if os.environ.get("SWARM") else ["fake", "docker"]
+
+not_on_a_swarm = pytest.mark.skipif(bool(os.environ.get("SWARM")), reason="a swarm has no word for it")
 
 
 @dataclass
@@ -29,8 +49,15 @@ class World:
     engine: Engine
     lab: Lab | None
     fake: FakeEngine | None
+    cluster: Cluster | None = None
+    folder: Path = Path("/nowhere")
 
     def spec(self, user_id: int, **changes: object) -> SessionSpec:
+        if self.cluster is not None:
+            own = {"memory": 256 * MIB, "shm": 64 * MIB, "cpus": 1, "data_folder": str(self.folder / str(user_id))}
+            spec = a_spec(user_id, **(own | changes))
+            datafolder.prepare(Path(spec.data_folder), spec.run_as)
+            return spec
         if self.lab is None:
             return a_spec(user_id, memory=256 * MIB, **changes)
         spec = self.lab.spec(user_id, **changes)
@@ -42,6 +69,9 @@ class World:
         if self.fake is not None:
             getattr(self.fake, {"remove": "vanish", "rename": "set_name"}.get(deed, deed))(name, *more)
             return
+        if self.cluster is not None:
+            await asyncio.to_thread(self.cluster.hand, deed, name)
+            return
         assert self.lab is not None
         container = self.lab.client.containers.get(name)
         if deed == "remove":
@@ -52,21 +82,37 @@ class World:
     async def foreigner(self, name: str) -> None:
         if self.fake is not None:
             self.fake.add_foreigner(name)
+        elif self.cluster is not None:
+            await asyncio.to_thread(self.cluster.foreigner, name)
         else:
             assert self.lab is not None
             await asyncio.to_thread(self.lab.foreigner, name)
 
 
-@pytest.fixture(params=["fake", "docker"])
-async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
-    if request.param == "fake":
-        fake = FakeEngine()
-        yield World(Measured(fake), None, fake)
-        return
-    lab: Lab = request.getfixturevalue("lab")
-    engine = Measured(DockerEngine("", lab.instance, lab.prefix, stop_grace=2, threads_for_changes=4))
-    yield World(engine, lab, None)
-    await engine.close()
+@pytest.fixture(params=KINDS)
+def kind(request: pytest.FixtureRequest) -> str:
+    if request.param == "swarm":
+        request.getfixturevalue("cluster")
+    return str(request.param)
+
+
+@pytest.fixture
+async def world(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
+    match kind:
+        case "fake":
+            fake = FakeEngine()
+            yield World(Measured(fake), None, fake)
+        case "docker":
+            lab: Lab = request.getfixturevalue("lab")
+            docker = Measured(DockerEngine("", lab.instance, lab.prefix, stop_grace=2, threads_for_changes=4))
+            yield World(docker, lab, None)
+            await docker.close()
+        case _:
+            cluster: Cluster = request.getfixturevalue("cluster")
+            swarm = Measured(SwarmEngine(cluster.manager.url, "test", "matlab-user-", 2, 4))
+            yield World(swarm, None, None, cluster, tmp_path / "data")
+            await swarm.close()
+            await cluster.cleared()
 
 
 async def test_what_is_created_is_found_as_it_was_asked_for(world: World) -> None:
@@ -98,6 +144,7 @@ async def test_a_session_starts_stops_and_starts_again(world: World) -> None:
     assert again.started_at > running.started_at
 
 
+@not_on_a_swarm
 async def test_a_session_may_have_its_own_number_of_processes_and_time_to_end(lab: Lab) -> None:
     """What the fake has neither of."""
     engine = DockerEngine("", lab.instance, lab.prefix, stop_grace=60, threads_for_changes=4)
@@ -152,6 +199,7 @@ async def test_no_more_cpus_than_the_host_has(world: World) -> None:
     assert found.cpus == found.host_cpus
 
 
+@not_on_a_swarm
 async def test_a_paused_session_is_unpaused(world: World) -> None:
     spec = world.spec(7)
     container_id = await world.engine.create(spec)
@@ -164,6 +212,7 @@ async def test_a_paused_session_is_unpaused(world: World) -> None:
     assert again.phase is Phase.RUNNING
 
 
+@not_on_a_swarm
 async def test_a_renamed_container_is_still_found_and_gets_its_name_back(world: World) -> None:
     spec = world.spec(7)
     container_id = await world.engine.create(spec)
@@ -175,6 +224,7 @@ async def test_a_renamed_container_is_still_found_and_gets_its_name_back(world: 
     assert found.name == spec.name
 
 
+@not_on_a_swarm
 async def test_a_container_that_got_another_users_name_stays_its_own_users(world: World) -> None:
     spec = world.spec(8)
     container_id = await world.engine.create(spec)
@@ -196,6 +246,20 @@ async def test_a_foreigner_under_our_name_is_seen_and_not_ours(world: World) -> 
         await world.engine.create(spec)
 
 
+@not_on_a_swarm
+@pytest.mark.parametrize("mount", [Mount(SHARED_FOLDER, None, type="tmpfs"), Mount(SHARED_FOLDER, None, type="volume")])
+async def test_a_foreigner_who_has_no_folder_there_is_no_engine_that_answers_garbled(lab: Lab, mount: Mount) -> None:
+    """Else nothing could be done for anybody, for as long as it is there."""
+    engine = DockerEngine("", lab.instance, lab.prefix, stop_grace=2, threads_for_changes=4)
+    await asyncio.to_thread(lab.foreigner, lab.name(7), mounts=[mount])
+    try:
+        (found,) = await engine.find(7)
+        assert (found.ours, found.data_folder) == (False, "")
+    finally:
+        await engine.close()
+
+
+@not_on_a_swarm
 async def test_renaming_to_a_name_that_is_taken_is_a_conflict(world: World) -> None:
     container_id = await world.engine.create(world.spec(7))
     await world.foreigner("mcmtest-taken" if world.lab is None else world.lab.prefix + "taken")
@@ -205,9 +269,10 @@ async def test_renaming_to_a_name_that_is_taken_is_a_conflict(world: World) -> N
 
 async def test_an_image_that_is_not_there(world: World) -> None:
     with pytest.raises(ImageMissing, match="no-such-image"):
-        await world.engine.create(world.spec(7, image="no-such-image:at-all"))
+        await world.engine.start(await world.engine.create(world.spec(7, image="no-such-image:at-all")))
 
 
+@not_on_a_swarm
 async def test_a_port_that_a_process_holds_is_named(world: World) -> None:
     spec = world.spec(7)
     with socket.socket() as holder:
@@ -229,6 +294,7 @@ async def test_a_port_that_a_process_holds_is_named(world: World) -> None:
     assert found.phase is Phase.RUNNING
 
 
+@not_on_a_swarm
 async def test_a_port_that_another_container_holds_is_named(world: World) -> None:
     first = await world.engine.create(world.spec(7))
     await world.engine.start(first)
@@ -293,3 +359,17 @@ async def test_use_and_log_of_a_running_session(world: World) -> None:
     assert 0 < usage.memory < usage.memory_limit == 256 * MIB
     assert usage.cpu_percent >= 0
     await eventually(lambda: world.engine.logs(container_id, 10))
+
+
+@not_on_a_swarm
+async def test_one_host_has_no_nodes_and_nowhere_to_move_to(world: World) -> None:
+    assert await world.engine.machines() == ()
+    for call in (world.engine.drain("n1"), world.engine.activate("n1"), world.engine.forget("n1")):
+        with pytest.raises(NoSuchNode):
+            await call
+    container_id = await world.engine.create(world.spec(7))
+    await world.engine.start(container_id)
+    (before,) = await world.engine.find(7)
+    with pytest.raises(NoRoom):
+        await world.engine.move(container_id)
+    assert await world.engine.find(7) == (before,)

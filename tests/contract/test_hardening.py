@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from controller import datafolder
-from controller.engine.docker import LABEL_HARDENING, DockerEngine
+from controller.engine.docker import DockerEngine
+from controller.engine.labels import LABEL_HARDENING
 from controller.errors import EngineRefused
 from controller.fence import bridge_name, network_name
 from controller.model import Container, Limits

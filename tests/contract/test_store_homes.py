@@ -9,15 +9,18 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from pathlib import Path
-from typing import Protocol
+from types import SimpleNamespace
+from typing import Any, Protocol
 
 import pytest
 
 from controller.model import RunState, Wish
+from controller.store import sqlite_home
 from controller.store.disk import FileHome
 from controller.store.git_home import Branch, GitHome
-from controller.store.home import Found, Home, Moved
+from controller.store.home import Found, Home, Moved, Replaced
 from controller.store.sqlite_home import SqliteHome
 from controller.store.wish_store import WishStore
 from tests.fake_store import terms
@@ -345,13 +348,35 @@ def test_a_database_that_somebody_else_wrote_is_not_written_over(tmp_path: Path)
         assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
-@pytest.mark.parametrize("kind", ["rubbish", "folder"])
+def test_a_text_that_is_in_a_database_whose_disk_failed_then_is_in_force(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Failing(sqlite3.Connection):
+        def execute(self, sql: str, *more: Any) -> sqlite3.Cursor:
+            done = super().execute(sql, *more)
+            if sql == "COMMIT":
+                raise sqlite3.OperationalError("disk I/O error")
+            return done
+
+    there = ADatabase(tmp_path)
+    there.write(START)
+    home = there.home()
+    connect = partial(sqlite3.connect, factory=Failing)
+    monkeypatch.setattr(sqlite_home, "sqlite3", SimpleNamespace(connect=connect, Error=sqlite3.Error))
+    assert home.replace(FEWER.encode(), home.look(), "", keep=False) == Replaced()
+    assert there.read() == FEWER
+
+
+@pytest.mark.parametrize("kind", ["rubbish", "folder", "not to be looked for"])
 def test_what_is_no_database_is_a_fault(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "wish.sqlite3"
-    if kind == "rubbish":
-        path.write_bytes(b"no database " * 1000)
-    else:
-        path.mkdir()
+    match kind:
+        case "rubbish":
+            path.write_bytes(b"no database " * 1000)
+        case "folder":
+            path.mkdir()
+        case _:  # a folder that may not be entered is one to everybody but root
+            path = tmp_path / ("x" * 300)
     assert "cannot be read" in SqliteHome(path).look().fault
     path = tmp_path / "none.sqlite3"
     assert SqliteHome(path).look() == Found(None, f"there is no database {path}", missing=True)

@@ -6,7 +6,9 @@ import os
 from collections.abc import AsyncIterator
 
 import pytest
+from playwright.async_api import Page
 
+from tests.dashboard import looking_at
 from tests.rig import Rig
 from tests.support import Lab
 
@@ -33,3 +35,10 @@ async def idle_rig(lab: Lab, request: pytest.FixtureRequest) -> AsyncIterator[Ri
 async def rig(idle_rig: Rig) -> Rig:
     await idle_rig.start()
     return idle_rig
+
+
+@pytest.fixture
+async def page(rig: Rig) -> AsyncIterator[Page]:
+    """Its dashboard, in a browser."""
+    async with looking_at(rig.url) as page:
+        yield page

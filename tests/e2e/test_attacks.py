@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
 import re
 import subprocess
 import tarfile
@@ -28,8 +27,9 @@ from tests.browser import a_browser
 from tests.e2e.test_git import follow
 from tests.git_world import Forge
 from tests.rig import ROOT, Rig
+from tests.serving import on_loopback
 from tests.shell import run
-from tests.support import IMAGE, Lab, eventually
+from tests.support import IMAGE, Lab, eventually, manifest
 from tests.tables import stands
 
 CONNECTIONS = 450
@@ -151,13 +151,8 @@ async def elsewhere() -> AsyncIterator[str]:
 
     app = web.Application()
     app.router.add_get("/", page)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    try:
-        yield f"http://evil.example:{runner.addresses[0][1]}/"
-    finally:
-        await runner.cleanup()
+    async with on_loopback(web.AppRunner(app, access_log=None)) as port:
+        yield f"http://evil.example:{port}/"
 
 
 FORM = """([url, enctype]) => {
@@ -434,18 +429,6 @@ async def by_links_of_a_session(rig: Rig, lab: Lab) -> Found:
 def of_the_host() -> tuple[int, ...]:
     kept = SHADOW.stat()
     return kept.st_ino, kept.st_mode, kept.st_uid, kept.st_gid, kept.st_mtime_ns
-
-
-def manifest(folder: Path) -> dict[str, tuple[int, int, int, str]]:
-    """Of each thing below: mode, owner, and what a link says or a file holds. No link is followed."""
-    found = {}
-    for place, folders, files in os.walk(folder):
-        for name in (*folders, *files):
-            path = Path(place, name)
-            stat = path.lstat()
-            content = os.readlink(path) if path.is_symlink() else "" if path.is_dir() else path.read_bytes().hex()
-            found[str(path.relative_to(folder))] = (stat.st_mode, stat.st_uid, stat.st_gid, content)
-    return found
 
 
 async def by_links_on_the_host(rig: Rig, lab: Lab) -> Found:

@@ -20,6 +20,8 @@ from tests.support import Lab, eventually
 ENGINE = Path(os.environ.get("DOCKER_HOST", "").removeprefix("unix://") or "/var/run/docker.sock")
 IDLE = 5.0
 """Seconds; so long a bridge of ours sleeps at most, where it should for five minutes."""
+HURRIED = 0.3
+"""The same, where nothing is to come about in the time between two calls."""
 
 
 @pytest.fixture
@@ -31,8 +33,8 @@ async def proxy(lab: Lab) -> AsyncIterator[FaultProxy]:
     await proxy.close()
 
 
-def a_bridge(rig: Rig) -> Bridge:
-    return Bridge(rig.url, lambda seconds: time.sleep(min(seconds, IDLE)))
+def a_bridge(rig: Rig, idle: float = IDLE) -> Bridge:
+    return Bridge(rig.url, lambda seconds: time.sleep(min(seconds, idle)))
 
 
 def statuses(bridge: Bridge, call: str) -> list[int]:
@@ -43,7 +45,7 @@ def statuses(bridge: Bridge, call: str) -> list[int]:
 
 
 async def test_the_good_day(rig: Rig, lab: Lab) -> None:
-    bridge = a_bridge(rig)
+    bridge, hurried = a_bridge(rig), a_bridge(rig, HURRIED)
     began = time.monotonic()
     health = await asyncio.to_thread(bridge.begin, 1, "lesson-1")
     assert time.monotonic() - began < 30, "a session is promised to be usable under 30 s after create"
@@ -55,25 +57,25 @@ async def test_the_good_day(rig: Rig, lab: Lab) -> None:
     assert (status, "<html" in page["text"]) == (200, True)
     assert "X-Frame-Options" not in page["headers"]
     assert "ans = 2" in await asyncio.to_thread(bridge.evaluate, health["ws_port"], "1+1")
-    assert await asyncio.to_thread(bridge.check, name, 2) == [True, True]
+    assert await asyncio.to_thread(hurried.check, name, 2) == [True, True]
 
     status, told = await asyncio.to_thread(bridge.destroy, name, "lesson-1")
     assert (status, told) == (200, {"message": "Container destroyed successfully", "container_id": name})
     assert lab.containers() == []
-    assert {status for _, status in bridge.seen} <= {200, 201}, "nothing had to be repeated"
+    assert {status for _, status in (*bridge.seen, *hurried.seen)} <= {200, 201}, "nothing had to be repeated"
 
 
 # ---------------------------------------------------------------- calls repeated, and out of order
 
 
 async def test_a_late_destroy_of_an_old_session_does_not_end_the_new_one(rig: Rig, lab: Lab) -> None:
-    bridge = a_bridge(rig)
+    bridge, hurried = a_bridge(rig), a_bridge(rig, HURRIED)
     health = await asyncio.to_thread(bridge.begin, 1, "old")
     name = health["container_id"]
     assert (await asyncio.to_thread(bridge.create, 1, "new"))[0] == 200, "the session that runs is the new one's now"
-    status, told = await asyncio.to_thread(bridge.destroy, name, "old")
+    status, told = await asyncio.to_thread(hurried.destroy, name, "old")
     assert (status, told["code"]) == (409, "session_conflict")
-    assert statuses(bridge, "POST /destroy") == [409] * 4, "and goes on being that, however often it is repeated"
+    assert statuses(hurried, "POST /destroy") == [409] * 4, "and goes on being that, however often it is repeated"
     status, after = await asyncio.to_thread(bridge.health, name)
     assert (bridge.is_healthy(after), after["started_at"]) == (True, health["started_at"])
     assert (await asyncio.to_thread(bridge.destroy, name, "new"))[0] == 200
@@ -97,11 +99,11 @@ async def test_a_create_that_is_repeated_while_it_is_pending_makes_one_session(
 
 
 async def test_a_destroy_that_comes_before_its_create_finds_nothing_and_the_create_works(rig: Rig, lab: Lab) -> None:
-    bridge = a_bridge(rig)
-    status, told = await asyncio.to_thread(bridge.destroy, lab.name(1), "lesson-1")
+    bridge, hurried = a_bridge(rig), a_bridge(rig, HURRIED)
+    status, told = await asyncio.to_thread(hurried.destroy, lab.name(1), "lesson-1")
     assert (status, told["message"]) == (404, "Container not found")
     assert await asyncio.to_thread(bridge.begin, 1, "lesson-1")
-    again = [await asyncio.to_thread(bridge.destroy, lab.name(1), "lesson-1") for _ in range(2)]
+    again = [await asyncio.to_thread(hurried.destroy, lab.name(1), "lesson-1") for _ in range(2)]
     assert [status for status, _ in again] == [200, 404]
 
 

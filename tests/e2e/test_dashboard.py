@@ -4,20 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
 
-import pytest
 from playwright.async_api import Page, expect
 
-from tests.dashboard import looking_at, row, stands
+from tests.dashboard import row, stands
 from tests.rig import Rig
 from tests.support import Lab
-
-
-@pytest.fixture
-async def page(rig: Rig) -> AsyncIterator[Page]:
-    async with looking_at(rig.url) as page:
-        yield page
 
 
 async def test_a_class_comes_up_before_ones_eyes_and_a_session_opens_from_its_row(rig: Rig, page: Page) -> None:

@@ -10,20 +10,20 @@ import os
 import re
 import socket
 import statistics
-from collections.abc import AsyncIterator
+import time
 from pathlib import Path
 
 import aiohttp
 import pytest
 from playwright.async_api import Locator, Page, expect
 
-from tests.dashboard import DESKTOP, PHONE, accessibility_faults, looking_at, row, stands
+from tests.dashboard import DESKTOP, PHONE, accessibility_faults, row, stands
 from tests.rig import Rig
 from tests.support import Lab, eventually
 
 CLASS = range(1, 31)
 STUCK = 23
-KILLS = 15
+KILLS = 42
 FOLLOW = """(id) => {
     window.changed = new Promise((done) => {
         const row = document.querySelector(`[data-user="${id}"]`);
@@ -37,12 +37,6 @@ FOLLOW = """(id) => {
 WORK = "x = 0; tic; while toc < 900; x = x + sum(sum(rand(200))); pause(0.05); end"
 
 
-@pytest.fixture
-async def page(rig: Rig) -> AsyncIterator[Page]:
-    async with looking_at(rig.url) as page:
-        yield page
-
-
 async def test_an_administrators_day(rig: Rig, lab: Lab, page: Page) -> None:
     await _the_morning(rig, lab, page)
     await _a_bad_commit(rig, page)
@@ -51,24 +45,31 @@ async def test_an_administrators_day(rig: Rig, lab: Lab, page: Page) -> None:
     await _in_chinese_at_night_and_on_a_phone(page)
 
 
-async def test_a_killed_session_is_seen_at_once(rig: Rig, lab: Lab, page: Page) -> None:
+@pytest.mark.parametrize("sessions", [14, 30])
+async def test_a_killed_session_is_seen_at_once(rig: Rig, lab: Lab, page: Page, sessions: int) -> None:
     """From `docker kill` until its row is drawn with another state, by one clock."""
-    users = range(1, 6)
-    await asyncio.gather(*(rig.create(user_id) for user_id in users))
-    took, by_docker = list[float](), list[float]()
+    users = range(1, sessions + 1)  # so many that no third death in a row has to wait
+    await rig.call("PATCH", "/v1/users", {"users": {user_id: {} for user_id in users}})
+    for user_id in users:
+        await expect(row(page, user_id)).to_have_attribute("data-state", "ready", timeout=120_000)
+    seen, answered = list[float](), list[float]()
     for turn in range(KILLS):
-        user_id = users[turn % len(users)]  # each has time to recover, or the third death in a row would wait
-        await stands(page, user_id, "ready")
+        user_id = users[turn % sessions]
         await page.evaluate(FOLLOW, user_id)
         container = lab.container(user_id)
-        began = await page.evaluate("Date.now()")
+        began = 1000 * time.time()
         await asyncio.to_thread(container.kill)
-        by_docker.append(await page.evaluate("Date.now()") - began)
-        took.append(await page.evaluate("changed") - began)
-    median, most = statistics.median(took), max(took)
-    print(f"from `docker kill` to the row on the screen: median {median:.0f} ms, most {most:.0f} ms, {KILLS} kills;")
-    print(f"until Docker had answered that call itself: median {statistics.median(by_docker):.0f} ms")
-    assert median < 2000  # 300 ms on a quiet machine
+        answered.append(1000 * time.time() - began)
+        seen.append(await page.evaluate("changed") - began)
+        await stands(page, user_id, "ready")
+    print(f"{KILLS} kills among {sessions} sessions, from `docker kill` on: the row on the screen {_told(seen)};")
+    print(f"Docker's answer to the call itself {_told(answered)}")
+    assert statistics.median(seen) < 2000  # 300 ms on a quiet machine
+
+
+def _told(milliseconds: list[float]) -> str:
+    middle, p90 = statistics.median(milliseconds), statistics.quantiles(milliseconds, n=10)[-1]
+    return f"median {middle:.0f} ms, p90 {p90:.0f} ms, most {max(milliseconds):.0f} ms"
 
 
 async def _the_morning(rig: Rig, lab: Lab, page: Page) -> None:

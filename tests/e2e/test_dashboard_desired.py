@@ -41,13 +41,6 @@ TEN = lab(*range(1, 11))
 
 
 @pytest.fixture
-async def place(tmp_path: Path) -> AsyncIterator[Place]:
-    place = Place(tmp_path)
-    yield place
-    await place.close()
-
-
-@pytest.fixture
 async def world(place: Place) -> AsyncIterator[ApiWorld]:
     async with api_world(real_store=await place.running(TEN)) as world:
         await eventually(lambda: len(running(world)) == 10)
@@ -56,13 +49,9 @@ async def world(place: Place) -> AsyncIterator[ApiWorld]:
 
 @pytest.fixture
 async def page(world: ApiWorld) -> AsyncIterator[Page]:
-    async with looking_at(url(world), "#/desired") as page:
+    async with looking_at(world.url, "#/desired") as page:
         await expect(text(page)).to_contain_text("seat 10")
         yield page
-
-
-def url(world: ApiWorld) -> str:
-    return f"http://127.0.0.1:{world.port}"
 
 
 def running(world: ApiWorld) -> list[int]:
@@ -205,7 +194,7 @@ async def test_what_is_typed_survives_a_reload_and_can_be_discarded(page: Page) 
 
 async def test_who_looks_at_users_does_not_wait_for_the_editor(world: ApiWorld) -> None:
     asked: list[str] = []
-    async with looking_at(url(world)) as page:
+    async with looking_at(world.url) as page:
         page.on("request", lambda request: asked.append(request.url))
         await page.reload()
         await expect(page.locator("[data-user]").first).to_be_visible()
@@ -345,7 +334,7 @@ async def test_the_last_good_text_is_put_back_over_a_broken_one(page: Page, worl
 async def test_a_state_that_only_commits_change_can_be_tried_and_not_applied(tmp_path: Path) -> None:
     forge = Forge(tmp_path)
     store = await forge.running(write=False)
-    async with api_world(real_store=store) as world, looking_at(url(world), "#/desired") as page:
+    async with api_world(real_store=store) as world, looking_at(world.url, "#/desired") as page:
         await expect(banner(page, "Changed by commits only")).to_be_visible()
         await expect(text(page)).to_contain_text("by the window")
         await expect(page.get_by_role("button", name="Apply")).to_have_count(0)
@@ -374,7 +363,7 @@ async def test_an_earlier_generation_comes_back_after_a_look_at_what_that_does(p
     await world.store.change(12, to(Wish()), "api other")
     await expect(first).to_contain_text("adds 12")
     await page.get_by_role("link", name="1", exact=True).click()
-    await expect(page).to_have_url(f"{url(world)}/dashboard/#/history/1")
+    await expect(page).to_have_url(f"{world.url}/dashboard/#/history/1")
     await page.get_by_text("The one in force").click()
     await expect(page.locator(".generation .diff")).to_contain_text("3: {state: stopped}")
     await page.get_by_role("button", name="Roll back to this").click()
@@ -382,7 +371,7 @@ async def test_an_earlier_generation_comes_back_after_a_look_at_what_that_does(p
     await expect(dialog.locator(".changes tbody tr")).to_have_text(["user 3{state: stopped}→{}", "user 12{}→nothing"])
     await expect(dialog).to_contain_text("Ends 1 session")
     await dialog.get_by_role("button", name="Roll back, end 1").click()
-    await expect(page).to_have_url(f"{url(world)}/dashboard/#/history/4")
+    await expect(page).to_have_url(f"{world.url}/dashboard/#/history/4")
     await eventually(lambda: running(world) == list(range(1, 11)))
     await expect(page.locator(".generations tbody tr").first).to_contain_text("rollback to 1")
 
@@ -425,7 +414,7 @@ async def test_events_come_as_they_happen_and_are_sifted_held_and_taken_away(pag
 @pytest.mark.parametrize("language", ["en-GB", "zh-CN"])
 async def test_everybody_can_read_it_in_both_themes(world: ApiWorld, place: Place, language: str) -> None:
     await world.store.change(3, to(STOPPED), "api bridge-7, token ci")
-    async with looking_at(url(world), "#/desired", language=language) as page:
+    async with looking_at(world.url, "#/desired", language=language) as page:
         await write(page, place.file.read_text().replace("  5: {}", "  5: {profile: huge}"))
         await expect(page.locator(".cm-lintRange-error")).to_be_visible()
         place.file.write_text(lab(1, 2))
@@ -448,7 +437,7 @@ async def test_everybody_can_read_it_in_both_themes(world: ApiWorld, place: Plac
 async def test_on_a_phone_nothing_is_cut_off(world: ApiWorld, place: Place) -> None:
     await world.store.change(3, to(STOPPED), "api bridge-7, token ci")
     place.file.write_text(lab(1, 2))
-    async with looking_at(url(world), "#/desired", size=PHONE) as page:
+    async with looking_at(world.url, "#/desired", size=PHONE) as page:
         await expect(page.locator(".approval")).to_be_visible()
         for view, shown in (
             ("desired", ".sheet .cm-content"),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from playwright.async_api import Locator, Page, expect
 
 from controller.caller import Scope
 from controller.doorkeeper import Door, Doorkeeper
+from controller.model import Wish
 from controller.target import Load
 from controller.tokens import TokenFile
 from tests.api_world import ApiWorld, api_world
@@ -26,47 +29,36 @@ def text_of(count: int, more: str = "") -> str:
     return f"version: 1\n{more}users:\n{entries}...\n" if count else f"version: 1\n{more}users: {{}}\n...\n"
 
 
-@pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return Place(tmp_path)
+@asynccontextmanager
+async def a_class(place: Place, count: int) -> AsyncIterator[ApiWorld]:
+    async with api_world(real_store=await place.running(text_of(count))) as world:
+        await eventually(lambda: all(world.informer.view(user_id).ready_since for user_id in range(1, count + 1)))
+        yield world
 
 
 @pytest.fixture
 async def empty(place: Place) -> AsyncIterator[ApiWorld]:
-    async with api_world(real_store=await place.running(text_of(0))) as world:
+    async with a_class(place, 0) as world:
         yield world
-    await place.close()
 
 
 @pytest.fixture
 async def world(place: Place) -> AsyncIterator[ApiWorld]:
-    async with api_world(real_store=await place.running(text_of(CLASS))) as world:
-        await all_ready(world, CLASS)
+    async with a_class(place, CLASS) as world:
         yield world
-    await place.close()
 
 
 @pytest.fixture
 async def crowd(place: Place) -> AsyncIterator[ApiWorld]:
-    async with api_world(real_store=await place.running(text_of(CROWD))) as world:
-        await all_ready(world, CROWD)
+    async with a_class(place, CROWD) as world:
         yield world
-    await place.close()
-
-
-async def all_ready(world: ApiWorld, count: int) -> None:
-    await eventually(lambda: all(world.informer.view(user_id).ready_since for user_id in range(1, count + 1)))
 
 
 @pytest.fixture
 async def page(world: ApiWorld) -> AsyncIterator[Page]:
-    async with looking_at(url(world)) as page:
+    async with looking_at(world.url) as page:
         await stands(page, CLASS, "ready")
         yield page
-
-
-def url(world: ApiWorld) -> str:
-    return f"http://127.0.0.1:{world.port}"
 
 
 def container(user_id: int) -> str:
@@ -185,7 +177,7 @@ async def test_many_are_destroyed_only_by_whoever_counts_them(world: ApiWorld, p
 
 
 async def test_users_are_added_by_ranges_and_who_is_there_is_left_alone(empty: ApiWorld) -> None:
-    async with looking_at(url(empty)) as page:
+    async with looking_at(empty.url) as page:
         await expect(page.get_by_role("heading", name="Nobody has a session yet")).to_be_visible()
         await empty.create(2)
         await stands(page, 2, "ready")
@@ -205,7 +197,7 @@ async def test_users_are_added_by_ranges_and_who_is_there_is_left_alone(empty: A
 
 async def test_what_is_refused_is_told_with_its_number_and_nothing_typed_is_lost(place: Place) -> None:
     store = await place.running(text_of(2), total=Load(sessions=3, cpus=math.inf, memory=math.inf))
-    async with api_world(real_store=store) as world, looking_at(url(world)) as page:
+    async with api_world(real_store=store) as world, looking_at(world.url) as page:
         await stands(page, 2, "ready")
         await page.keyboard.press("n")
         dialog = page.get_by_role("dialog", name="Add users")
@@ -214,7 +206,6 @@ async def test_what_is_refused_is_told_with_its_number_and_nothing_typed_is_lost
         await expect(dialog.get_by_role("alert")).to_contain_text("9 of at most 3 sessions")
         await expect(dialog.get_by_role("alert")).to_contain_text("Request")
         await expect(dialog.get_by_label("Users")).to_have_value("3-9")
-    await place.close()
 
 
 async def test_a_broken_desired_state_is_told_with_line_and_column_and_what_stays_in_force(
@@ -283,13 +274,13 @@ async def test_it_can_be_read_by_everyone_in_both_themes(world: ApiWorld, size: 
     world.engine.taken_ports.add(30004)
     world.engine.kill(container(4))
     await world.call("PATCH", "/v1/users", json={"users": {"5": {"state": "stopped"}, "6": {"paused": True}}})
-    async with looking_at(url(world), size=size, language=language, reduced_motion="reduce") as page:
+    async with looking_at(world.url, size=size, language=language, reduced_motion="reduce") as page:
         await stands(page, 4, "waiting")
         for theme in ("light", "dark"):
             await page.emulate_media(color_scheme=theme)
             await expect(page.locator("html")).to_have_attribute("data-theme", theme)
             assert await accessibility_faults(page) == [], f"{theme}: the list"
-            await page.goto(f"{url(world)}/dashboard/#/users/4")
+            await page.goto(f"{world.url}/dashboard/#/users/4")
             await expect(page.locator(".timeline .next")).to_be_visible()
             assert await accessibility_faults(page) == [], f"{theme}: the drawer"
             await page.locator(".drawer-actions .danger").click()
@@ -301,13 +292,28 @@ async def test_it_can_be_read_by_everyone_in_both_themes(world: ApiWorld, size: 
 
 @pytest.mark.parametrize("language", ["en-GB", "zh-CN"])
 async def test_nothing_is_wider_than_a_phone(world: ApiWorld, language: str) -> None:
-    async with looking_at(url(world), size=(360, 640), language=language, has_touch=True) as page:
+    async with looking_at(world.url, size=(360, 640), language=language, has_touch=True) as page:
         await stands(page, 1, "ready")
         for place in ("#/users", "#/users/1"):
-            await page.goto(f"{url(world)}/dashboard/{place}")
+            await page.goto(f"{world.url}/dashboard/{place}")
             await page.wait_for_function("document.querySelector('[data-user]')")
             wide = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
             assert wide <= 0, place
+
+
+async def test_what_the_controller_says_is_told_in_chinese_as_well(world: ApiWorld) -> None:
+    world.engine.taken_ports.add(30004)
+    world.engine.kill(container(4))
+    async with looking_at(world.url, "#/users/4", language="zh-CN") as page:
+        await stands(page, 4, "waiting")
+        await expect(row(page, 4)).to_contain_text("本机端口 30004 已被占用")
+        drawer = page.get_by_role("complementary", name="用户 4")
+        why = drawer.locator(".why")
+        await expect(why).to_contain_text(re.compile(r"下次尝试：\d+ 秒后"))
+        assert re.findall(r"[A-Za-z]{2,}", await why.inner_text()) == []
+        await expect(drawer.locator(".timeline")).to_contain_text("启动：已退出，退出码 137")
+        await page.get_by_role("searchbox").fill("占用")
+        await expect(page.locator("[data-user]")).to_have_count(1)
 
 
 async def test_the_chosen_language_and_appearance_stay(page: Page) -> None:
@@ -336,6 +342,17 @@ async def test_while_the_engine_is_away_nothing_is_told_as_the_present(world: Ap
     await expect(notices).not_to_contain_text("The engine cannot be reached")
 
 
+async def test_nobody_is_said_to_have_no_container_whom_the_engine_never_told_of(world: ApiWorld, page: Page) -> None:
+    await world.engine_leaves()
+    await world.store.change(CLASS + 1, lambda _: Wish(), "somebody")
+    await stands(page, CLASS + 1, "unknown")
+    await expect(row(page, CLASS + 1)).to_contain_text("last seen: never")
+    await page.goto(f"{world.url}/dashboard/#/users/{CLASS + 1}")
+    drawer = page.get_by_role("complementary", name=f"User {CLASS + 1}")
+    await expect(drawer).to_contain_text("The engine cannot be reached")
+    await expect(drawer.locator(".compared .drift")).to_have_count(0)
+
+
 async def test_a_controller_that_is_gone_is_told_with_the_age_of_what_is_shown(world: ApiWorld, page: Page) -> None:
     await world.runner.cleanup()
     notices = page.get_by_role("region", name="Notices")
@@ -358,8 +375,27 @@ async def test_a_change_that_the_brake_holds_is_told_wherever_one_is(world: ApiW
     notices = page.get_by_role("region", name="Notices")
     await expect(notices).to_contain_text("waits for approval")
     await expect(notices).to_contain_text("12 sessions: remove 13-24")
+    await expect(notices).not_to_contain_text("cannot be taken")
     await notices.get_by_role("link", name="Review it").click()
-    await expect(page).to_have_url(f"{url(world)}/dashboard/#/desired")
+    await expect(page).to_have_url(f"{world.url}/dashboard/#/desired")
+
+
+async def test_what_waits_can_be_answered_where_it_is_told(world: ApiWorld, place: Place, page: Page) -> None:
+    whole = place.file.read_text()
+    fewer = text_of(12, f"generation: {world.store.current.generation}\n")
+    notices = page.get_by_role("region", name="Notices")
+    place.file.write_text(fewer)
+    await notices.get_by_role("button", name="Reject").click()
+    await page.get_by_role("dialog", name="Reject this change?").get_by_role("button", name="Reject").click()
+    await expect(notices).not_to_contain_text("waits for approval")
+    await eventually(lambda: place.file.read_text() == whole)
+    place.file.write_text(fewer)
+    await notices.get_by_role("button", name="Approve").click()
+    dialog = page.get_by_role("dialog", name="End 12 sessions?")
+    await expect(dialog).to_contain_text("Their variables and running commands are lost at once.")
+    assert await accessibility_faults(page) == []
+    await dialog.get_by_role("button", name="Approve, end 12").click()
+    await expect(page.locator("[data-user]")).to_have_count(12)
 
 
 async def test_where_tokens_are_on_nothing_is_shown_without_one(tmp_path: Path, place: Place) -> None:
@@ -367,7 +403,7 @@ async def test_where_tokens_are_on_nothing_is_shown_without_one(tmp_path: Path, 
     good = tokens.add("dashboard", Scope.READ)
     door = Doorkeeper(Door(locked=True), tokens)
     store = await place.running(text_of(2))
-    async with api_world(real_store=store, doorkeeper=door) as world, looking_at(url(world)) as page:
+    async with api_world(real_store=store, doorkeeper=door) as world, looking_at(world.url) as page:
         await expect(page.get_by_role("heading")).to_have_text("This controller asks for a token")
         await expect(page.get_by_label("Token")).to_be_focused()
         await page.get_by_label("Token").fill("mcm_" + "0" * 43)
@@ -380,7 +416,6 @@ async def test_where_tokens_are_on_nothing_is_shown_without_one(tmp_path: Path, 
         await row(page, 1).get_by_role("button", name="More").click()
         await page.get_by_role("menuitem", name="Pause").click()
         await expect(page.locator(".toast.bad")).to_contain_text("may only read")
-    await place.close()
 
 
 # ---------------------------------------------------------------- how fast
@@ -388,7 +423,7 @@ async def test_where_tokens_are_on_nothing_is_shown_without_one(tmp_path: Path, 
 
 async def test_a_hundred_users_who_change_at_once_cost_the_page_little(crowd: ApiWorld) -> None:
     everybody = [str(user_id) for user_id in range(1, CROWD + 1)]
-    async with looking_at(url(crowd)) as page:
+    async with looking_at(crowd.url) as page:
         await stands(page, CROWD, "ready")
         await page.evaluate(
             "window.long = []; new PerformanceObserver(all => long.push(...all.getEntries().map(e => e.duration)))"
@@ -409,7 +444,7 @@ async def test_a_hundred_users_who_change_at_once_cost_the_page_little(crowd: Ap
 
 
 async def test_the_page_is_small_and_there_at_once(crowd: ApiWorld) -> None:
-    async with looking_at(url(crowd)) as page:
+    async with looking_at(crowd.url) as page:
         await stands(page, CROWD, "ready")
         bytes_loaded = await page.evaluate(
             "[...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')]"

@@ -56,7 +56,7 @@ async def test_people_push_programs_call_and_sessions_follow(git_rig: Rig, forge
     status, refused = await git_rig.create(3)
     assert (status, refused["code"]) == (503, "not_persisted")
     assert (await branch(git_rig))["state"] == "unreachable"
-    assert runs(lab) == {"1", "2"}
+    await eventually(lambda: runs(lab) == {"1", "2"})
     away.rename(forge.remote)
     await eventually(lambda: is_synced(git_rig), 30)
     assert (await git_rig.destroy(2))[0] in (200, 202)

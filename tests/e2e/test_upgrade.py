@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 
-from controller.engine.docker import LABEL_HARDENING
+from controller.engine.labels import LABEL_HARDENING
 from controller.fence import network_name
 from tests.rig import Rig
 from tests.support import Lab, eventually

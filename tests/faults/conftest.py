@@ -1,4 +1,4 @@
-"""An engine of its own for all of these tests, and a world before it for each file of them."""
+"""An engine of its own for all tests of a process, a world before it for each file, and one scorecard of them all."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ import pytest
 import pytest_asyncio
 
 from tests.faults.engine import OwnEngine
-from tests.faults.scorecard import Scorecard
+from tests.faults.scorecard import Record, Scorecard
 from tests.faults.world import World, a_world
 
 collect_ignore_glob = [] if os.environ.get("FAULTS") else ["test_*.py"]  # `make faults` sets it
+RECORDED = "fault"
 PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
 
 
@@ -32,18 +33,49 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):  # as in the processes of pytest-xdist that hand their reports to this one
+        config.pluginmanager.register(_Told(config))
+
+
+class _Told:
+    """Puts together what was recorded in whichever process, and prints it at the end."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._writes = config.getoption("--write-page")
+        self._scorecard = Scorecard()
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        for name, said in report.user_properties if report.when == "teardown" else ():
+            if name == RECORDED and isinstance(said, tuple):
+                self._scorecard.records.append(Record._make(said))
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter, exitstatus: int) -> None:
+        if not self._scorecard.records:
+            return
+        terminalreporter.write_line(f"\nseeds {self._scorecard.seeds()}\n{self._scorecard.text()}")
+        if self._writes and exitstatus == pytest.ExitCode.OK:
+            self._scorecard.write(PAGE, _machine())
+
+
+def _machine() -> str:
+    with contextlib.closing(docker.from_env()) as usual:
+        engine = usual.version()["Version"]
+    python, linux, cpus = platform.python_version(), platform.release(), os.cpu_count()
+    return f"Python {python}, Linux {linux}, Docker {engine}, {cpus} processors"
+
+
 @pytest.fixture(scope="session")
-def scorecard(request: pytest.FixtureRequest) -> Iterator[Scorecard]:
-    scorecard = Scorecard()
-    yield scorecard
-    print(f"\n{scorecard.text()}")
-    if request.config.getoption("--write-page") and request.session.testsfailed == 0:
-        cpus, python = os.cpu_count(), platform.python_version()
-        with contextlib.closing(docker.from_env()) as usual:
-            engine = usual.version()["Version"]
-        scorecard.write(
-            PAGE, f"Last run: Python {python}, Linux {platform.release()}, Docker {engine}, {cpus} processors."
-        )
+def scorecard() -> Scorecard:
+    return Scorecard()
+
+
+@pytest.fixture(autouse=True)
+def _recorded(request: pytest.FixtureRequest, scorecard: Scorecard) -> Iterator[None]:
+    """What a test records goes with its report."""
+    before = len(scorecard.records)
+    yield
+    request.node.user_properties += [(RECORDED, tuple(each)) for each in scorecard.records[before:]]
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

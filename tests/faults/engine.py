@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import docker
@@ -20,8 +21,15 @@ IN_CONTAINER = Path(__file__).with_name("stand_in.py")
 class OwnEngine:
     """dockerd with folders, socket, network namespace and containerd of its own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, within: Sequence[str] = (), options: Sequence[str] = ()) -> None:
+        """
+        Args:
+            within: a command that runs what follows it, in other namespaces.
+            options: of dockerd, beside those that every one here has.
+        """
         self._folder = folder
+        self._within = within
+        self._options = options
         self.socket = folder / "engine.sock"
         self.client = docker.DockerClient(base_url=f"unix://{self.socket}", version="1.41", timeout=60)
         """Past all faults: what it says is the truth."""
@@ -37,11 +45,19 @@ class OwnEngine:
         with (self._folder / "dockerd.log").open("ab") as log:
             self._process = subprocess.Popen(
                 [
-                    *("dockerd", "--host", f"unix://{self.socket}", "--pidfile", str(self._folder / "dockerd.pid")),
+                    *(
+                        *self._within,
+                        "dockerd",
+                        "--host",
+                        f"unix://{self.socket}",
+                        "--pidfile",
+                        str(self._folder / "dockerd.pid"),
+                    ),
                     *("--data-root", str(self._folder / "root"), "--exec-root", str(self._folder / "exec")),
                     *("--cgroup-parent", "/mcm-faults", "--shutdown-timeout", "5", "--log-level", "warn"),
-                    *(["--live-restore"] if live_restore else []),
+                    *(*self._options, *(["--live-restore"] if live_restore else [])),
                 ],
+                env={**os.environ, "DOCKER_SERVICE_PREFER_OFFLINE_IMAGE": "1"},
                 stdout=log,
                 stderr=log,
             )
@@ -78,8 +94,12 @@ class OwnEngine:
             container.remove(force=True)
 
     def take_images(self, other: docker.DockerClient) -> None:
-        """The session image from an engine that has it, and a stand-in made of that."""
-        self.client.images.load(b"".join(other.images.get(IMAGE).save(named=True)))
+        """Those that tests use, from an engine that has the session image."""
+        self.load(b"".join(other.images.get(IMAGE).save(named=True)))
+
+    def load(self, image: bytes) -> None:
+        """The session image as it was saved, and a stand-in made of that."""
+        self.client.images.load(image)
         made = self.client.containers.create(IMAGE)
         command = ["python3", "-S", "-E", "-c", IN_CONTAINER.read_text()]
         repository, _, tag = STAND_IN.partition(":")

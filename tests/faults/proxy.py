@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import json
 import re
+import socket
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -143,10 +144,10 @@ class Call:
 
 
 class FaultProxy:
-    def __init__(self, socket: Path, engine: Path) -> None:
-        self.socket = socket
+    def __init__(self, place: Path, engine: Path) -> None:
+        self.socket = place
         self._engine = engine
-        self._server: asyncio.Server | None = None
+        self._listener: socket.socket | None = None
         self._talks: set[asyncio.Task[None]] = set()
         self._streams: set[asyncio.Task[None]] = set()
         self._rules: list[Rule] = []
@@ -161,17 +162,24 @@ class FaultProxy:
 
     async def open(self) -> None:
         self.socket.unlink(missing_ok=True)
-        self._server = await asyncio.start_unix_server(self._welcome, self.socket, limit=2**24)
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.setblocking(False)
+        self._listener.bind(str(self.socket))
+        self._listener.listen(128)
+        asyncio.get_running_loop().add_reader(self._listener, self._take_in)
 
     async def close(self) -> None:
         """As an engine that is gone: nobody listens, and all connections end."""
-        if self._server is not None:
-            self._server.close()
+        if self._listener is not None:
+            asyncio.get_running_loop().remove_reader(self._listener)
+            self._listener.close()
+            self._listener = None
         self.socket.unlink(missing_ok=True)
         await self.hang_up()
 
     async def hang_up(self) -> None:
         """All connections end."""
+        await asyncio.sleep(0)  # also those just taken in: by then they have begun, and end in order
         talks = list(self._talks)
         for talk in talks:
             talk.cancel()
@@ -201,10 +209,18 @@ class FaultProxy:
 
     # ------------------------------------------------------------ one connection
 
-    async def _welcome(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        talk = asyncio.current_task()
-        assert talk is not None
-        self._talks.add(talk)
+    def _take_in(self) -> None:
+        """By hand: a server of asyncio's that is closed amid this leaves the connection open, and to nobody."""
+        with contextlib.suppress(BlockingIOError):
+            assert self._listener is not None
+            caller, _ = self._listener.accept()
+            caller.setblocking(False)
+            talk = asyncio.create_task(self._talk(caller))
+            self._talks.add(talk)
+            talk.add_done_callback(self._talks.discard)
+
+    async def _talk(self, caller: socket.socket) -> None:
+        reader, writer = await asyncio.open_unix_connection(sock=caller, limit=2**24)
         upstream = _Upstream(self._engine)
         try:
             while (request := await _read_message(reader)) is not None:
@@ -215,7 +231,6 @@ class FaultProxy:
         except asyncio.CancelledError:
             writer.transport.abort()  # and the task ends quietly: to be cancelled is what hanging up means
         finally:
-            self._talks.discard(talk)
             upstream.close()
             writer.close()
 

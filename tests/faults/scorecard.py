@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 BEGINS, ENDS = "<!-- faults: begin -->", "<!-- faults: end -->"
 """Between these lines docs/reliability.md has the table of the last full run."""
@@ -44,6 +45,18 @@ ELSEWHERE: Mapping[str, Mapping[str, str]] = {
 """Faults that other tests inject, which this scorecard need not count again."""
 
 
+class Record(NamedTuple):
+    """One run of a kind of fault: how often it struck, and how long things took to come right after it."""
+
+    group: str
+    kind: str
+    points: int
+    seconds: Sequence[float] = ()
+    note: str = ""
+    seed: int | None = None
+    """Of what was left to chance."""
+
+
 @dataclass
 class _Kind:
     points: int = 0
@@ -53,28 +66,47 @@ class _Kind:
 
 class Scorecard:
     def __init__(self) -> None:
-        self._kinds: dict[tuple[str, str], _Kind] = {}
+        self.records: list[Record] = []
 
-    def record(self, group: str, kind: str, points: int, seconds: Sequence[float] = (), note: str = "") -> None:
-        """One more run of this kind of fault: how often it struck, and how long things took to come right after it."""
+    def record(
+        self,
+        group: str,
+        kind: str,
+        points: int,
+        seconds: Sequence[float] = (),
+        note: str = "",
+        seed: int | None = None,
+    ) -> None:
+        """One more run of this kind of fault."""
         assert points > 0, f"{group}, {kind}: the fault never struck"
-        known = self._kinds.setdefault((group, kind), _Kind())
-        known.points += points
-        known.seconds += seconds
-        known.note = note or known.note
+        self.records.append(Record(group, kind, points, seconds, note, seed))
+
+    def seeds(self) -> str:
+        """To have the same again."""
+        return " and ".join(f"{each.seed} ({each.group})" for each in sorted(self.records) if each.seed is not None)
 
     def text(self) -> str:
         """As a table of Markdown."""
         lines = ["| faults | kind | struck | p50 | p99 | max |", "|---|---|---:|---:|---:|---:|"]
-        for (group, kind), known in sorted(self._kinds.items()):
+        kinds = self._kinds()
+        for (group, kind), known in sorted(kinds.items()):
             figures = " | ".join(_seconds(known.seconds, share) for share in (0.5, 0.99, 1))
             note = f" ({known.note})" if known.note else ""
             lines.append(f"| {group} | {kind}{note} | {known.points} | {figures} |")
-        every = [second for known in self._kinds.values() for second in known.seconds]
-        points = sum(known.points for known in self._kinds.values())
+        every = [second for known in kinds.values() for second in known.seconds]
+        points = sum(known.points for known in kinds.values())
         figures = " | ".join(f"**{_seconds(every, share)}**" for share in (0.5, 0.99, 1))
-        lines.append(f"| **all** | **{len(self._kinds)} kinds** | **{points}** | {figures} |")
+        lines.append(f"| **all** | **{len(kinds)} kinds** | **{points}** | {figures} |")
         return "\n".join(lines)
+
+    def _kinds(self) -> Mapping[tuple[str, str], _Kind]:
+        kinds: dict[tuple[str, str], _Kind] = {}
+        for each in self.records:
+            known = kinds.setdefault((each.group, each.kind), _Kind())
+            known.points += each.points
+            known.seconds += each.seconds
+            known.note = each.note or known.note
+        return kinds
 
     def write(self, page: Path, machine: str) -> None:
         """Into the page's section."""
@@ -86,7 +118,8 @@ class Scorecard:
             f"| {group} | {kind} | {where} |" for group, kinds in ELSEWHERE.items() for kind, where in kinds.items()
         ]
         parts = [
-            f"{machine} Seconds are from the fault's end until every container was as wanted for good.",
+            f"Last run: {machine}; seeds {self.seeds()}. Seconds are from the fault's end until every container was as "
+            "wanted for good.",
             self.text(),
             "Injected by other tests, and not counted above:",
             "\n".join(["| faults | kind | where |", "|---|---|---|", *also]),

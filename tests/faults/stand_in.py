@@ -4,6 +4,7 @@ says. Standard library only: the container has its text on its command line.
 
 import base64
 import contextlib
+import fcntl
 import hashlib
 import os
 import re
@@ -13,7 +14,8 @@ import sys
 import threading
 import time
 
-MANNER = "/home/matlab/shared/.manner"
+HOME = "/home/matlab/shared"
+MANNER = f"{HOME}/.manner"
 GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
@@ -41,6 +43,12 @@ def serve(port: int, *, deaf: bool) -> None:
 
 
 def misbehave(manner: str) -> None:
+    if manner == "alone":
+        held = os.open(f"{HOME}/.alone", os.O_CREAT | os.O_RDWR)
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            open(f"{HOME}/.two", "a").close()
     if manner == "exits":
         sys.exit(3)
     if manner == "hungry":

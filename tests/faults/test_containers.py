@@ -53,7 +53,8 @@ async def test_sessions_that_misbehave_delay_nobody(world: World) -> None:
     assert 0 < processes <= 512, "17: a fork bomb ends at the limit"
 
     began = time.monotonic()
-    status, said = await world.rig.call("PATCH", "/v1/users", {"users": dict.fromkeys(map(str, MANNERS))})
+    gone = {"users": dict.fromkeys(map(str, MANNERS)), "force": True}
+    status, said = await world.rig.call("PATCH", "/v1/users", gone)
     assert status == 200, said
     await eventually(lambda: not any(there(world, n) for n in MANNERS), 30)
     world.scorecard.record(

@@ -70,8 +70,9 @@ class Victim:
         async with asyncio.timeout(30):
             return (await self._process.stdout.readline()).decode().strip()
 
-    async def harmed(self, call: str, nth: int, harm: str, user_id: int, word: str) -> tuple[str, bool]:
-        """What it says to its last write, during which this happens at the nth of these calls; and whether it did."""
+    async def harmed(self, call: str, nth: int | str, harm: str, user_id: int, word: str) -> tuple[str, bool]:
+        """What it says to its last write, during which this happens at the nth of these calls (`1+`: at all); and
+        whether it did."""
         assert self._process is not None
         debugger = await asyncio.create_subprocess_exec(
             *("strace", "-f", "-e", f"trace={call}", "-e", f"inject={call}:{harm}:when={nth}"),
@@ -118,12 +119,28 @@ async def test_a_write_at_each_of_its_system_calls(tmp_path: Path, scorecard: Sc
             if answer == word:
                 held[user_id] = word
                 assert now == held, f"1: acknowledged, and lost: {where}"
+            elif answer.startswith("refused: "):
+                assert now == held, f"2: refused, and done: {where}"
             else:
                 assert now in (held, {**held, user_id: word}), f"2: neither the old nor the new: {where}"
                 held[user_id] = str(now[user_id])
             assert not leftovers(victim.file), where
     await victim.end()
+    assert points, "no harm was done"
     scorecard.record("durability", kind, points)
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed (`apt-get install strace`)")
+async def test_a_write_whose_end_is_not_known_is_not_answered_as_refused(tmp_path: Path) -> None:
+    """Its sync fails, and that of the write which is to take its place."""
+    victim = Victim(tmp_path)
+    await victim.live()
+    answer, _ = await victim.harmed("fdatasync", "1+", "error=EIO", 1, "second")
+    assert answer.startswith("in doubt: "), answer
+    await victim.live()
+    assert victim.word(1) in ("first", "second")
+    assert await victim.say(1, "third") == "third"
+    await victim.end()
 
 
 async def test_ten_thousand_acknowledged_writes(tmp_path: Path, scorecard: Scorecard) -> None:
@@ -140,4 +157,5 @@ async def test_ten_thousand_acknowledged_writes(tmp_path: Path, scorecard: Score
     for user_id, words in race.said.items():
         last = max(n for n, word in enumerate(words) if word in race.acknowledged)
         assert in_file.users[user_id].session_id in words[last:], f"1: user {user_id} has lost {words[last]}"
-    scorecard.record("durability", f"SIGKILL among {len(race.acknowledged):,} acknowledged writes", race.killed)
+    kind = f"SIGKILL among {len(race.acknowledged):,} acknowledged writes"
+    scorecard.record("durability", kind, race.killed, seed=race.seed)

@@ -21,6 +21,7 @@ RESTARTS = 3 * LENGTH
 @pytest.mark.parametrize("live", [True, False], ids=["live-restore", "no live-restore"])
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=["killed", "stopped"])
 async def test_dockerd_ends(world: World, number: signal.Signals, live: bool) -> None:
+    await forget_deaths(world)
     await restarted(world, signal.SIGTERM, live)
     world.everything_may_have_ended()
     await world.settles()
@@ -46,11 +47,16 @@ async def restarted(world: World, number: signal.Signals, live: bool) -> None:
 async def test_dockerd_is_restarted_again_and_again(world: World) -> None:
     """As `systemctl restart docker` does it: each time all sessions end, and all of them come back."""
     for _ in range(RESTARTS):
+        await forget_deaths(world)
         await world.engine.stop()
         await world.engine.start()
         world.everything_may_have_ended()
         await world.held("engine", "dockerd restarted, beside a controller with eleven sessions", len(world.wants))
-        await world.ask({n: {} for n in world.wants})  # forgets that they ended: the next time is not the next in a row
+
+
+async def forget_deaths(world: World) -> None:
+    """The next time that sessions end with their engine is not the next in a row, after which they would wait."""
+    await world.ask({n: {} for n in world.wants})
 
 
 async def says_unknown(world: World) -> bool:

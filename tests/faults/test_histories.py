@@ -79,7 +79,6 @@ class Caller:
 
 async def test_calls_happened_in_some_order(rig: Rig, scorecard: Scorecard) -> None:
     seed = random.SystemRandom().randrange(2**32)
-    print(f"seed {seed}")
     chance = random.Random(seed)
     await rig.start()
     first = {str(n): {"state": "stopped", "session_id": "first"} for n in USERS}
@@ -106,7 +105,7 @@ async def test_calls_happened_in_some_order(rig: Rig, scorecard: Scorecard) -> N
         assert linearizable(ops, "first"), f"seed {seed}, user {user_id}: {sorted(ops, key=lambda op: op.began)}"
     print(f"{_heard(callers)} calls")
     scorecard.record(
-        "clients", "calls at once while the controller is killed", KILLS, outages, "until it answers again"
+        "clients", "calls at once while the controller is killed", KILLS, outages, "until it answers again", seed
     )
 
 

@@ -113,8 +113,9 @@ class World:
     # ------------------------------------------------------------ what people do
 
     async def ask(self, entries: Mapping[int, Mapping[str, object] | None]) -> None:
-        """Change these users' entries, until it is acknowledged."""
-        body = {"users": {str(n): entry if entry is None else dict(entry) for n, entry in entries.items()}}
+        """Change these users' entries, however many sessions that ends, until it is acknowledged."""
+        users = {str(n): entry if entry is None else dict(entry) for n, entry in entries.items()}
+        body = {"users": users, "force": True}
 
         async def done() -> bool:
             try:

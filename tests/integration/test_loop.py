@@ -10,13 +10,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
 from itertools import pairwise
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import pytest
 
 from controller import informer, planner
+from controller.errors import EngineRefused
+from controller.events import EventReason
 from controller.informer import Informer, Ports, ProbeTimes
-from controller.model import Phase, Probe, RunState, Wish
+from controller.model import Container, Limits, Phase, Probe, RunState, Wish
 from controller.probes import Prober
 from controller.reconciler import Pace, Reconciler
 from controller.target import Profile, Site
@@ -33,7 +35,7 @@ UNTIL_READY, ONCE_READY = 0.05, 5.0
 
 
 class AlwaysReady(Prober):
-    async def probe(self, http_port: int, ws_port: int, patience: float = 0.0) -> Probe:
+    async def probe(self, http_port: int, ws_port: int, patience: float = 0.0, address: str = "") -> Probe:
         return Probe(True, True, datetime.now(UTC), "")
 
 
@@ -43,10 +45,38 @@ class NeverReady(Prober):
     first_asked: dict[int, float] = field(default_factory=dict)
     """By port of the page."""
 
-    async def probe(self, http_port: int, ws_port: int, patience: float = 0.0) -> Probe:
+    async def probe(self, http_port: int, ws_port: int, patience: float = 0.0, address: str = "") -> Probe:
         self.asked.append(time.monotonic())
         self.first_asked.setdefault(http_port, self.asked[-1])
         return Probe(False, False, datetime.now(UTC), "nobody answers")
+
+
+@dataclass(frozen=True)
+class Honest(Prober):
+    """Answers while the engine has the session run."""
+
+    engine: FakeEngine = field(default_factory=FakeEngine)
+    patience: list[float] = field(default_factory=list)
+
+    async def probe(self, http_port: int, ws_port: int, patience: float = 0.0, address: str = "") -> Probe:
+        self.patience.append(patience)
+        box = self.engine.box(f"matlab-user-{http_port - 30000}")
+        runs = box is not None and box.phase is Phase.RUNNING
+        return Probe(runs, runs, datetime.now(UTC), "" if runs else "nobody answers")
+
+
+class PutsAwaySlowly(FakeEngine):
+    """Tells at once that a session ended; whoever looks at its container, or ended it, is answered a while later."""
+
+    async def stop(self, container_id: str) -> None:
+        await super().stop(container_id)
+        await asyncio.sleep(REST)
+
+
+class RefusesLimits(FakeEngine):
+    async def update(self, container_id: str, limits: Limits) -> None:
+        await self._answer("update", self._box(container_id).seen.name)
+        raise EngineRefused("The kernel takes no other limits.")
 
 
 @dataclass
@@ -64,6 +94,10 @@ class Plant:
     async def runs(self, *user_ids: int, seconds: float = 20) -> None:
         await eventually(lambda: all(self.phase(n) is Phase.RUNNING for n in user_ids), seconds)
 
+    def starts(self) -> list[str]:
+        """What was told of them, with the reasons."""
+        return [event.message for event in self.store.events if event.message.startswith("start: ")]
+
     async def rests(self) -> None:
         """Come to an end of all work, and stay there."""
         await eventually(lambda: self.reconciler.activity().queued + self.reconciler.activity().working == 0)
@@ -80,15 +114,15 @@ async def running(
     resync: float = 3600,
     starts: int = 10,
     prober: Prober = AlwaysReady("127.0.0.1"),  # noqa: B008 - it keeps nothing
+    data_elsewhere: bool = False,
 ) -> AsyncIterator[Plant]:
     profiles = {
         "standard": Profile("matlab-session:octave", 2, 4 * GIB, 4 * GIB, {}, None),
         "large": Profile("matlab-session:octave", 4, 8 * GIB, 4 * GIB, {}, None),
         "other": Profile("no-such-image", 2, 4 * GIB, 4 * GIB, {}, None),
     }
-    site = Site(
-        engine.instance, engine.prefix, str(folder), 30000, 31000, "127.0.0.1", "1000:1000", "standard", profiles
-    )
+    names = engine.instance, engine.prefix, str(folder)
+    site = Site(*names, 30000, 31000, "127.0.0.1", "1000:1000", "standard", profiles, data_elsewhere=data_elsewhere)
     queue = WorkQueue()
     times = ProbeTimes(UNTIL_READY, ONCE_READY)
     knowledge = Informer(engine, queue, prober, Ports(30000, 31000), times, store.record)
@@ -120,6 +154,64 @@ async def test_a_wish_becomes_a_running_container_and_then_there_is_rest(plant: 
     assert (progress.generation, progress.error) == (1, "")
 
 
+@pytest.fixture
+def done(plant: Plant, monkeypatch: Any) -> list[str]:
+    """What the engine was asked and told so far, the looks at single users included."""
+    calls: list[str] = []
+    answer = plant.engine._answer
+
+    async def noted(call: str, name: str = "") -> None:
+        if call in ("find", "create", "start", "stop", "remove"):
+            calls.append(call)
+        await answer(call, name)
+
+    monkeypatch.setattr(plant.engine, "_answer", noted)
+    return calls
+
+
+async def test_what_was_made_just_now_is_started_without_a_look_between(plant: Plant, done: list[str]) -> None:
+    plant.store.want(u7=Wish())
+    await plant.runs(7)
+    assert done[:3] == ["find", "create", "start"]
+    await plant.rests()
+    assert plant.informer.view(7).progress.settled
+
+
+async def test_what_was_stopped_to_be_removed_is_removed_without_a_look_between(plant: Plant, done: list[str]) -> None:
+    plant.store.want(u7=Wish())
+    await plant.runs(7)
+    await plant.rests()
+    done.clear()
+    plant.store.want(u7=None)
+    await plant.rests()
+    assert plant.phase(7) is None
+    assert done[:3] == ["find", "stop", "remove"]
+
+
+async def test_what_is_wanted_again_while_it_is_stopped_is_not_removed(plant: Plant) -> None:
+    plant.store.want(u7=Wish())
+    await plant.runs(7)
+    await plant.rests()
+    plant.engine.latency["stop"] = 0.2
+    plant.store.want(u7=None)
+    await eventually(lambda: "stop" in [call for call, _ in plant.engine.calls])
+    plant.store.want(u7=Wish())
+    await plant.rests()
+    assert plant.phase(7) is Phase.RUNNING
+    assert "remove" not in [call for call, _ in plant.engine.calls]
+
+
+@pytest.mark.parametrize("since", [Wish(state=RunState.STOPPED), None])
+async def test_what_is_not_wanted_any_more_once_it_is_made_is_not_started(plant: Plant, since: Wish | None) -> None:
+    plant.engine.latency["create"] = 0.2
+    plant.store.want(u7=Wish())
+    await eventually(lambda: plant.engine.calls)
+    plant.store.want(u7=since)
+    await plant.rests()
+    assert "start" not in [call for call, _ in plant.engine.calls]
+    assert plant.phase(7) is (None if since is None else Phase.CREATED)
+
+
 async def test_stopping_keeps_the_container_and_removal_does_not(plant: Plant) -> None:
     plant.store.want(u7=Wish())
     await plant.runs(7)
@@ -142,6 +234,113 @@ async def test_what_a_hand_breaks_is_healed(plant: Plant, deed: str) -> None:
     assert plant.phase(7) is not Phase.RUNNING
     await plant.runs(7)
     await plant.rests()
+
+
+async def test_a_start_after_a_stop_is_for_the_wish_and_no_death(plant: Plant) -> None:
+    for wish in (Wish(), Wish(state=RunState.STOPPED)):
+        plant.store.want(u7=wish)
+        await plant.rests()
+    plant.store.want(u7=Wish())
+    await plant.runs(7)
+    await plant.rests()
+    assert plant.starts()[1:] == ["start: wanted running, and it was stopped"]
+    assert plant.informer.view(7).progress.failures == 0
+    plant.engine.kill("matlab-user-7")
+    await plant.runs(7)
+    await plant.rests()
+    assert plant.starts()[2:] == ["start: exited with code 137"]
+    assert plant.informer.view(7).progress.failures == 1
+
+
+async def test_who_was_not_stopped_in_time_does_not_die_of_a_wish_later(plant: Plant) -> None:
+    plant.store.want(u7=Wish())
+    await plant.runs(7)
+    await plant.rests()
+    plant.store.want(u7=Wish(state=RunState.STOPPED))
+    plant.store.want(u7=Wish())
+    await plant.rests()
+    plant.engine.kill("matlab-user-7")
+    await plant.runs(7)
+    await plant.rests()
+    assert plant.starts()[1:] == ["start: exited with code 137"]
+
+
+async def test_a_session_whose_folder_is_gone_is_not_ended_and_begins_nowhere_else(
+    plant: Plant, tmp_path: Path
+) -> None:
+    plant.store.want(u7=Wish())
+    await plant.runs(7)
+    await plant.rests()
+    (tmp_path / "user_7").rmdir()
+    calls = len(plant.engine.calls)
+    plant.store.want(u7=Wish(restart_at=plant.engine.moment + timedelta(seconds=1)))
+    await eventually(lambda: plant.informer.view(7).progress.error)
+    assert plant.phase(7) is Phase.RUNNING
+    plant.engine.kill("matlab-user-7")
+    await eventually(lambda: plant.informer.view(7).progress.failures > 1)
+    progress = plant.informer.view(7).progress
+    gone = f"The data folder {tmp_path}/user_7 is not there any more, so its user's session cannot be started."
+    assert (progress.error, progress.code) == (gone, "data_folder_unusable")
+    assert plant.engine.calls[calls:] == []
+    assert not (tmp_path / "user_7").exists()
+    (tmp_path / "user_7").mkdir()
+    await plant.runs(7)
+
+
+async def test_no_container_is_made_anew_for_a_folder_that_is_gone(plant: Plant, tmp_path: Path) -> None:
+    plant.store.want(u7=Wish())
+    await plant.runs(7)
+    await plant.rests()
+    (tmp_path / "user_7").rmdir()
+    calls = len(plant.engine.calls)
+    plant.store.want(u7=Wish(profile="other"))  # of another image
+    await eventually(lambda: plant.informer.view(7).progress.error)
+    assert plant.informer.view(7).progress.code == "data_folder_unusable"
+    assert (plant.phase(7), plant.engine.calls[calls:]) == (Phase.RUNNING, [])
+    assert not (tmp_path / "user_7").exists()
+
+
+async def test_where_folders_are_on_another_machine_none_is_missed_here(tmp_path: Path) -> None:
+    async with running(tmp_path, FakeEngine(), FakeStore(), data_elsewhere=True) as plant:
+        plant.store.want(u7=Wish())
+        await plant.runs(7)
+        await plant.rests()
+        (tmp_path / "user_7").rmdir()
+        plant.engine.kill("matlab-user-7")
+        await plant.runs(7)
+        assert plant.informer.view(7).progress.error == ""
+
+
+async def test_a_session_that_ends_is_seen_to_be_silent_before_the_engine_has_put_it_away(tmp_path: Path) -> None:
+    engine, store = FakeEngine(), FakeStore()
+    prober = Honest("127.0.0.1", engine=engine)
+    async with running(tmp_path, engine, store, prober=prober) as plant:
+        store.want(u7=Wish())
+        await eventually(lambda: plant.informer.view(7).ready_since)
+        await plant.rests()
+        engine.latency["find"] = 60
+        engine.kill("matlab-user-7")
+        await eventually(lambda: plant.informer.view(7).ready_since is None, ONCE_READY / 2)
+        container = plant.informer.view(7).container
+        assert container is not None
+        assert container.phase is Phase.RUNNING, "the engine has not told yet"
+        assert prober.patience[-1] == 0
+        assert [event.reason for event in store.events][-1] == EventReason.NOT_READY
+
+
+async def test_what_the_controller_ends_itself_alarms_nobody(tmp_path: Path) -> None:
+    engine, store = PutsAwaySlowly(), FakeStore()
+    async with running(tmp_path, engine, store, prober=Honest("127.0.0.1", engine=engine)) as plant:
+        store.want(u7=Wish())
+        await eventually(lambda: plant.informer.view(7).ready_since)
+        store.want(u7=Wish(state=RunState.STOPPED))
+        await eventually(lambda: plant.informer.view(7).ready_since is None)
+        container = plant.informer.view(7).container
+        assert container is not None
+        assert container.phase is Phase.RUNNING, "it is seen at once, as well"
+        await eventually(lambda: plant.phase(7) is Phase.EXITED)
+        await plant.rests()
+        assert EventReason.NOT_READY not in [event.reason for event in store.events]
 
 
 async def test_limits_change_in_place_whoever_changed_them(plant: Plant) -> None:
@@ -207,6 +406,24 @@ async def test_a_new_wish_does_not_wait_for_the_backoff_of_the_old(plant: Plant)
     await eventually(lambda: plant.informer.view(7).progress.failures >= 1)
     plant.store.want(u7=Wish())
     await plant.runs(7)
+
+
+@pytest.mark.usefixtures("long_waits")
+async def test_what_is_refused_of_a_session_that_is_well_is_not_tried_again_at_each_resync(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("controller.reconciler.HEALTHY_AFTER", timedelta(0))
+    async with running(tmp_path, RefusesLimits(), FakeStore()) as plant:
+        plant.store.want(u7=Wish())
+        await eventually(lambda: plant.informer.view(7).ready_since is not None)
+        plant.store.want(u7=Wish(profile="large"))
+        await eventually(lambda: plant.informer.view(7).progress.failures >= 1)
+        tried = plant.engine.calls.count(("update", "matlab-user-7"))  # twice where the change came amid a pass
+        for _ in range(2):
+            await plant.reconciler.resync()
+            await plant.rests()
+        assert plant.engine.calls.count(("update", "matlab-user-7")) == tried
+        assert plant.informer.view(7).progress.failures == 1
 
 
 async def test_a_profile_that_settings_no_longer_have_troubles_only_its_user(plant: Plant) -> None:
@@ -325,6 +542,25 @@ async def test_a_session_that_is_unwanted_while_it_starts_takes_its_time_to_end_
         await plant.runs(2)
 
 
+async def test_the_look_after_a_start_holds_up_no_other_start(tmp_path: Path) -> None:
+    class Slow(FakeEngine):
+        told = asyncio.Event()
+
+        async def find(self, user_id: int) -> tuple[Container, ...]:
+            if user_id == 1 and ("start", "matlab-user-1") in self.calls:
+                await self.told.wait()
+            return await super().find(user_id)
+
+    engine, store = Slow(), FakeStore()
+    async with running(tmp_path, engine, store, starts=1) as plant:
+        store.want(u1=Wish())
+        await eventually(lambda: ("start", "matlab-user-1") in engine.calls)
+        store.want(u2=Wish())
+        await plant.runs(2)
+        engine.told.set()
+        await plant.runs(1)
+
+
 async def test_a_clock_that_is_set_back_makes_no_old_knowledge_new(
     plant: Plant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -359,6 +595,34 @@ async def test_a_clock_that_is_set_ahead_restarts_nobody_before_the_time(
     plant.queue.add(7)
     await plant.rests()
     assert [call for call, _ in plant.engine.calls] == ["create", "start"]
+
+
+async def test_a_restart_asked_for_after_the_engines_clock_was_set_back_is_done_once(plant: Plant) -> None:
+    plant.store.want(u7=Wish(restart_at=await plant.informer.engine_now()), u8=Wish())
+    await plant.runs(7, 8)
+    await plant.rests()
+    plant.engine.set_clock(timedelta(hours=-1))
+    plant.store.want(u7=Wish(), u8=Wish(restart_at=await plant.informer.engine_now()))
+    await eventually(lambda: ("restart", "matlab-user-8") in plant.engine.calls)
+    await plant.rests()
+    plant.store.want(u7=Wish(), u8=Wish(restart_at=await plant.informer.engine_now() - timedelta(days=1)))
+    await plant.rests()
+    assert [call for call, _ in plant.engine.calls].count("restart") == 1
+
+
+async def test_a_container_that_the_engine_cannot_start_for_its_last_run_is_made_anew(
+    plant: Plant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(planner, "FIRST_WAIT", timedelta(milliseconds=20))
+    plant.store.want(u7=Wish())
+    await plant.runs(7)
+    before = plant.engine.box("matlab-user-7")
+    assert before is not None
+    plant.engine.left_behind.add(before.id)
+    plant.engine.kill("matlab-user-7")
+    await plant.runs(7)
+    calls = [call for call, _ in plant.engine.calls]
+    assert calls == ["create", "start", *["start"] * 3, "remove", "create", "start"]
 
 
 async def test_an_old_look_that_comes_in_late_does_not_replace_a_newer_one(plant: Plant) -> None:

@@ -33,7 +33,7 @@ async def test_no_caller_finds_an_answer_that_is_not_documented(tmp_path: Path) 
         await asyncio.to_thread((tmp_path / "openapi.json").write_text, json.dumps(described))
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(ROOT / "tests" / "schemathesis.toml")),
-            *("run", "openapi.json", "--url", f"http://127.0.0.1:{world.port}", "--max-examples", str(EXAMPLES)),
+            *("run", "openapi.json", "--url", world.url, "--max-examples", str(EXAMPLES)),
             cwd=tmp_path,
             env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "120", "NO_COLOR": "1", "TOKEN": token},
             stdout=asyncio.subprocess.PIPE,

@@ -12,11 +12,12 @@ import contextlib
 import re
 import sqlite3
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 from controller import spec
 from controller.errors import WishInvalid
+from controller.model import DesiredState, Wish
 from tests.git_world import Clone, git
 from tests.race_world import Race
 from tests.support import eventually
@@ -159,6 +160,30 @@ def _with(text: str, user_id: int, word: str) -> str:
     return changed
 
 
+def _met(history: Mapping[int, tuple[str, DesiredState]], begun_at: Mapping[str, int]) -> list[tuple[int, int, str]]:
+    """Where a word was written into a text from before another one, of whomever: generation, user, and both.
+
+    A word that its writer took for gone may still come into force after the writer's next one was begun.
+    """
+    met = []
+    for number, (writer, then) in history.items():
+        for user_id in then.users if writer == "file" and number > 1 else ():
+            was, now = (history[n][1].users[user_id].session_id or "" for n in (number - 1, number))
+            if now != was and now in begun_at:
+                began = history[begun_at[now]][1].users[user_id].session_id
+                if was not in (began, now):
+                    met.append((number, user_id, f"kept {now}, lost {was}"))
+    return sorted(met)
+
+
+def test_two_words_of_one_writer_can_meet_as_well() -> None:
+    """As they did once: by a pull that was taken for gone and came into force while the next one was on its way."""
+    words = ["first", "w63", "w74"]
+    history = {n: ("file", DesiredState(n, users={PULLERS[1]: Wish(session_id=w)})) for n, w in enumerate(words, 1)}
+    assert _met(history, {"w63": 1, "w74": 1}) == [(3, PULLERS[1], "kept w74, lost w63")]
+    assert not _met(history, {"w63": 1, "w74": 2})
+
+
 async def test_three_at_once_and_kills_in_between_lose_nothing(tmp_path: Path) -> None:
     folder, state, remote = tmp_path / "server", tmp_path / "state", tmp_path / "remote.git"
     state.mkdir()
@@ -180,15 +205,8 @@ async def test_three_at_once_and_kills_in_between_lose_nothing(tmp_path: Path) -
     held = {user: [state.users[user].session_id for state in states] for user in EVERYBODY}
     race.judge(held, alone=[*CALLERS, *EDITORS, *PULLERS])
 
-    met = []
-    for number, (writer, state_then) in history.items():
-        for user_id in SHARED if writer == "file" and number > 1 else ():
-            was, now = held[user_id][number - 2], state_then.users[user_id].session_id or ""
-            if now != was and now in desk.begun_at:
-                began = history[desk.begun_at[now]][1].users[user_id].session_id
-                if was not in (began, now):
-                    met.append((number, user_id, f"kept {now}, lost {was}"))
-    assert race.conflicts() == sorted(met), "each conflict is reported, and nothing else is"
+    met = _met(history, desk.begun_at)
+    assert race.conflicts() == met, "each conflict is reported, and nothing else is"
     assert met, "several spoke of the same user at once, now and then"
     pulled = sum(word in race.acknowledged for word in desk.pulled)
     assert pulled, "git had its say"

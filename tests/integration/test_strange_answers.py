@@ -13,7 +13,7 @@ import pytest
 from aiohttp import web
 
 from controller.engine.docker import DockerEngine
-from controller.errors import EngineRefused, EngineUnavailable, NoSuchContainer, PortTaken
+from controller.errors import EngineRefused, EngineUnavailable, LeftBehind, NoSuchContainer, PortTaken
 from controller.model import Phase
 from tests.shell import run
 
@@ -226,6 +226,29 @@ async def test_a_port_that_is_taken_is_read_from_every_wording(
     with pytest.raises(PortTaken) as told:
         await engine.start("c1")
     assert told.value.port == 30007
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "task c1 already exists: unknown",
+        "AlreadyExists: task c1: already exists",
+        "OCI runtime create failed: container with id exists: c1: unknown",
+        'Conflict: container "c1" already exists: unknown',
+        "failed to start shim: mkdir /run/containerd/io.containerd.runtime.v2.task/moby/c1: file exists",
+    ],
+)
+async def test_what_an_engine_has_kept_of_a_run_is_read_from_every_wording(
+    engine: DockerEngine, socket: Socket, sentence: str
+) -> None:
+    socket.said["containers/c1/start"] = (500, {"message": sentence})
+    with pytest.raises(LeftBehind, match="exists"):
+        await engine.start("c1")
+    socket.holds(**{"mcm.user-id": "7"})
+    for error in (sentence, "", 'Conflict. The container name "/c1" is already in use by container "c2".'):
+        socket.said["containers/c1/json"] = (200, {**BOX, "State": {**BOX["State"], "Error": error}})  # type: ignore[dict-item]
+        (found,) = await engine.find(7)
+        assert found.left_behind is (error == sentence)
 
 
 async def test_an_address_that_this_host_does_not_have_is_not_a_taken_port(

@@ -18,7 +18,8 @@ from typing import TypeVar
 
 from controller.engine import EngineEvent, EngineInfo
 from controller.errors import EngineRefused, EngineUnavailable
-from controller.model import Container, Event, Limits, SessionSpec, Usage
+from controller.events import Event
+from controller.model import Container, Limits, Machine, SessionSpec, Usage
 from controller.store import Generation
 from controller.store.disk import FileHome
 from controller.store.history import History, Offer
@@ -217,6 +218,21 @@ class Nemesis:
 
     async def restart(self, container_id: str) -> None:
         await self._change("restart", container_id, lambda: self._engine.restart(container_id))
+
+    async def move(self, container_id: str) -> None:
+        await self._change("move", container_id, lambda: self._engine.move(container_id))
+
+    async def machines(self) -> tuple[Machine, ...]:
+        return await self._passed("machines", self._engine.machines)
+
+    async def drain(self, node_id: str) -> None:
+        await self._passed("drain", lambda: self._engine.drain(node_id))
+
+    async def activate(self, node_id: str) -> None:
+        await self._passed("activate", lambda: self._engine.activate(node_id))
+
+    async def forget(self, node_id: str) -> None:
+        await self._passed("forget", lambda: self._engine.forget(node_id))
 
     async def remove(self, container_id: str) -> None:
         await self._change("remove", container_id, lambda: self._engine.remove(container_id))

@@ -21,7 +21,7 @@ from pathlib import Path
 from unittest import mock
 
 from controller import brake, spec
-from controller.errors import NotPending, NotPersisted
+from controller.errors import NotPending, NotPersisted, WishInvalid
 from controller.informer import Informer, Ports, ProbeTimes
 from controller.model import Container, Phase, Probe, RunState, Wish
 from controller.probes import Prober
@@ -69,7 +69,7 @@ class Doors(Prober):
 
     engine: FakeEngine | None = None
 
-    async def probe(self, http_port: int, ws_port: int, patience: float = 0.0) -> Probe:
+    async def probe(self, http_port: int, ws_port: int, patience: float = 0.0, address: str = "") -> Probe:
         boxes = self.engine.containers() if self.engine else ()
         up = any(c.ours and c.user_id == http_port - HTTP and c.phase is Phase.RUNNING for c in boxes)
         return Probe(up, up, now(), "" if up else "nobody answers")
@@ -354,7 +354,7 @@ class Life:
         async def called() -> Answer:
             try:
                 await call
-            except (NotPersisted, NotPending):
+            except (NotPersisted, NotPending, WishInvalid):
                 return Answer.NONE if self.dead else Answer.NO
             return Answer.NONE if self.dead else Answer.YES
 

@@ -12,6 +12,8 @@ from controller.model import (
     Action,
     Container,
     Create,
+    Move,
+    Node,
     Phase,
     Plan,
     Remove,
@@ -28,6 +30,7 @@ from controller.model import (
 from controller.planner import plan
 from tests.worlds import GIB, NOW, a_container, a_spec, a_target, satisfies
 
+HERE, LEAVING = Node("n1", "10.77.0.11"), Node("n2", "10.77.0.12", leaving=True)
 STILL = [Phase.CREATED, Phase.RUNNING, Phase.PAUSED, Phase.EXITED, Phase.DEAD]
 
 targets = st.none() | st.builds(
@@ -58,6 +61,7 @@ containers = st.builds(
     outdated=st.booleans(),
     loose=st.sampled_from([(), ("Privileged is True",)]),
     slack=st.sampled_from([(), ("swap is unlimited",)]),
+    node=st.sampled_from([None, HERE, LEAVING]),
 )
 worlds = st.lists(containers, max_size=4, unique_by=(lambda c: c.id, lambda c: c.name)).map(tuple)
 
@@ -82,9 +86,9 @@ def carried_out(action: Action, have: tuple[Container, ...]) -> tuple[Container,
     assert one.ours, "a foreigner was touched"
     others = tuple(c for c in have if c is not one)
     match action:
-        case Start() | Restart():
+        case Start() | Restart() | Move():
             assert one.phase is not Phase.DEAD
-            return (*others, replace(one, phase=Phase.RUNNING, started_at=NOW))
+            return (*others, replace(one, phase=Phase.RUNNING, started_at=NOW, node=HERE))
         case Stop():
             assert one.phase is Phase.RUNNING
             return (*others, replace(one, phase=Phase.EXITED))

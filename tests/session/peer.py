@@ -17,8 +17,8 @@ from matlab.session_service import protocol
 
 Json = dict[str, Any]
 
-PATIENCE = 20.0
-"""Seconds for any one thing to be heard."""
+PATIENCE = 60.0
+"""Seconds for any one thing to be heard: generous, as `START_SECONDS`."""
 
 
 NOTIFICATIONS = {name: Draft202012Validator(schema) for name, schema in protocol.NOTIFICATIONS.items()}

@@ -16,6 +16,7 @@ from playwright.async_api import Page, expect
 from yarl import URL
 
 from tests.browser import a_browser
+from tests.serving import on_loopback
 from tests.session.conftest import Session, a_container
 from tests.session.peer import Peer
 
@@ -199,11 +200,5 @@ async def a_site(content: str) -> AsyncIterator[str]:
     async def answer(_: web.BaseRequest) -> web.Response:
         return web.Response(text=content, content_type="text/html")
 
-    runner = web.ServerRunner(web.Server(answer))
-    await runner.setup()
-    try:
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        yield f"http://localhost:{runner.addresses[0][1]}/"
-    finally:
-        await runner.cleanup()
+    async with on_loopback(web.ServerRunner(web.Server(answer))) as port:
+        yield f"http://localhost:{port}/"

@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import io
 import re
+import secrets
 import tarfile
 import time
 from collections.abc import Iterator
@@ -51,7 +52,9 @@ COPY mfiles /opt/session/mfiles
 ENV SESSION_INTERPRETER=matlab PYTHONPATH=/opt/session:/opt/stand_in PATH=/opt/stand_in/bin:/usr/bin:/bin \\
     MLM_LICENSE_FILE=27000@licence.example
 USER 1000:1000
+LABEL run={run}
 """
+"""Labelled, for else two runs of the tests at once would have one image, and the first to end would take it away."""
 PROFILE = """\
 default_profile: matlab
 profiles:
@@ -67,7 +70,7 @@ def matlab_image(session_image: str) -> Iterator[str]:
     with tarfile.open(fileobj=archive, mode="w") as tar:
         tar.add(STAND_IN, "stand_in", filter=_for_everybody)
         tar.add(ROOT / "matlab" / "matlab" / "mfiles", "mfiles", filter=_for_everybody)
-        recipe = DOCKERFILE.format(image=session_image).encode()
+        recipe = DOCKERFILE.format(image=session_image, run=secrets.token_hex(8)).encode()
         entry = tarfile.TarInfo("Dockerfile")
         entry.size = len(recipe)
         tar.addfile(entry, io.BytesIO(recipe))

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import math
+import os
 import shutil
+import time
 from typing import Any
 
 import pytest
@@ -177,11 +181,41 @@ async def test_a_new_file_hides_a_function_that_was_used_before(shared: Session,
     said = []
     for number, folder in enumerate(folders):
         (folder / "greet.m").write_text(f"function greet, disp('{number}'), end\n")
-        said.append((await peer.eval("greet"))["output"])
+        answer = await peer.eval("greet")
+        said.append((answer["error"], answer["output"]))
     for folder in reversed(folders):
         (folder / "greet.m").unlink()
-    assert said == ["0\n", "1\n"]
+    assert said == [(None, "0\n"), (None, "1\n")]
     assert "undefined" in (await peer.eval("greet"))["error"]["message"]
+
+
+@pytest.mark.parametrize("interrupted", [False, True])
+async def test_a_file_that_is_made_at_the_turn_of_a_second_is_found(shared: Session, interrupted: bool) -> None:
+    """The kernel dates a folder's change by its last tick: in the second before, with Octave's look in this one."""
+    peer, folder = await shared.connect(), shared.folder / "Documents/MATLAB"
+    file = folder / "just_made.m"
+
+    for _ in range(5):  # until the machine was quick enough to meet the moment
+        turn = math.ceil(time.time() + 0.3)
+        await asyncio.sleep(turn - 0.2 - time.time())
+        file.touch()
+        file.unlink()  # a folder that did not change in the second before is read again in any case
+        call = await peer.send("eval", code="pause(30)") if interrupted else 0
+        await asyncio.sleep(turn - time.time())
+        if interrupted:
+            await peer.call("interrupt")
+            await peer.answer(call)  # the line that makes sure of it follows at once
+        else:
+            await peer.send("eval", code="1;")
+        await asyncio.sleep(turn + 0.015 - time.time())
+        file.write_text("function just_made, disp('here'), end\n")
+        os.utime(folder, (turn - 0.001, turn - 0.001))
+        if time.time() < turn + 0.02:
+            break
+        os.utime(folder)  # no tick is so late
+    answer = await peer.eval("just_made")
+    file.unlink()
+    assert (answer["error"], answer["output"]) == (None, "here\n")
 
 
 async def test_a_private_function_that_was_added_is_found(shared: Session) -> None:

@@ -6,12 +6,15 @@ import json
 import re
 from pathlib import Path
 
+import pytest
 from jsonschema import Draft202012Validator
 
 from matlab.session_service import protocol, rpc
 
 DOCS = Path(__file__).parents[2] / "docs"
-PAGE = (DOCS / "session-protocol.md").read_text()
+PAGES = [(DOCS / name).read_text() for name in ("session-protocol.md", "session-protocol.zh-CN.md")]
+
+pages = pytest.mark.parametrize("page", PAGES, ids=["English", "Chinese"])
 
 
 def test_the_schema_is_what_the_code_says() -> None:
@@ -21,19 +24,26 @@ def test_the_schema_is_what_the_code_says() -> None:
     assert json.loads((DOCS / "session-protocol.schema.json").read_text()) == document
 
 
-def test_the_page_describes_every_method_notification_and_error() -> None:
+@pages
+def test_the_page_describes_every_method_notification_and_error(page: str) -> None:
     for name, method in protocol.METHODS.items():
         params = [n if n in method.params["required"] else f"{n}?" for n in method.params["properties"]]
-        assert f"`{name} {{{', '.join(params)}}}`" in PAGE
+        assert f"`{name} {{{', '.join(params)}}}`" in page
     for name in protocol.NOTIFICATIONS:
-        assert f"\n| `{name}` |" in PAGE
+        assert f"\n| `{name}` |" in page
     codes = {value for value in vars(rpc).values() if isinstance(value, int) and value < 0}
-    assert {int(code) for code in re.findall(r"\n\| (-32\d+) \|", PAGE)} == codes
+    assert {int(code) for code in re.findall(r"\n\| (-32\d+) \|", page)} == codes
 
 
-def test_the_pages_example_of_status_fits_the_schema() -> None:
-    (example,) = re.findall(r"```json\n(.*?)```", PAGE, re.S)
+@pages
+def test_the_pages_example_of_status_fits_the_schema(page: str) -> None:
+    (example,) = re.findall(r"```json\n(.*?)```", page, re.S)
     Draft202012Validator(protocol.STATUS).validate(json.loads(example))
+
+
+def test_the_pages_name_the_same_things_and_numbers() -> None:
+    english, chinese = (sorted(set(re.findall(r"`[^`\n]+`|[0-9]+", page))) for page in PAGES)
+    assert english == chinese
 
 
 def test_messages_fit_the_schema_as_a_whole_and_others_do_not() -> None:

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import itertools
 import json
+import signal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from matlab.session_service import folder, limits, protocol, rpc
+from matlab.session_service import folder, limits, octave, protocol, rpc
 from matlab.session_service.frames import LONGEST_FRAME, Frame, FrameReader, frame_prefix
 from matlab.session_service.guard import guard_of
 from matlab.session_service.hub import BACKLOG, LARGEST_BACKLOG, TRANSCRIPT, Client, Hub
 from matlab.session_service.octave_debugger import COMMAND, Debugger
 from matlab.session_service.outcome import read_error
 from matlab.session_service.recovery import LONGEST_DELAY_SECONDS, QUICK_DEATH_SECONDS, Recovery
+from matlab.session_service.terminal import Terminal
+from tests.support import eventually
 
 PREFIX = frame_prefix("n0nce")
 
@@ -45,6 +50,50 @@ def test_the_debugger_speaks_as_matlabs_does_and_of_the_users_functions_only(siz
         assert "".join(debugger.read(rest[i : i + size]) for i in range(0, len(rest), size)) == shown
     assert (debugger.read("half a li"), debugger.rest(over=True)) == ("", "half a li")
     assert debugger.read("more\n") == "more\n"
+
+
+@pytest.mark.parametrize(("moment", "seconds"), [(7.5, 0), (7.95, 0.07), (8.0, 0.02), (8.015, 0.005), (8.02, 0)])
+def test_octaves_prompt_reads_no_folder_about_the_turn_of_a_second(moment: float, seconds: float) -> None:
+    assert octave.until_turned(moment) == pytest.approx(seconds)
+
+
+class OnATerminal:
+    """Octave, which has said that it asks, and may have no processor to come to wait for the answer."""
+
+    def __init__(self) -> None:
+        self.waits = False
+        self.had: list[object] = []
+
+    def rests(self) -> bool:
+        return self.waits
+
+    def signal(self, number: signal.Signals) -> None:
+        self.had.append(number)
+
+    def type(self, line: str) -> None:
+        self.had.append(line)
+
+
+async def test_a_ctrl_c_comes_again_with_its_line_when_octave_does_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Octave forgets one that comes before, and the line would be the answer."""
+    monkeypatch.setattr(octave, "LINE_SOON", 0.01)
+    terminal: Any = OnATerminal()
+    heard = octave._Heard(lambda _: None)
+    heard({"frame": "input", "prompt": "? ", "kind": "value"})
+    octave.Octave(terminal, heard).interrupt()
+    await asyncio.sleep(0.2)
+    assert terminal.had == [signal.SIGINT]
+    terminal.waits = True
+    await eventually(lambda: terminal.had == [signal.SIGINT, signal.SIGINT, ""])
+
+
+@pytest.mark.parametrize(("command", "rests"), [("read line", True), ("while :; do :; done", False)])
+async def test_who_waits_for_a_line_rests_and_who_has_something_to_do_does_not(command: str, rests: bool) -> None:
+    process = await asyncio.create_subprocess_exec("sh", "-c", command, stdin=asyncio.subprocess.PIPE)
+    terminal: Any = SimpleNamespace(pid=process.pid)
+    await eventually(lambda: Terminal.rests(terminal) is rests)
+    process.kill()
+    await process.wait()
 
 
 # ---------------------------------------------------------------- the terminal

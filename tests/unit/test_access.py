@@ -26,6 +26,18 @@ def test_a_session_without_a_token_is_at_its_ports() -> None:
     assert OPEN.addresses(7, 30007, 31007, "") == Addresses("http://127.0.0.1:30007/", "ws://127.0.0.1:31007/")
 
 
+def test_a_session_on_a_node_is_at_that_nodes_address() -> None:
+    assert OPEN.addresses(7, 30007, 31007, "", "10.0.0.2") == Addresses(
+        "http://10.0.0.2:30007/", "ws://10.0.0.2:31007/"
+    )
+    found = OPEN.addresses(7, 30007, 31007, "", "fd00::2")
+    assert found is not None
+    assert found.page == "http://[fd00::2]:30007/"
+    proxied = PROXIED.addresses(7, 30007, 31007, "", "10.0.0.2")
+    assert proxied is not None
+    assert proxied.page.startswith("https://lab.example.org/7/")
+
+
 @given(st.binary(min_size=32, max_size=32), st.text("0123456789abcdef", min_size=32, max_size=32))
 def test_the_session_opens_to_the_token_in_its_address(secret: bytes, salt: str) -> None:
     access = replace(LOCKED, secret=secret)
@@ -50,6 +62,7 @@ def test_with_another_secret_the_token_is_not_known_and_not_guessed() -> None:
     check = LOCKED.check("01")
     assert replace(LOCKED, secret=b"t" * 32).addresses(7, 30007, 31007, check) is None
     assert LOCKED.addresses(7, 30007, 31007, "garbage") is None
+    assert LOCKED.addresses(7, 30007, 31007, "01:ä") is None
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Any, Self
 
 import pytest
 
@@ -102,6 +103,37 @@ async def test_create_after_an_unnoticed_death_does_not_say_already_running(worl
     assert await world.create(1) == (201, CREATED)
 
 
+async def test_what_ran_before_the_controller_started_is_already_running(world: ApiWorld) -> None:
+    await world.create(1)
+    world.engine.latency["survey"] = 2
+    async with api_world(engine=world.engine, real_store=world.store) as again:
+        assert await again.create(1) == (200, ALREADY)
+        assert again.informer.view(1).observed_at
+        assert not again.engine.calls[2:]
+
+
+async def test_the_write_is_part_of_the_time_that_a_caller_waits(
+    world: ApiWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A branch of git may take long, and a bridge gives up after 30 s."""
+    change, wait = world.store.change, world.informer.wait
+    waited: list[float] = []
+
+    async def slow_change(*what: Any) -> Any:
+        await asyncio.sleep(0.2)
+        return await change(*what)
+
+    async def noting_wait(user_id: int, until: Any, seconds: float) -> Any:
+        waited.append(seconds)
+        return await wait(user_id, until, seconds)
+
+    monkeypatch.setattr(world.store, "change", slow_change)
+    monkeypatch.setattr(world.informer, "wait", noting_wait)
+    assert (await world.create(1))[0] == 201
+    assert len(waited) == 1
+    assert 0 < waited[0] <= 10 - 0.2
+
+
 async def test_create_that_cannot_be_done_says_why_and_goes_on_trying(world: ApiWorld) -> None:
     world.engine.taken_ports.add(30007)
     status, body = await world.create(7)
@@ -117,6 +149,12 @@ async def test_create_that_cannot_be_done_says_why_and_goes_on_trying(world: Api
     assert (await world.create(7))[0] == 201
 
 
+async def test_a_name_that_is_none_is_told_what_names_there_are(world: ApiWorld) -> None:
+    status, body = await world.call("POST", "/destroy/lab2-user-7")
+    assert (status, body["error"]) == (400, "Invalid container_id format")
+    assert body["details"] == "Containers are called matlab-user-1 to matlab-user-100 here."
+
+
 async def test_create_with_a_foreigner_in_the_way_leaves_it_alone(world: ApiWorld) -> None:
     world.engine.add_foreigner("matlab-user-3")
     status, body = await world.create(3)
@@ -125,6 +163,22 @@ async def test_create_with_a_foreigner_in_the_way_leaves_it_alone(world: ApiWorl
     status, body = await world.call("GET", "/health/matlab-user-3")
     assert (status, body["status"]) == (200, "stopped")
     assert (await world.call("GET", "/list"))[1]["total"] == 0
+
+
+class Yesterday(datetime):
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> Self:
+        return super().now(tz) - timedelta(days=1)
+
+
+async def test_what_was_seen_after_the_call_counts_also_where_the_clock_is_set_back(
+    world: ApiWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or where a busy machine lets time pass between the reading of two clocks: one call in many was told `pending`."""
+    monkeypatch.setattr("controller.informer.datetime", Yesterday)
+    assert (await world.create(1))[0] == 201
+    assert (await world.call("POST", "/restart/matlab-user-1"))[0] == 200
+    assert (await world.call("POST", "/destroy/matlab-user-1"))[0] == 200
 
 
 async def test_create_that_takes_long_is_pending(hasty: ApiWorld) -> None:
@@ -138,7 +192,7 @@ async def test_create_that_takes_long_is_pending(hasty: ApiWorld) -> None:
 
 async def test_create_is_stored_while_the_engine_is_away(world: ApiWorld) -> None:
     await world.engine_leaves()
-    status, body = await asyncio.wait_for(world.create(1), 3)
+    status, body = await asyncio.wait_for(world.create(1), 8)
     assert (status, body["status"]) == (202, "pending")
     assert world.wish(1) == Wish()
     world.engine.away = False
@@ -199,7 +253,7 @@ async def test_destroy_of_a_stopped_session(world: ApiWorld) -> None:
 
 async def test_destroy_of_a_declared_user_without_a_container(world: ApiWorld) -> None:
     await world.call("PUT", "/v1/users/1", json={"state": "stopped"})
-    assert (await asyncio.wait_for(world.call("POST", "/destroy/matlab-user-1"), 3))[0] == 200
+    assert (await asyncio.wait_for(world.call("POST", "/destroy/matlab-user-1"), 8))[0] == 200
     assert world.wish(1) is None
 
 
@@ -226,7 +280,7 @@ async def test_a_named_session_conflicts_where_none_is_current(world: ApiWorld) 
 async def test_destroy_while_the_engine_is_away_is_pending(world: ApiWorld) -> None:
     await world.create(1)
     await world.engine_leaves()
-    status, body = await asyncio.wait_for(world.call("POST", "/destroy/matlab-user-1"), 3)
+    status, body = await asyncio.wait_for(world.call("POST", "/destroy/matlab-user-1"), 8)
     assert (status, body["status"]) == (202, "pending")
     world.engine.away = False
     await eventually(lambda: not world.engine.containers(), 15)
@@ -299,12 +353,42 @@ async def test_restart_needs_the_engine_s_clock(world: ApiWorld) -> None:
 async def test_restart_by_an_engine_whose_clock_went_ahead_waits_for_the_new_run(world: ApiWorld) -> None:
     await world.create(1)
     before = world.engine.box("matlab-user-1")
-    world.engine.moment = datetime.now(UTC) + timedelta(seconds=0.5)
+    world.engine.set_clock(timedelta(seconds=0.5))
     assert (await world.call("POST", "/restart/matlab-user-1"))[0] == 200
     after = world.engine.box("matlab-user-1")
     assert before is not None
     assert after is not None
     assert after.started_at != before.started_at
+
+
+async def test_restart_by_an_engine_whose_clock_was_set_back_is_done_all_the_same_and_once(world: ApiWorld) -> None:
+    await world.create(1)
+    world.engine.set_clock(timedelta(hours=-1))
+    for _ in range(2):
+        before = world.engine.box("matlab-user-1")
+        calls = len(world.engine.calls)
+        assert (await world.call("POST", "/restart/matlab-user-1"))[0] == 200
+        assert world.engine.calls[calls:] == [("restart", "matlab-user-1")]
+        assert before is not None
+        assert before != world.engine.box("matlab-user-1")
+
+
+async def test_a_restart_in_the_very_moment_of_the_start_is_done_and_once(
+    hasty: ApiWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Moments are kept to the millisecond: a run that began in the same one was taken for the one asked for."""
+    await hasty.create(1)
+
+    async def then() -> datetime | None:
+        run = hasty.informer.view(1).container
+        return run.started_at if run else None
+
+    monkeypatch.setattr(hasty.informer, "engine_now", then)
+    assert (await hasty.call("POST", "/restart/matlab-user-1"))[0] == 200
+    assert (await hasty.call("PATCH", "/v1/users/1", json={"profile": None}))[0] == 200
+    assert [call for call, _ in hasty.engine.calls] == ["create", "start", "restart"]
+    assert (await hasty.call("PATCH", "/v1/users", json={"users": {"1": {"restart_at": "now"}}}))[0] == 200
+    await eventually(lambda: [call for call, _ in hasty.engine.calls][3:] == ["restart"], 5)
 
 
 async def test_two_restarts_at_once(world: ApiWorld) -> None:
@@ -341,7 +425,7 @@ async def test_health_asks_the_services_anew(world: ApiWorld) -> None:
     await world.create(1)
     await world.call("GET", "/health/matlab-user-1")
     world.services.web = False
-    _, body = await eventually(lambda: _unhealthy(world), 5)
+    _, body = await eventually(lambda: _unhealthy(world))
     assert (body["web_service"], body["websocket_service"]) == ("unhealthy", "healthy")
 
 
@@ -392,7 +476,7 @@ async def test_health_does_not_wait_for_an_engine_that_hangs(world: ApiWorld, mo
     monkeypatch.setattr("controller.api.HEALTH_AGE", 0)
     await world.create(1)
     world.engine.latency["find"] = 30
-    status, body = await asyncio.wait_for(world.call("GET", "/health/matlab-user-1"), 3)
+    status, body = await asyncio.wait_for(world.call("GET", "/health/matlab-user-1"), 20)
     assert (status, body["status"]) == (200, "unknown")
     assert "did not answer within" in body["details"]
 

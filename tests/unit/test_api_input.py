@@ -36,6 +36,14 @@ async def test_no_user_id(world: ApiWorld) -> None:
     assert (status, answer["error"]) == (400, "Invalid user_id. Must be between 1 and 100")
 
 
+@pytest.mark.parametrize(
+    ("body", "told"), [(b"", "there is none"), (b"[1]", "this one is an array"), (b'"a"', "this one is a string")]
+)
+async def test_what_is_no_object_is_called_what_it_is(world: ApiWorld, body: bytes, told: str) -> None:
+    status, answer = await world.call("POST", "/create", data=body, headers=JSON)
+    assert (status, answer["error"]) == (400, f"The body must be one JSON object: {told}.")
+
+
 async def test_a_query_and_a_body_that_differ(world: ApiWorld) -> None:
     status, answer = await world.call("POST", "/destroy/matlab-user-1?session_id=a", json={"session_id": "b"})
     assert (status, answer["code"]) == (400, "invalid_session_id")
@@ -60,7 +68,7 @@ async def test_a_body_over_16_kb(world: ApiWorld) -> None:
 async def test_a_body_that_stalls(world: ApiWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("controller.http.BODY_SECONDS", 0.2)
     head = b"POST /create HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 14\r\n\r\n"
-    assert await asyncio.wait_for(_refused(world, head + b'{"user'), 5) == (408, "request_timeout")
+    assert await asyncio.wait_for(_refused(world, head + b'{"user'), 20) == (408, "request_timeout")
 
 
 @pytest.mark.parametrize("chunks", [b"zz\r\n", b"5\r\nabc", b"fffffffffffffffffffff\r\n"])
@@ -91,7 +99,9 @@ async def test_wrong_method(world: ApiWorld, method: str, path: str, allowed: se
     async with world.http.request(method, path) as response:
         assert response.status == 405
         assert {each.strip() for each in response.headers["Allow"].split(",")} == allowed
-        assert (await response.json())["code"] == "method_not_allowed"
+        body = await response.json()
+        assert body["code"] == "method_not_allowed"
+        assert all(each in body["details"] for each in allowed)
 
 
 @pytest.mark.parametrize(

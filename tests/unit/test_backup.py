@@ -35,7 +35,10 @@ def ctl(place: Path, *words: str) -> tuple[int, str]:
 
 def test_a_backup_takes_the_place_of_nothing(place: Path) -> None:
     (place / "kept").write_text("mine")
-    assert ctl(place, "backup", "kept") == (1, "Error: kept cannot be written: File exists.\n")
+    assert ctl(place, "backup", "kept") == (
+        1,
+        "Error: kept is there already, and nothing is overwritten: take another name.\n",
+    )
     assert (place / "kept").read_text() == "mine"
 
 

@@ -25,8 +25,8 @@ from click.testing import CliRunner
 
 from controller import cli
 from controller.api import Terms, build_app
+from controller.connections import Runner
 from controller.errors import Problem
-from controller.http import Runner
 from controller.model import (
     Activity,
     DesiredState,
@@ -41,6 +41,7 @@ from controller.settings import Settings, environment_name
 from controller.store import Commit, Sync, WishHealth
 from controller.target import Profile, Site
 from tests.api_world import UNLOCKED
+from tests.serving import on_loopback, served
 from tests.shell import COMMAND, environment, on_terminal, plain, run
 from tests.worlds import GIB, a_container
 
@@ -68,6 +69,8 @@ def test_every_command_explains_itself_with_an_example(command: str) -> None:
 def test_the_help_lists_every_command(folder: Path) -> None:
     shown = run(folder, "--help", COLUMNS="80").stdout
     assert all(f"\n  {command} " in shown for command in COMMANDS)
+    described = re.findall(r"^  [a-z]+ +(?=[A-Z])", shown.partition("\nSee:\n")[2], re.M)
+    assert len(set(map(len, described))) == 1, "all sections are aligned alike"
     assert max(map(len, shown.splitlines())) <= 80
 
 
@@ -283,7 +286,7 @@ class Controller:
     def subscribe(self, listener: object) -> None:
         """Nothing here changes by itself."""
 
-    follow = subscribe
+    follow = record = subscribe
 
     def activity(self) -> Activity:
         return Activity(queued=3, working=2, starting=1, backing_off=4, resyncs=9, resync_ms=34)
@@ -294,13 +297,9 @@ async def controller() -> AsyncIterator[Controller]:
     values = Controller()
     parts = cast(Any, values)
     runner = Runner(build_app(parts, parts, parts, SITE, Terms(100, 25, "0.1.0"), UNLOCKED), shutdown_timeout=1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    host, port = runner.addresses[0]
-    values.url = f"http://{host}:{port}"
-    yield values
-    await runner.cleanup()
+    async with on_loopback(runner) as port:
+        values.url = f"http://127.0.0.1:{port}"
+        yield values
 
 
 async def test_list_shows_a_row_for_each_user_that_80_columns_hold(folder: Path, controller: Controller) -> None:
@@ -309,6 +308,13 @@ async def test_list_shows_a_row_for_each_user_that_80_columns_hold(folder: Path,
     assert head == ["ID", "DESIRED", "STATUS", "READY", "CPU", "MEMORY", "AGE", "TROUBLE"]
     assert first == ["1", "running", "running", "yes", "2.7%", "512MiB", "/", "1GiB", "5d"]
     assert second == ["100", "stopped", "-", "no", "-", "-", "-"]
+
+
+async def test_list_breaks_no_word_where_there_is_less_room(folder: Path, controller: Controller) -> None:
+    shown = plain(await asyncio.to_thread(on_terminal, folder, 50, "list", "--server", controller.url))
+    head, first, second = (line.split() for line in shown.splitlines())
+    assert head == ["ID", "DESIRED", "STATUS", "READY", "TROUBLE"]
+    assert (first, second) == (["1", "running", "running", "yes"], ["100", "stopped", "-", "no"])
 
 
 async def test_list_for_programs_is_what_the_api_answered(folder: Path, controller: Controller) -> None:
@@ -337,7 +343,7 @@ async def test_status_shows_wish_engine_users_and_work(folder: Path, controller:
     assert rows["controller"] == f"0.1.0, instance test, {controller.url}"
     assert rows["desired state"] == "generation 12, /wish.yaml"
     assert rows["engine"] == "Docker 20.10"
-    assert rows["users"] == "2 declared, 1 containers, 1 running, 1 ready"
+    assert rows["users"] == "2 declared, 1 container, 1 running, 1 ready"
     assert rows["work"] == "3 queued, 2 working, 1 starting, 4 backing off"
     assert rows["resync"] == "9 so far, the last in 34 ms"
 
@@ -383,7 +389,8 @@ def test_a_controller_that_is_not_there_is_exit_code_3(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("status", "body", "code", "sentence"),
     [
-        (500, '{"error": "It broke \\u001b[31m."}', 1, "Error: It broke \\x1b[31m.\n"),
+        (500, '{"error": "It broke \\u001b[31m.", "request_id": "r"}', 1, "Error: It broke \\x1b[31m.\n"),
+        (404, '{"error": "404: Not Found", "code": "not_found"}', 3, "is not this controller"),  # a session's page
         (200, "<html>", 3, "is not this controller"),
         (200, "[]", 3, "is not this controller"),
         (200, '{"other": 1}', 3, "is not this controller"),
@@ -396,12 +403,8 @@ async def test_an_answer_that_is_no_status_is_a_sentence(
     async def handler(_: web.BaseRequest) -> web.Response:
         return web.Response(status=status, text=body)
 
-    runner = web.ServerRunner(web.Server(handler))
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    done = await asyncio.to_thread(run, folder, "status", "--server", f"http://127.0.0.1:{runner.addresses[0][1]}")
-    await runner.cleanup()
+    async with served(handler) as server:
+        done = await asyncio.to_thread(run, folder, "status", "--server", server)
     assert done.returncode == code
     assert sentence in done.stderr
     assert done.stderr.count("\n") == 1
@@ -411,13 +414,8 @@ async def test_what_is_no_controller_is_not_followed(folder: Path) -> None:
     async def handler(request: web.BaseRequest) -> web.Response:
         return web.Response(text='{"events": []}' if "after" not in request.query else '{"other": 1}')
 
-    runner = web.ServerRunner(web.Server(handler))
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    server = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    async with asyncio.timeout(20):
+    async with served(handler) as server, asyncio.timeout(20):
         done = await asyncio.to_thread(run, folder, "events", "-f", "--server", server)
-    await runner.cleanup()
     assert (done.returncode, done.stderr.count("\n")) == (3, 1)
     assert "is not this controller" in done.stderr
 
@@ -436,7 +434,7 @@ def test_an_address_that_is_none_is_a_wrong_command(folder: Path, server: str) -
 
 def test_serve_has_a_flag_for_every_setting_that_is_one_value(folder: Path) -> None:
     told = run(folder, "serve", "--help").stdout
-    for name in Settings.model_fields.keys() - {"profiles", "policy", "session_reach", "webhooks"}:
+    for name in filter(environment_name, Settings.model_fields):
         assert f"--{name.replace('_', '-')} " in told
 
 

@@ -8,37 +8,26 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import yaml
+from click.testing import CliRunner
 
+from controller import cli
 from controller.cli.service import standing
+from controller.client import Answer
 from tests.api_world import ApiWorld, api_world
-from tests.shell import COMMAND, environment, on_terminal, plain, run
+from tests.shell import COMMAND, Ask, environment, on_terminal, plain, run
 from tests.support import eventually
 from tests.wish_place import Place
 
-Ask = Callable[..., Awaitable[subprocess.CompletedProcess[str]]]
-
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[ApiWorld]:
-    place = Place(tmp_path)
+async def world(place: Place) -> AsyncIterator[ApiWorld]:
     async with api_world(real_store=await place.running("version: 1\nusers:\n")) as world:
         yield world
-    await place.close()
-
-
-@pytest.fixture
-def ask(world: ApiWorld, tmp_path: Path) -> Ask:
-    """Run a command against this world's controller."""
-
-    async def asked(*words: str) -> subprocess.CompletedProcess[str]:
-        return await asyncio.to_thread(run, tmp_path, *words, MCM_API_PORT=str(world.port))
-
-    return asked
 
 
 # ---------------------------------------------------------------- wrong words
@@ -86,7 +75,7 @@ def test_so_is_a_fault_of_a_text(tmp_path: Path) -> None:
 async def test_what_is_long_goes_on_below_its_beginning(world: ApiWorld, tmp_path: Path) -> None:
     world.engine.taken_ports.add(30001)
     await world.create(1)
-    server = ("--server", f"http://127.0.0.1:{world.port}")
+    server = ("--server", world.url)
     lines = plain(await asyncio.to_thread(on_terminal, tmp_path, 80, "events", "1", *server)).splitlines()
     assert max(map(len, lines)) <= 80
     further = [line for line in lines if not line.startswith("20")]
@@ -206,3 +195,26 @@ def test_bash_completes_what_it_has_sourced(tmp_path: Path, typed: tuple[str, ..
         ["bash", "-c", script], cwd=tmp_path, env=environment(PATH=path), capture_output=True, text=True, check=False
     )
     assert (set(done.stdout.split()), done.stderr) == (offered, "")
+
+
+# ---------------------------------------------------------------- what nobody remembers
+
+
+class Waiting:
+    """An API at which the end of a session waits that was found running."""
+
+    def get(self, *_: object) -> dict[str, object]:
+        pending = {"id": "1", "since": "2026-11-30T12:00:00Z", "source": "start", "writer": "start", "why": "it ran"}
+        return {"pending": {**pending, "removes": [8], "stops": [], "remakes": []}}
+
+    def send(self, *_: object) -> Answer:
+        return Answer(200, {"generation": 12})
+
+
+def test_who_rejects_the_end_of_a_session_that_was_found_is_told_how_it_is_looked_after(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("controller.cli.api.api_at", lambda *_: Waiting())
+    told = CliRunner().invoke(cli.main, ["reject"], prog_name="matlabctl").output
+    assert "Still paused: user 8. `matlabctl resume 8` has them looked after." in told
+    assert "paused" not in CliRunner().invoke(cli.main, ["approve"], prog_name="matlabctl").output

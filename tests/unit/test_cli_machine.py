@@ -8,14 +8,16 @@ import json
 import os
 import re
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from socketserver import BaseRequestHandler, TCPServer
 from typing import Any
 
 import pytest
 
-from controller.cli.service import unit
+from controller.cli.service import MALLOC, unit
 from tests.api_world import api_world
 from tests.shell import ROOT, run
 from tests.support import Lab
@@ -92,10 +94,13 @@ def test_a_held_lock_with_no_controller_behind_it_is_a_fault_that_names_the_proc
 
 
 def test_a_taken_api_port_is_a_fault_that_names_who_has_it(tmp_path: Path) -> None:
-    with socket.socket() as other:
-        other.bind(("127.0.0.1", 0))
-        other.listen()
-        found = findings(tmp_path, MCM_API_PORT=str(other.getsockname()[1]))["controller"]
+    class Mute(BaseRequestHandler):
+        """Ends each connection without a word."""
+
+    with TCPServer(("127.0.0.1", 0), Mute) as other:
+        threading.Thread(target=other.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        found = findings(tmp_path, MCM_API_PORT=str(other.server_address[1]))["controller"]
+        other.shutdown()
     assert found["level"] == "fault"
     assert f"process {os.getpid()}" in found["found"]
 
@@ -121,6 +126,12 @@ def test_the_real_engine_has_version_clock_image_and_ports(tmp_path: Path, lab: 
     assert done.returncode == 1
 
 
+def test_an_address_of_another_machine_tells_of_no_port_that_it_is_taken(tmp_path: Path, lab: Lab) -> None:
+    elsewhere = {"MCM_BIND_ADDRESS": "192.0.2.7", "MCM_INSECURE": "true", "MCM_MAX_USERS": "5"}
+    done = run(tmp_path, "doctor", MCM_STATE_DIR=str(tmp_path / "s"), MCM_INSTANCE=lab.instance, **elsewhere)
+    assert "on 192.0.2.7: free" in done.stdout
+
+
 # ---------------------------------------------------------------- service
 
 
@@ -128,6 +139,12 @@ def test_the_unit_in_deploy_is_what_install_would_write() -> None:
     home = Path("/opt/matlab-container-manager")
     text = unit(home, home / ".venv/bin/python", None, "matlab", of_machine=True)
     assert (ROOT / "deploy/matlab-container-manager.service").read_text() == text
+
+
+def test_the_image_gives_the_c_library_the_same_word_as_the_unit() -> None:
+    words = " ".join(f"{name}={value}" for name, value in MALLOC.items())
+    assert f"ENV {words}\n" in (ROOT / "deploy/Dockerfile").read_text()
+    assert f"Environment={words}\n" in unit(Path("/"), Path("/python"), None, None, of_machine=False)
 
 
 def test_what_systemd_would_read_otherwise_is_quoted() -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
-from collections.abc import AsyncIterator, Awaitable, Callable
+import re
+from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -17,25 +18,13 @@ from controller.cli.follow import new_lines
 from controller.cli.users import spelled
 from controller.model import RunState, Wish
 from tests.api_world import ApiWorld, api_world
-from tests.shell import COMMAND, environment, on_terminal, plain, run
-
-Ask = Callable[..., Awaitable[subprocess.CompletedProcess[str]]]
+from tests.shell import COMMAND, Ask, environment, on_terminal, plain
 
 
 @pytest.fixture
 async def world() -> AsyncIterator[ApiWorld]:
     async with api_world() as world:
         yield world
-
-
-@pytest.fixture
-def ask(world: ApiWorld, tmp_path: Path) -> Ask:
-    """Run a command against this world's controller."""
-
-    async def asked(*words: str) -> subprocess.CompletedProcess[str]:
-        return await asyncio.to_thread(run, tmp_path, *words, MCM_API_PORT=str(world.port))
-
-    return asked
 
 
 # ---------------------------------------------------------------- changing
@@ -97,6 +86,22 @@ async def test_stop_start_restart_and_destroy(world: ApiWorld, ask: Ask) -> None
     assert not world.engine.containers()
 
 
+async def test_a_restart_is_never_told_of_the_run_that_was_there(world: ApiWorld, ask: Ask) -> None:
+    """Whose engine's clock was set back: that run began after the moment at which the restart was asked for."""
+    await world.create(1)
+    before = world.engine.box("matlab-user-1")
+    assert before
+    world.engine.set_clock(timedelta(hours=-1))
+    world.engine.left_behind.add(before.id)
+    refused = await ask("restart", "1")
+    assert (refused.returncode, ": ready" in refused.stdout) == (1, False), refused.stdout
+    world.engine.left_behind.clear()
+    assert (await ask("restart", "1")).stdout.startswith("user 1: ready")
+    after = world.engine.box("matlab-user-1")
+    assert after
+    assert after.started_at != before.started_at
+
+
 async def test_what_was_refused_is_told_for_each_and_the_others_are_done(world: ApiWorld, ask: Ask) -> None:
     await world.create(1)
     done = await ask("stop", "1,5", "101")
@@ -138,7 +143,7 @@ async def test_outcomes_for_programs(world: ApiWorld, ask: Ask) -> None:
 
 async def test_on_a_terminal_destroy_asks_and_a_bar_is_drawn(world: ApiWorld, tmp_path: Path) -> None:
     await world.create(1)
-    server = f"http://127.0.0.1:{world.port}"
+    server = world.url
     asked = asyncio.to_thread(on_terminal, tmp_path, 80, "destroy", "1", "--server", server, answer="n\n")
     assert "Remove the container of user 1? 1 session runs and ends; files stay. [y/N]" in await asked
     assert world.wish(1)
@@ -216,6 +221,15 @@ async def test_describe_tells_all_and_for_programs_the_document(world: ApiWorld,
     assert gone.stderr.startswith("Error: User 8 is not in the desired state;")
 
 
+async def test_describe_says_of_nobody_that_there_is_no_container_while_the_engine_is_away(
+    world: ApiWorld, ask: Ask
+) -> None:
+    await world.engine_leaves()
+    shown = (await ask("describe", "8")).stdout
+    assert re.search(r"^container +not seen yet$", shown, re.M)
+    assert "The engine cannot be reached" in shown
+
+
 async def test_health_is_an_exit_code(world: ApiWorld, ask: Ask) -> None:
     await ask("create", "1-2")
     await ask("stop", "2")
@@ -226,6 +240,21 @@ async def test_health_is_an_exit_code(world: ApiWorld, ask: Ask) -> None:
     told = await ask("health", "1", "-o", "json")
     assert told.returncode == 1
     assert [(each["healthy"], each["health"]) for each in json.loads(told.stdout)["users"]] == [(False, "unknown")]
+
+
+async def test_who_is_not_declared_is_not_said_to_have_nothing_while_the_engine_is_away(
+    world: ApiWorld, ask: Ask
+) -> None:
+    assert "The user is not in the desired state and has no container." in (await ask("health", "3")).stdout
+    await world.engine_leaves()
+    told = json.loads((await ask("health", "3", "-o", "json")).stdout)["users"][0]
+    assert (told["healthy"], told["health"]) == (False, "unknown")
+    assert told["why"] == (
+        "The user is not in the desired state; whether there is a container is not known, for the engine cannot be "
+        "reached."
+    )
+    for words in (("health",), ("list",), ("list", "3")):
+        assert "The engine cannot be reached" in (await ask(*words)).stderr, words
 
 
 async def test_open_prints_the_address_where_there_is_no_screen(world: ApiWorld, ask: Ask) -> None:

@@ -7,42 +7,27 @@ import json
 import re
 import resource
 import subprocess
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from controller.model import Phase, RunState
+from controller.model import RunState
 from tests.api_world import ApiWorld, api_world
-from tests.shell import COMMAND, environment, on_terminal, plain, run
+from tests.shell import COMMAND, Ask, environment, on_terminal, plain, run
 from tests.support import eventually
 from tests.unit.test_store_brake import TEN
 from tests.wish_place import Place
 
-Ask = Callable[..., Awaitable[subprocess.CompletedProcess[str]]]
 PROFILES = "profiles: {standard: {}, large: {cpus: 4, memory: 8g}}\n"
 
 
 @pytest.fixture
-async def world(place: Place) -> AsyncIterator[ApiWorld]:
-    store = await place.running(TEN)
-    async with api_world(real_store=store) as world:
-        await eventually(lambda: len(running(world)) == 10)
-        yield world
-
-
-@pytest.fixture
-def ask(world: ApiWorld, tmp_path: Path) -> Ask:
+async def world(place: Place, tmp_path: Path) -> AsyncIterator[ApiWorld]:
     (tmp_path / "controller.yaml").write_text(PROFILES)
-
-    async def asked(*words: str) -> subprocess.CompletedProcess[str]:
-        return await asyncio.to_thread(run, tmp_path, *words, MCM_API_PORT=str(world.port))
-
-    return asked
-
-
-def running(world: ApiWorld) -> list[int]:
-    return sorted(c.user_id or 0 for c in world.engine.containers() if c.phase is Phase.RUNNING)
+    async with api_world(real_store=await place.running(TEN)) as world:
+        await eventually(lambda: len(world.running) == 10)
+        yield world
 
 
 async def eventually_says(ask: Ask, *words: str, says: str) -> None:
@@ -98,6 +83,17 @@ async def test_the_offline_plan_is_the_controllers(world: ApiWorld, ask: Ask, tm
     assert done.returncode == 2, done.stderr
     assert json.loads(done.stdout)["actions"] == asked
     assert [each["action"] for each in asked] == ["update", "stop", "remove", "stop"]
+
+
+async def test_who_was_stopped_is_planned_to_start_for_the_wish(world: ApiWorld, ask: Ask, tmp_path: Path) -> None:
+    await world.call("PATCH", "/v1/users/5", json={"state": "stopped"})
+    (tmp_path / "new.yaml").write_text(TEN.replace("  5: {}", "  5: {state: running}"))
+    (tmp_path / "seen.json").write_text((await ask("get", "-o", "json")).stdout)
+    start = [{"user_id": 5, "action": "start", "reason": "wanted running, and it was stopped"}]
+    site = {"MCM_DATA_ROOT": "/srv/matlab", "MCM_INSTANCE": "test", "MCM_SESSION_USER": "1000:1000"}
+    for words in (("plan", "new.yaml"), ("plan", "new.yaml", "--observed", "seen.json")):
+        done = await asyncio.to_thread(run, tmp_path, *words, "-o", "json", MCM_API_PORT=str(world.port), **site)
+        assert json.loads(done.stdout)["actions"] == start, words
 
 
 def test_an_observation_that_is_none_is_a_sentence(tmp_path: Path) -> None:
@@ -167,7 +163,9 @@ async def test_a_text_with_faults_is_not_applied(world: ApiWorld, ask: Ask, tmp_
 async def test_what_was_exported_is_imported_without_loss(place: Place, ask: Ask, tmp_path: Path) -> None:
     assert (await ask("export")).stdout == TEN
     assert (await ask("export", "kept.yaml")).returncode == 0
-    assert (await ask("export", "kept.yaml")).returncode == 2, "a file that is there is somebody's"
+    done = await ask("export", "kept.yaml")
+    assert (done.returncode, done.stdout) == (2, ""), "a file that is there is somebody's"
+    assert done.stderr == "Error: kept.yaml is there already, and nothing is overwritten: take another name.\n"
     await ask("stop", "1")
     merged = await ask("apply", "kept.yaml")
     assert "Nothing changed: generation 2" in merged.stdout, "an older text says nothing new"
@@ -196,7 +194,7 @@ async def test_what_the_brake_holds_is_approved_or_rejected(world: ApiWorld, ask
     assert "Rejected" in done.stdout
     await ask("apply", "new.yaml")
     assert "Approved: generation 2 is in force." in (await ask("approve")).stdout
-    await eventually(lambda: running(world) == [1, 2, 8, 9, 10])
+    await eventually(lambda: world.running == [1, 2, 8, 9, 10])
 
 
 async def test_force_passes_the_brake(world: ApiWorld, ask: Ask, tmp_path: Path) -> None:
@@ -208,7 +206,7 @@ async def test_force_passes_the_brake(world: ApiWorld, ask: Ask, tmp_path: Path)
 async def test_on_a_terminal_approve_asks(world: ApiWorld, ask: Ask, tmp_path: Path) -> None:
     (tmp_path / "new.yaml").write_text(without(3, 4, 5, 6, 7))
     await ask("apply", "new.yaml")
-    words = ("approve", "--server", f"http://127.0.0.1:{world.port}")
+    words = ("approve", "--server", world.url)
     shown = plain(await asyncio.to_thread(on_terminal, tmp_path, 80, *words, answer="n\n"))
     assert "it would end 5 of 10 sessions" in " ".join(shown.split())
     assert "Let it pass? [y/N]" in shown
@@ -221,9 +219,9 @@ async def test_pause_and_resume(world: ApiWorld, ask: Ask) -> None:
     await ask("stop", "3", "--wait", "0")
     assert (await ask("list", "2")).stdout.splitlines()[1].split()[-1] in ("Paused", "Exited")
     assert "paused for this user by api matlabctl:" in (await ask("why", "2")).stdout
-    assert {2, 3} - set(running(world)) == {2}
+    assert {2, 3} - set(world.running) == {2}
     assert (await ask("resume", "2")).returncode == 0
-    await eventually(lambda: 2 in running(world))
+    await eventually(lambda: 2 in world.running)
     assert (await ask("pause")).stdout == "Paused everything: generation 5.\n"
     assert "everything is paused" in (await ask("status")).stdout
     assert (await ask("resume")).returncode == 0
@@ -265,6 +263,13 @@ async def test_why_tells_what_failed_and_when_it_is_tried_again(world: ApiWorld,
     assert re.search(r"^decided +start: made, and not started yet, ", chain, re.M)
     assert re.search(r"^the engine +Port 30011 is already in use", chain, re.M)
     assert re.search(r"^next +the next try is ", chain, re.M), "the error is told once"
+
+
+async def test_why_tells_an_error_and_what_to_do_as_two_sentences(world: ApiWorld, ask: Ask) -> None:
+    await world.engine_leaves()
+    await ask("create", "11", "--wait", "0")
+    chain = (await ask("why", "11")).stdout
+    assert re.search(r"^the engine +[^.]+\. Check that the Docker engine runs", chain, re.M)
 
 
 async def test_why_tells_what_was_written_and_is_not_in_force(ask: Ask, place: Place, tmp_path: Path) -> None:

@@ -16,8 +16,8 @@ from aiohttp import web
 from tests.api_world import ApiWorld, api_world
 from tests.browser import a_browser
 from tests.clients import CLIENTS
+from tests.serving import served
 from tests.shell import environment
-from tests.unit.test_client import served
 
 MODULE = CLIENTS / "controller_client.mjs"
 
@@ -49,18 +49,18 @@ async def run(*command: str) -> subprocess.CompletedProcess[str]:
 
 
 async def test_a_session_is_given_and_taken_away(world: ApiWorld, example: list[str]) -> None:
-    ran = await run(*example, f"http://127.0.0.1:{world.port}", "7")
+    ran = await run(*example, world.url, "7")
     told = "User 7's session is ready: http://127.0.0.1:30007/\nContainer destroyed successfully\n"
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, told, "")
     assert world.engine.containers() == ()
 
 
 async def test_what_is_refused_is_a_sentence(world: ApiWorld, example: list[str]) -> None:
-    ran = await run(*example, f"http://127.0.0.1:{world.port}", "101")
+    ran = await run(*example, world.url, "101")
     assert (ran.returncode, ran.stdout) == (1, "")
     assert ran.stderr == "error: Invalid user_id. Must be between 1 and 100\n"
     world.engine.taken_ports.add(30007)
-    ran = await run(*example, f"http://127.0.0.1:{world.port}", "7")
+    ran = await run(*example, world.url, "7")
     assert ran.stderr.startswith("error: Failed to create container: Port 30007 is already in use on this host.")
     assert "End what listens there" in ran.stderr
 
@@ -124,7 +124,7 @@ async def test_it_says_why_a_session_is_not_ready(world: ApiWorld) -> None:
     world.services.web = False
     await world.create(7)
     told = await evaluated(
-        f"new ControllerClient('http://127.0.0.1:{world.port}').waitReady(7, 0.3, 100).catch((error) => error.message)"
+        f"new ControllerClient('{world.url}').waitReady(7, 0.3, 100).catch((error) => error.message)"
     )
     _, user = await world.call("GET", "/v1/users/7")
     assert told == f"User 7's session is not ready after 0.3 s: {user['why']}"
@@ -133,7 +133,7 @@ async def test_it_says_why_a_session_is_not_ready(world: ApiWorld) -> None:
 async def test_a_page_of_the_apis_own_address_can_use_it(world: ApiWorld) -> None:
     async with a_browser() as browser:
         page = await browser.new_page()
-        await page.goto(f"http://127.0.0.1:{world.port}/healthz")
+        await page.goto(f"{world.url}/healthz")
         told = await page.evaluate(
             """async (module) => {
                 const { ControllerClient } = await import(`data:text/javascript,${encodeURIComponent(module)}`);
@@ -146,3 +146,10 @@ async def test_a_page_of_the_apis_own_address_can_use_it(world: ApiWorld) -> Non
             MODULE.read_text(),
         )
     assert told == ["running", [409, "session_conflict"], "Container destroyed successfully"]
+
+
+async def test_the_sessions_client_says_which_node_it_needs() -> None:
+    without = ("--import", "data:text/javascript,delete globalThis.WebSocket")
+    done = await run(node(), *without, str(CLIENTS / "session_client.mjs"), "ws://127.0.0.1:1/", "1")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "take version 22 or newer" in done.stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiohttp
@@ -13,8 +14,10 @@ from yarl import URL
 
 from controller import dashboard
 from controller.calls import Calls
-from controller.http import Runner, speaks_json
+from controller.connections import Runner
+from controller.http import speaks_json
 from tests.api_world import ApiWorld, api_world
+from tests.serving import on_loopback
 
 SCRIPT = "assets/index-4f2a.js"
 
@@ -32,7 +35,7 @@ def files(tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def page(files: Path) -> AsyncIterator[aiohttp.ClientSession]:
-    async with _Served(files) as http:
+    async with _served(files) as http:
         yield http
 
 
@@ -46,23 +49,17 @@ async def _document(_: web.Request) -> web.StreamResponse:
     return web.json_response({"service": "x"})
 
 
-class _Served:
-    def __init__(self, files: Path) -> None:
-        app, handlers = web.Application(middlewares=[speaks_json(Calls())]), dashboard.handlers(files)
-        root = dashboard.for_browsers(_document, files)
-        app.add_routes([web.get("/", root), web.get("/dashboard/", handlers["dashboard"])])
-        app.add_routes(dashboard.routes(handlers))
-        self._runner = Runner(app, shutdown_timeout=1)
-
-    async def __aenter__(self) -> aiohttp.ClientSession:
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        self._http = aiohttp.ClientSession(f"http://127.0.0.1:{self._runner.addresses[0][1]}", auto_decompress=False)
-        return self._http
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._http.close()
-        await self._runner.cleanup()
+@asynccontextmanager
+async def _served(files: Path) -> AsyncIterator[aiohttp.ClientSession]:
+    app, handlers = web.Application(middlewares=[speaks_json(Calls())]), dashboard.handlers(files)
+    root = dashboard.for_browsers(_document, files)
+    app.add_routes([web.get("/", root), web.get("/dashboard/", handlers["dashboard"])])
+    app.add_routes(dashboard.routes(handlers))
+    async with (
+        on_loopback(Runner(app, shutdown_timeout=1)) as port,
+        aiohttp.ClientSession(f"http://127.0.0.1:{port}", auto_decompress=False) as http,
+    ):
+        yield http
 
 
 CHROME = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,image/apng,*/*;q=0.8"
@@ -103,7 +100,7 @@ async def test_a_program_gets_the_document(page: aiohttp.ClientSession, accept: 
 
 
 async def test_nobody_is_sent_to_a_page_that_was_never_built(tmp_path: Path) -> None:
-    async with _Served(tmp_path) as http, http.get("/", headers={"Accept": CHROME}) as response:
+    async with _served(tmp_path) as http, http.get("/", headers={"Accept": CHROME}) as response:
         assert (response.status, await response.json()) == (200, {"service": "x"})
 
 
@@ -157,6 +154,6 @@ async def test_nothing_else_is_served(page: aiohttp.ClientSession, path: str) ->
 
 
 async def test_a_page_that_was_never_built_says_what_to_do(tmp_path: Path) -> None:
-    async with _Served(tmp_path) as http, http.get("/dashboard/") as response:
+    async with _served(tmp_path) as http, http.get("/dashboard/") as response:
         assert response.status == 404
         assert "make run" in (await response.json())["error"]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from controller import datafolder
-from controller.errors import DataFolderUnusable
+from controller.errors import DataFolderGone, DataFolderUnusable
 
 OURS = f"{os.geteuid()}:{os.getegid()}"
 
@@ -40,7 +40,18 @@ def test_what_is_no_folder_is_refused(tmp_path: Path, kind: str) -> None:
     with pytest.raises(DataFolderUnusable, match="not a folder"):
         datafolder.prepare(folder, OURS)
     with pytest.raises(DataFolderUnusable, match="not a folder"):
-        datafolder.there(folder)
+        datafolder.require(folder)
+
+
+def test_one_that_is_gone_is_told_of_and_not_made_again(tmp_path: Path) -> None:
+    folder = tmp_path / "user_7"
+    with pytest.raises(
+        DataFolderGone, match=r"user_7 is not there any more, so its user's session cannot be started\."
+    ):
+        datafolder.require(folder)
+    assert not folder.exists()
+    datafolder.prepare(folder, OURS)
+    datafolder.require(folder)
 
 
 def test_one_that_could_not_be_given_to_its_owner_is_not_there_and_made_the_next_time(

@@ -13,7 +13,8 @@ import pytest
 
 from controller import disk_watch
 from controller.disk_watch import DiskWatch
-from controller.model import DesiredState, DiskUse, Event, Wish
+from controller.events import Event
+from controller.model import DesiredState, DiskUse, Wish
 from controller.quota import judged, quota_of, told
 from controller.target import Profile
 from tests.api_world import SITE, ApiWorld, api_world
@@ -121,6 +122,22 @@ async def test_a_folder_with_too_much_in_it_holds_at_least_what_was_counted(
     assert (found["status"], found["reason"]) == ("Unknown", "NotCounted")
     assert found["message"].startswith("The user's folder holds at least ")
     assert user["observed"]["disk"]["complete"] is False
+
+
+async def test_whoever_stops_amid_a_folder_leaves_none_open(
+    world: ApiWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def held() -> list[str]:
+        links = [path for path in Path("/proc/self/fd").iterdir() if path.is_symlink()]
+        return [where for link in links if (where := os.readlink(link)).startswith(f"{tmp_path}/user_7")]
+
+    (tmp_path / "user_7/folder").mkdir(parents=True)
+    monkeypatch.setattr(disk_watch, "SLICE", 0)  # it enters the folder, and has counted nothing
+    monkeypatch.setattr(disk_watch, "SHARE", 1e-9)  # and rests for long
+    await world.create(7)
+    async with meanwhile(DiskWatch(world.informer, str(tmp_path), lambda _: MIB, lambda _: None, 0.01).run()):
+        await eventually(held)
+    await eventually(lambda: not held())
 
 
 async def test_who_is_removed_and_made_again_is_measured_at_once(

@@ -13,6 +13,7 @@ from controller.fence import (
     hooks,
     jump,
     licence_server,
+    moves,
     network_name,
     place,
     rules,
@@ -115,7 +116,7 @@ def test_names_fit_where_they_go_and_tell_instances_apart() -> None:
 
 def test_the_whole_is_applied_at_once() -> None:
     name = chain_name("a")
-    assert batch("a", ["-j REJECT"], ["INPUT"]).splitlines() == [
+    assert batch("a", ["-j REJECT"], [f"-I INPUT 1 {jump('a')}"]).splitlines() == [
         "*filter",
         f":{name} - [0:0]",
         f"-A {name} -j REJECT",
@@ -147,3 +148,40 @@ def test_what_passes_through_is_held_where_docker_asks_us_before_all_else_and_ot
     saved: list[str], passing: str
 ) -> None:
     assert hooks(saved) == ("INPUT", passing)
+
+
+def test_on_a_node_sessions_come_from_dockers_own_bridge() -> None:
+    there = f"-i docker0 -j {chain_name('a')}"
+    assert moves("a", [DOCKERS], "docker0") == (f"-I INPUT 1 {there}", f"-I DOCKER-USER 1 {there}")
+    held = [DOCKERS, f"-A INPUT {there}", f"-A DOCKER-USER {there}"]
+    assert moves("a", held, "docker0") == ()
+
+
+OURS, OTHERS = jump("a"), jump("b")
+PUT = {hook: f"-I {hook} 1 {OURS}" for hook in ("INPUT", "FORWARD", "DOCKER-USER")}
+
+
+@pytest.mark.parametrize(
+    ("saved", "moved"),
+    [
+        ([], [PUT["INPUT"], PUT["FORWARD"]]),
+        ([DOCKERS], [PUT["INPUT"], PUT["DOCKER-USER"]]),
+        ([DOCKERS, f"-A INPUT {OURS}", "-A INPUT -j ACCEPT", f"-A DOCKER-USER {OURS}"], []),
+        ([DOCKERS, f"-A INPUT {OTHERS}", f"-A INPUT {OURS}", f"-A DOCKER-USER {OURS}"], []),
+        (
+            [DOCKERS, "-A INPUT -j ACCEPT", f"-A INPUT {OURS}", f"-A DOCKER-USER {OURS}"],
+            [f"-D INPUT {OURS}", PUT["INPUT"]],
+        ),
+        (
+            [DOCKERS, f"-A INPUT {OURS}", "-A DOCKER-USER -j RETURN", *[f"-A DOCKER-USER {OURS}"] * 2],
+            [*[f"-D DOCKER-USER {OURS}"] * 2, PUT["DOCKER-USER"]],
+        ),
+        (
+            ["-A FORWARD -j ACCEPT", f"-A FORWARD {OURS}", f"-A INPUT {OURS}"],
+            [f"-D FORWARD {OURS}", PUT["FORWARD"]],
+        ),
+        ([f"-A FORWARD {OTHERS}", f"-A FORWARD {OURS}", f"-A INPUT {OURS}", "-A INPUT -i eth0 -j ACCEPT"], []),
+    ],
+)
+def test_nothing_is_asked_before_our_chain(saved: list[str], moved: list[str]) -> None:
+    assert [*moves("a", saved)] == moved

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -99,6 +100,23 @@ def test_an_engine_without_iptables_is_closed_by_the_chain_that_all_passes_throu
     assert f"-A FORWARD {fence.jump('x')}\n" in store.read_text()
 
 
+def test_a_moment_without_dockers_rule_is_not_told(program: Program, tmp_path: Path) -> None:
+    """Docker takes it out and puts it back whenever somebody makes a network."""
+    store, looks = tmp_path / "rules", tmp_path / "looks"
+    docker = ":DOCKER-USER - [0:0]\\n-A FORWARD %s\\n"
+    program("iptables-restore", f"sed -n 's/^-I \\(.*\\) 1 /-A \\1 /p; /^-A/p' >{store}")
+    program(
+        "iptables-save",
+        f"echo >>{looks}; [ $(wc -l <{looks}) = 3 ] && first='-j OTHER' || first='-j DOCKER-USER'; "
+        f"printf '{docker}' \"$first\"; cat {store} 2>/dev/null || true",
+    )
+    held = Firewall("x", NOWHERE)
+    assert held.hold() == ""
+    assert len(looks.read_text()) == 2
+    assert held.look() == ""
+    assert len(looks.read_text()) == 4, "the third look, which finds another rule first, was the last"
+
+
 def test_a_chain_that_docker_makes_later_leads_to_ours_too(program: Program, tmp_path: Path) -> None:
     store, docker = tmp_path / "rules", tmp_path / "docker"
     program("iptables-restore", f"sed -n 's/^-I \\(.*\\) 1 /-A \\1 /p; /^-A/p' >{store}.new; cat {store}.new >>{store}")
@@ -121,3 +139,37 @@ def test_a_chain_of_dockers_that_nothing_leads_to_closes_nothing(program: Progra
     held = Firewall("x", NOWHERE)
     assert held.hold() == held.look() == ""
     assert f"-A FORWARD {fence.jump('x')}\n" in store.read_text()
+
+
+RESTORE = """
+import pathlib, sys
+store = pathlib.Path(sys.argv[1])
+rules = store.read_text().splitlines()
+for how, _, rest in (line.partition(" ") for line in sys.stdin.read().splitlines()):
+    if how.startswith(":"):
+        rules = [each for each in rules if not each.startswith(f"-A {how[1:]} ")]
+    elif how == "-D":
+        rules.remove(f"-A {rest}")
+    elif how == "-I":
+        rules.insert(0, "-A " + rest.replace(" 1 ", " ", 1))
+    elif how == "-A":
+        rules.append(f"-A {rest}")
+store.write_text("".join(f"{each}\\n" for each in rules))
+"""
+"""What `iptables-restore --noflush` makes of a file of rules."""
+
+
+def test_a_rule_that_somebody_puts_above_ours_is_told_and_ours_is_moved_above_it(
+    program: Program, tmp_path: Path
+) -> None:
+    store, ours, theirs = tmp_path / "rules", f"-A INPUT {fence.jump('x')}", "-A INPUT -j ACCEPT"
+    program("iptables-restore", f"exec {sys.executable} -c '{RESTORE}' {store}")
+    program("iptables-save", f"cat {store}")
+    store.write_text("")
+    held = Firewall("x", NOWHERE)
+    assert held.hold() == ""
+    store.write_text(f"{theirs}\n{store.read_text()}")
+    assert held.look() == firewall.NOT_IN_FORCE
+    assert f"-D INPUT {fence.jump('x')}\n-I INPUT 1 " in held.commands()
+    assert held.hold() == held.look() == ""
+    assert [line for line in store.read_text().splitlines() if line.startswith("-A INPUT ")] == [ours, theirs]

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from controller.model import EVERY_KIND, Event, EventKind, EventReason
+from controller.events import EVERY_KIND, Event, EventKind, EventReason
 from controller.store import journal
 from controller.store.history import FILE, History
 from controller.store.journal import Journal

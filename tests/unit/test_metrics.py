@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_metrics
 
-from controller import reconciler, status
+from controller import reconciler
 from controller.caller import Scope
+from controller.conditions import STATES
 from controller.doorkeeper import Door, Doorkeeper
 from controller.engine.measured import Measured
 from controller.engine.threads import Threads
@@ -94,8 +95,8 @@ async def test_each_user_is_in_one_state_and_whoever_is_stuck_is_named(world: Ap
     world.engine.images.clear()
     assert (await world.create(3))[0] == 500
     seen = await read(world)
-    assert {state: seen("mcm_users", state=state) for state in status.STATES} == {
-        **dict.fromkeys(status.STATES, 0),
+    assert {state: seen("mcm_users", state=state) for state in STATES} == {
+        **dict.fromkeys(STATES, 0),
         **{"ready": 1, "stopped": 1, "stalled": 1},
     }
     assert seen.series("mcm_user_stalled") == [{"user": "3", "reason": "ImageMissing"}]
@@ -152,11 +153,20 @@ async def test_the_queue_the_start_slots_and_the_resyncs_are_as_the_loop_has_the
     assert (await read(world))("mcm_loop_stuck") == 1
 
 
+async def test_a_task_that_nobody_ends_is_told(world: ApiWorld) -> None:
+    before = (await read(world))("mcm_tasks")
+    left = [asyncio.create_task(asyncio.Event().wait()) for _ in range(50)]
+    assert (await read(world))("mcm_tasks") > before + 40
+    for each in left:
+        each.cancel()
+
+
 async def test_an_engine_that_is_away_is_told_with_when_it_was_last_seen(world: ApiWorld) -> None:
     await world.create(1)
     before = await read(world)
     assert before("mcm_engine_reachable") == 1
     await world.engine_leaves()
+    await world.call("PUT", "/v1/users/1", json={"state": "stopped"})  # somebody asks for what only the engine can do
     await eventually(lambda: _unknown(world))
     seen = await read(world)
     assert seen("mcm_engine_reachable") == 0

@@ -10,7 +10,6 @@ import asyncio
 import html
 import re
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +17,8 @@ from jsonschema import ValidationError
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from controller import openapi
-from controller.endpoints import COMMON, ENDPOINTS, of_any_body
+from controller.endpoint import COMMON, of_any_body
+from controller.endpoints import ENDPOINTS
 from controller.openapi import document
 from tests.api_world import SITE, ApiWorld, api_world, documented
 from tests.browser import a_browser
@@ -30,11 +30,9 @@ TEXT = "version: 1\nusers:\n  1: {}\n  2: {}\n...\n"
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[ApiWorld]:
-    place = Place(tmp_path)
+async def world(place: Place) -> AsyncIterator[ApiWorld]:
     async with api_world(real_store=await place.running(TEXT), refresh_secret="hush") as world:
         yield world
-    await place.close()
 
 
 # ---------------------------------------------------------------- the document
@@ -109,6 +107,7 @@ ELSEWHERE = {
     (409, "read_only"),
     (409, "policy"),
     (503, "not_persisted"),
+    (503, "in_doubt"),
     (503, "wish_invalid"),
     (503, "engine_unavailable"),
 }
@@ -118,6 +117,7 @@ RARE = {("approve", 422, "wish_invalid"), ("rollback", 422, "wish_invalid")}
 
 
 async def test_every_endpoint_says_all_that_it_is_said_to_say(world: ApiWorld) -> None:
+    world.engine.add_node("n1")
     for method, path, *body in CALLS:
         await world.call(method, path, **({"json": body[0]} if body else {}))
     await _about_what_waits(world)
@@ -218,6 +218,8 @@ CALLS: tuple[tuple[Any, ...], ...] = (
         for which in ("events", "audit")
         for query in ("", "?user_id=0", "?after=-1", "?limit=0")
     ),
+    ("GET", "/v1/nodes"),
+    *(("POST", f"/v1/nodes/{node}/{verb}") for node in ("n1", "n9") for verb in ("drain", "activate")),
     ("GET", "/v1/events?kind=gossip"),
     ("GET", "/v1/watch?after=-1"),
     ("GET", "/v1/nothing"),
@@ -274,7 +276,7 @@ async def _without_an_engine(world: ApiWorld) -> None:
 
 
 async def test_the_page_tells_every_endpoint_and_loads_nothing(world: ApiWorld) -> None:
-    origin = f"http://127.0.0.1:{world.port}"
+    origin = world.url
     asked, complaints = [], []
     async with a_browser() as browser:
         page = await browser.new_page(color_scheme="dark")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
 
-from controller.errors import EngineError, NameConflict, PortTaken
-from controller.model import Container, Phase, Plan, Retry, RunState, Target
+from controller.errors import EngineError, LeftBehind, NameConflict, PortTaken
+from controller.model import Container, Node, Phase, Plan, Remove, Retry, RunState, Start, Target, Volume
 from controller.planner import LONGEST_WAIT, after_crash, after_failure, plan
 from tests.worlds import GIB, NOW, a_container, a_spec, a_target
 
@@ -29,9 +30,65 @@ def printed(todo: Plan) -> str:
 
 FOREIGN = a_container(id="f1", ours=False, user_id=None)
 RENAMED = a_container(name="my-octave")
+LOST = Node("n2", "10.0.0.2", "The node n2 is down, and the session may go on there.")
+VOLUME = Volume("mcm-v", "nfs", "addr=10.0.0.9", ":/export/user_7")
+LEAVING = Node("n2", "10.0.0.2", leaving=True)
+UNTIL_IT_IS_BACK = f"wait for: {LOST.lost}\nlook again in 10 s"
 
 TABLE: list[tuple[str, Target | None, tuple[Container, ...], str]] = [
     ("nothing wanted, nothing there", None, (), "nothing"),
+    (
+        "on a node that is lost",
+        RUNNING,
+        (a_container(phase=Phase.EXITED, node=LOST),),
+        UNTIL_IT_IS_BACK,
+    ),
+    (
+        "not wanted, on a node that is lost",
+        None,
+        (a_container(node=LOST),),
+        UNTIL_IT_IS_BACK,
+    ),
+    ("on a node that is emptied", RUNNING, (a_container(node=LEAVING),), "Move: the node n2 is being emptied"),
+    (
+        "on a node that is emptied, to be restarted",
+        a_target(restart_at=NOW),
+        (a_container(node=LEAVING),),
+        "Restart: a restart was asked for at 2026-11-22 12:00:00",
+    ),
+    ("on a node that is emptied, wanted stopped", STOPPED, (a_container(node=LEAVING),), "Stop: wanted stopped"),
+    (
+        "on a node that is emptied, and ended",
+        RUNNING,
+        (a_container(phase=Phase.EXITED, exit_code=1, node=LEAVING),),
+        "Start: exited with code 1",
+    ),
+    (
+        "on a node that is emptied and lost",
+        RUNNING,
+        (a_container(node=replace(LOST, leaving=True)),),
+        UNTIL_IT_IS_BACK,
+    ),
+    (
+        "with its data from a volume, as wanted",
+        a_target(spec=a_spec(volume=VOLUME)),
+        (a_container(data_folder=VOLUME.name),),
+        "nothing",
+    ),
+    (
+        "with its data from the folder, where a volume is wanted",
+        a_target(spec=a_spec(volume=VOLUME)),
+        (a_container(phase=Phase.EXITED),),
+        "Remove: the folder /srv/matlab/user_7 is mounted, and not mcm-v\n"
+        "Create: the folder /srv/matlab/user_7 is mounted, and not mcm-v",
+    ),
+    (
+        "waits for a node that takes it",
+        RUNNING,
+        (a_container(phase=Phase.EXITED, awaited=True),),
+        "Start: begun, and it waits for a node",
+    ),
+    ("on a node that is there", STOPPED, (a_container(node=Node("n1", "10.0.0.1")),), "Stop: wanted stopped"),
     ("wanted, nothing there", RUNNING, (), "Create: wanted running, and there is no container"),
     ("wanted and running", RUNNING, (a_container(),), "nothing"),
     ("wanted stopped, nothing there", STOPPED, (), "nothing"),
@@ -45,6 +102,12 @@ TABLE: list[tuple[str, Target | None, tuple[Container, ...], str]] = [
     ),
     ("half made", RUNNING, (a_container(phase=Phase.CREATED),), "Start: made, and not started yet"),
     ("killed", RUNNING, (a_container(phase=Phase.EXITED, exit_code=137),), "Start: exited with code 137"),
+    (
+        "stopped, and wanted again",
+        replace(RUNNING, rested=True),
+        (a_container(phase=Phase.EXITED, exit_code=143),),
+        "Start: wanted running, and it was stopped",
+    ),
     (
         "out of memory",
         RUNNING,
@@ -172,7 +235,25 @@ TABLE: list[tuple[str, Target | None, tuple[Container, ...], str]] = [
         (a_container(),),
         "Restart: a restart was asked for at 2026-11-22 11:59:59",
     ),
+    (
+        "the engine has kept something of its last run",
+        RUNNING,
+        (a_container(phase=Phase.EXITED, exit_code=128, left_behind=True),),
+        "Start: exited with code 128",
+    ),
     ("restart asked for, and done", a_target(restart_at=NOW - 2 * HOUR), (a_container(),), "nothing"),
+    (
+        "restart asked for of a run that began in the engine's future",
+        replace(a_target(restart_at=NOW - timedelta(seconds=1)), restart_of=(a_container().id, NOW + HOUR)),
+        (a_container(started_at=NOW + HOUR),),
+        "Restart: a restart was asked for at 2026-11-22 11:59:59",
+    ),
+    (
+        "restart asked for of such a run, and done",
+        replace(a_target(restart_at=NOW - timedelta(seconds=1)), restart_of=(a_container().id, NOW + HOUR)),
+        (a_container(started_at=NOW),),
+        "nothing",
+    ),
     ("restart in the future", a_target(restart_at=NOW + HOUR), (a_container(),), "look again in 3600 s"),
     (
         "restart asked for of one that exited: a start does",
@@ -268,3 +349,15 @@ def test_what_ends_without_us_is_noticed_within_the_promised_30_seconds(ended_el
 def _wait(retry: Retry, now: datetime) -> timedelta:
     assert retry.not_before is not None
     return retry.not_before - now
+
+
+@pytest.mark.parametrize(("tries", "first"), [(2, Start), (3, Remove), (9, Remove)])
+def test_a_container_of_whose_run_the_engine_has_kept_something_is_made_anew_after_three_tries(
+    tries: int, first: type
+) -> None:
+    retry = Retry(tries, of_kind={LeftBehind.code: tries})
+    stuck = a_container(phase=Phase.CREATED, started_at=None, left_behind=True)
+    assert isinstance(plan(RUNNING, (stuck,), retry, NOW).actions[0], first)
+    fresh = replace(stuck, left_behind=False)
+    assert isinstance(plan(RUNNING, (fresh,), retry, NOW).actions[0], Start), "the new one is given its own try"
+    assert plan(RUNNING, (a_container(left_behind=True),), retry, NOW) == Plan(), "a session is not ended for it"

@@ -82,6 +82,36 @@ async def test_what_answers_otherwise_is_not_healthy(answer: Answer, why: str) -
     assert probe.detail.count(why) == 2
 
 
+async def test_two_services_that_say_nothing_are_waited_for_at_the_same_time() -> None:
+    """One after the other took twice as long, with which a look at a swarm's session came too late."""
+    async with service(lambda _: None) as port:
+        began = asyncio.get_running_loop().time()
+        probe = await Prober("127.0.0.1", timeout=1).probe(port, port)
+        took = asyncio.get_running_loop().time() - began
+    assert (probe.web, probe.websocket) == (False, False)
+    assert 1 <= took < 1.8
+
+
+async def test_a_host_with_a_name_is_looked_up_without_holding_up_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    async def find(host: str, *_: object, **__: object) -> list[Any]:
+        asked.append(host)
+        if host == "nowhere.invalid":
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 0))]
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", find)
+    async with service(page) as web, service(handshake) as websocket:
+        assert (await Prober("engine.invalid").probe(web, websocket)).ready
+        lost = await Prober("nowhere.invalid").probe(web, websocket)
+        assert (await Prober("nowhere.invalid").probe(web, websocket, address="127.0.0.1")).ready
+        assert (await Prober("127.0.0.1").probe(web, websocket)).ready
+    assert asked == ["engine.invalid", "nowhere.invalid"]
+    assert not lost.web
+    assert "the web service cannot be asked: Name or service not known" in lost.detail
+
+
 def answers(body: bytes, length: int | None = None) -> Answer:
     return lambda _: b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (len(body) if length is None else length) + body
 

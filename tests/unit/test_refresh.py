@@ -19,13 +19,6 @@ SECRET = "a-secret-of-the-forge"
 
 
 @pytest.fixture
-async def forge(tmp_path: Path) -> AsyncIterator[Forge]:
-    forge = Forge(tmp_path)
-    yield forge
-    await forge.close()
-
-
-@pytest.fixture
 async def world(forge: Forge) -> AsyncIterator[ApiWorld]:
     async with api_world(real_store=await forge.running(write=False), refresh_secret=SECRET) as world:
         yield world

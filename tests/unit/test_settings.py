@@ -2,17 +2,19 @@
 
 import base64
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import yaml
 
 from controller.cli.reference import reference_page
 from controller.errors import SettingsInvalid
+from controller.home_settings import ElsewhereSettings, GitSettings
 from controller.secretfile import webhook_key
-from controller.settings import ElsewhereSettings, GitSettings, Settings, environment_name
+from controller.settings import Settings, environment_name
 from controller.sizes import parse_size, show_size
 from controller.sources import load
-from controller.target import Load, Policy
+from controller.target import Export, Load, Policy
 
 ROOT = Path(__file__).parents[2]
 
@@ -282,6 +284,13 @@ def test_sessions_that_others_can_reach_ask_for_none_only_on_request() -> None:
     assert "session_tokens" in told
 
 
+def test_in_a_swarm_others_reach_the_ports_whatever_address_they_are_bound_to() -> None:
+    settings = load(None, {"MCM_ENGINE": "swarm"}, {}).settings
+    assert (settings.published_on, settings.sessions_locked, settings.api_locked) == ("0.0.0.0", True, True)
+    told = refusal(env={"MCM_ENGINE": "swarm", "MCM_SESSION_TOKENS": "off"})
+    assert "engine swarm would let other machines in without asking who they are" in told
+
+
 def test_yaml_reads_on_and_off_as_truth(file: Path) -> None:
     file.write_text("session_tokens: on\n")
     assert load(file, {}, {}).settings.session_tokens == "on"
@@ -397,6 +406,22 @@ PROFILES = "profiles:\n  standard: {}\n  large:\n    memory: 16g\n    image: lab
             "matlab-session:*, lab/matlab:2",
         ),
         (
+            "engine: swarm\nswarm_volume:\n  type: none\n  options: bind\n  device: /srv/matlab\n",
+            "{file} line 3: swarm_volume of type none may be another on each node: users would not find their data",
+        ),
+        (
+            "swarm_volume: {options: addr=10.0.0.9, device: ':/export'}\n",
+            "{file} line 1: swarm_volume is set, and engine is docker: only a swarm has nodes",
+        ),
+        (
+            "engine: swarm\nswarm_fence: [ipmi-off]\n",
+            "{file} line 2: swarm_fence begins with ipmi-off: it must be a program's path",
+        ),
+        (
+            "profiles:\n  standard: {node_labels: {pool: gpu}}\n",
+            "{file} line 2: profile standard has node_labels, and engine is docker: only a swarm has nodes",
+        ),
+        (
             "policy:\n  per_session: {shm: 1g}\n",
             "{file} line 2: profile standard has shm 4g, and the policy allows a session at most 1g",
         ),
@@ -414,6 +439,57 @@ def test_a_fault_of_the_policy_and_of_a_profile_that_breaks_it_is_told_with_its_
 def test_no_variable_and_no_flag_sets_the_policy() -> None:
     assert environment_name("policy") is None
     assert refusal(env={"MCM_POLICY": "{}"}).startswith("environment: MCM_POLICY is not a setting")
+
+
+# ---------------------------------------------------------------- a swarm
+
+
+def test_what_concerns_a_swarm_is_read_and_its_files_lie_beside_the_settings(file: Path) -> None:
+    file.write_text(
+        "engine: swarm\n"
+        "swarm_volume: {options: 'addr=10.0.0.9,rw', device: ':/export/matlab'}\n"
+        "swarm_nodes: {ca: ca.pem, cert: /etc/mcm/cert.pem, key: key.pem}\n"
+        "swarm_fence: [/usr/local/sbin/power-off, --now]\n"
+        "profiles:\n  standard: {node_labels: {pool: cpu}}\n"
+    )
+    settings = load(file, {}, {}).settings
+    assert settings.swarm_volume is not None
+    assert settings.swarm_volume.export == Export("nfs", "addr=10.0.0.9,rw", ":/export/matlab")
+    nodes = settings.swarm_nodes
+    assert nodes is not None
+    assert (nodes.ca, nodes.cert, nodes.key, nodes.port) == (
+        file.parent / "ca.pem",
+        Path("/etc/mcm/cert.pem"),
+        file.parent / "key.pem",
+        2376,
+    )
+    assert (settings.swarm_fence, settings.swarm_fence_seconds) == (["/usr/local/sbin/power-off", "--now"], 60)
+    assert settings.profiles["standard"].profile.node_labels == {"pool": "cpu"}
+
+
+def test_what_is_one_nodes_own_is_taken_where_the_operator_says_that_it_is_shared(file: Path) -> None:
+    file.write_text("engine: swarm\nswarm_volume: {type: none, options: bind, device: /srv/matlab, shared: true}\n")
+    volume = load(file, {}, {}).settings.swarm_volume
+    assert volume is not None
+    assert volume.export == Export("none", "bind", "/srv/matlab")
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("swarm_nodes: {ca: a, cert: b}\n", "swarm_nodes.key is missing: it must be a path"),
+        ("swarm_nodes: {ca: a, cert: b, kye: c}\n", "swarm_nodes.kye is not a setting; did you mean key?"),
+        ("swarm_nodes: {ca: a, cert: b, key: c, port: 0}\n", "swarm_nodes.port cannot be 0: it must be a whole number"),
+        ("swarm_volume: {options: rw}\n", "swarm_volume.device is missing"),
+        ("swarm_volume: {options: rw, device: ':/x/'}\n", "swarm_volume.device cannot be ':/x/'"),
+        ("swarm_fence: /usr/sbin/off\n", "swarm_fence cannot be '/usr/sbin/off': it must be a list of words"),
+        ("profiles:\n  standard: {node_labels: {'a b': c}}\n", "node_labels"),
+    ],
+    ids=str,
+)
+def test_a_fault_in_what_concerns_a_swarm_is_told(file: Path, text: str, sentence: str) -> None:
+    file.write_text(f"engine: swarm\n{text}")
+    assert sentence in refusal(file)
 
 
 # ---------------------------------------------------------------- webhooks
@@ -513,9 +589,10 @@ def test_a_webhooks_secret_that_is_not_there_is_told_before_the_start(tmp_path: 
 # ---------------------------------------------------------------- what is written about them
 
 
-def test_the_reference_page_is_current() -> None:
-    assert (ROOT / "docs/settings.md").read_text() == reference_page(), (
-        "run `matlabctl settings --reference > docs/settings.md`"
+@pytest.mark.parametrize(("page", "language"), [("settings.md", "en"), ("settings.zh-CN.md", "zh")])
+def test_the_reference_page_is_current(page: str, language: Literal["en", "zh"]) -> None:
+    assert (ROOT / "docs" / page).read_text() == reference_page(language), (
+        f"run `matlabctl settings --reference {language} > docs/{page}`"
     )
 
 

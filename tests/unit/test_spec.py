@@ -473,7 +473,7 @@ def test_the_same_change_by_both_is_no_conflict() -> None:
 
 def test_the_committed_schema_is_the_generated_one() -> None:
     committed = (ROOT / "desired_state.schema.json").read_text()
-    assert committed == spec.json_schema_text(), "run `matlabctl schema > desired_state.schema.json`"
+    assert json.loads(committed) == spec.json_schema(), "run `matlabctl schema > desired_state.schema.json`"
 
 
 @pytest.mark.parametrize(
@@ -513,3 +513,31 @@ def test_the_shipped_file_is_the_one_that_a_first_start_makes() -> None:
         pytest.skip(f"not a git clone: {shipped.stderr.strip()}")
     assert shipped.stdout == spec.EMPTY_WISH
     assert parse(spec.EMPTY_WISH, end_mark=True) == state(1)
+
+
+EXPORT = target.Export("nfs", "addr=10.0.0.9,rw,hard", ":/export/matlab")
+
+
+def test_a_volume_is_the_users_and_its_name_stands_for_all_that_it_is() -> None:
+    one = resolve(NOTHING_SAID, site=replace(SITE, export=EXPORT)).spec
+    assert one.volume is not None
+    assert one.volume.device == ":/export/matlab/user_7"
+    assert one.data_folder == resolve(NOTHING_SAID).spec.data_folder
+    assert one.spec_hash != resolve(NOTHING_SAID).spec.spec_hash
+    others = [
+        target.volume("test", EXPORT, 8),
+        target.volume("test", replace(EXPORT, device=":/elsewhere"), 7),
+        target.volume("test", replace(EXPORT, options="addr=10.0.0.10,rw,hard"), 7),
+        target.volume("test", replace(EXPORT, type="nfs4"), 7),
+        target.volume("other", EXPORT, 7),
+    ]
+    assert len({target.volume("test", EXPORT, 7).name, *(each.name for each in others)}) == 6
+
+
+def test_labels_of_nodes_make_sessions_anew_and_none_do_not() -> None:
+    standard = SITE.profiles["standard"]
+    pooled = replace(SITE, profiles={**SITE.profiles, "standard": replace(standard, node_labels={"pool": "gpu"})})
+    spec = resolve(NOTHING_SAID, site=pooled).spec
+    assert spec.node_labels == (("pool", "gpu"),)
+    assert spec.spec_hash != resolve(NOTHING_SAID).spec.spec_hash
+    assert resolve(NOTHING_SAID).spec.node_labels is None

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import sqlite3
+import stat
 import subprocess
 import sys
 from dataclasses import replace
@@ -15,11 +16,11 @@ from pathlib import Path
 import pytest
 
 from controller import spec
-from controller.errors import NotPersisted, SettingsInvalid
+from controller.errors import InDoubt, NotPersisted, SettingsInvalid, WishInvalid
 from controller.model import RunState, Wish
 from controller.store import disk
 from controller.store.disk import FileHome
-from controller.store.history import History
+from controller.store.history import History, Undecided
 from controller.store.wish_store import WishStore
 from tests.fake_store import terms
 from tests.support import eventually
@@ -32,6 +33,20 @@ async def test_a_first_start_makes_the_file(place: Place) -> None:
     store = await place.store()
     assert place.file.read_text() == spec.EMPTY_WISH
     assert (store.current.generation, dict(store.current.users), store.health.valid) == (1, {}, True)
+
+
+async def test_a_file_that_somebody_makes_at_the_moment_of_a_first_start_is_taken(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = disk._write
+
+    def meddled(temporary: Path, raw: bytes, like: Path) -> None:
+        write(temporary, raw, like)
+        place.file.write_text(START)
+
+    monkeypatch.setattr(disk, "_write", meddled)
+    store = await place.store()
+    assert (list(store.current.users), place.file.read_text(), place.strays) == ([1, 2], START, [])
 
 
 async def test_a_good_file_is_taken_as_it_is(place: Place) -> None:
@@ -51,9 +66,26 @@ async def test_a_broken_file_at_the_first_start_is_not_taken_for_an_empty_one(pl
     store = await place.store(text)
     assert store.current.generation == 0
     assert not store.health.valid
-    with pytest.raises(NotPersisted, match="There is no good desired state yet"):
+    with pytest.raises(WishInvalid) as refused:  # and no word of a disk that is full
         await store.change(5, to(Wish()), "api 1")
+    assert refused.value.problems == store.health.problems
     assert place.file.read_text() == text
+
+
+async def test_a_first_file_that_was_cut_amid_a_line_is_not_taken_for_a_whole_one(place: Place) -> None:
+    whole = "version: 1\nusers:\n  1: {}\n  22: {state: stopped}\n"
+    store = await place.store(whole.removesuffix(" {state: stopped}\n"))
+    assert (store.current.generation, store.current.users) == (0, {}), "user 22 was not to run"
+    assert "may be cut off" in str(store.health.problems[0])
+    place.file.write_text(whole)
+    again = await place.store()
+    assert (list(again.current.users), again.health.valid) == ([1, 22], True)
+    assert list((await place.store()).current.users) == [1, 22]
+
+
+@pytest.mark.parametrize("text", ["version: 1\nusers: {5: {}}\n...", "version: 1\nusers: {5: {}}\n"])
+async def test_a_first_file_that_says_where_it_ends_is_whole(place: Place, text: str) -> None:
+    assert list((await place.store(text)).current.users) == [5]
 
 
 @pytest.mark.parametrize("text", [None, "", START.removesuffix("...\n"), "version: 1\nusers: {\n"])
@@ -190,6 +222,51 @@ async def test_what_cannot_be_written_did_not_happen(place: Place, monkeypatch: 
     assert (await store.change(5, to(Wish()), "api 2")).generation == 2
 
 
+@pytest.mark.parametrize("fails", ["the folder's fsync", "the old text's unlink", "the old text's new name"])
+async def test_what_is_in_the_file_is_answered_as_in_force(
+    place: Place, monkeypatch: pytest.MonkeyPatch, fails: str
+) -> None:
+    store = await place.store(START)
+    if fails == "the old text's new name":
+        place.file.write_text(refused := "users: [\n...\n")
+    told: list[frozenset[int]] = []
+    store.subscribe(told.append)
+    unlink, fsync = Path.unlink, os.fsync
+
+    def broken_fsync(descriptor: int) -> None:
+        fsync(descriptor) if stat.S_ISREG(os.fstat(descriptor).st_mode) else no_space()
+
+    def broken_unlink(path: Path, missing_ok: bool = False) -> None:
+        no_space() if path.name.endswith(".tmp") else unlink(path, missing_ok)
+
+    with monkeypatch.context() as patched:
+        match fails:
+            case "the folder's fsync":
+                patched.setattr(os, "fsync", broken_fsync)
+            case "the old text's unlink":
+                patched.setattr(Path, "unlink", broken_unlink)
+            case _:
+                patched.setattr(disk, "set_aside", no_space)
+        state = await store.change(5, to(Wish()), "api 1")
+    assert (state.generation, told) == (2, [frozenset({5})])
+    assert spec.stored(place.file.read_text()) == state
+    assert [each.number for each in await store.history(9)] == [2, 1]
+    again = await place.store()
+    assert (again.current, place.strays) == (state, []), "what was left is cleared away, and undoes nothing"
+    assert [each.read_text() for each in place.asides] == ([refused] if "new name" in fails else [])
+
+
+async def test_a_power_cut_after_a_folder_that_was_not_synced_loses_nothing(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = await place.store(START)
+    monkeypatch.setattr(disk, "_sync_folder", no_space)
+    state = await store.change(5, to(Wish()), "api 1")
+    place.file.write_text(START)  # as the disk still has it
+    assert (await place.store()).current == state
+    assert spec.stored(place.file.read_text()) == state
+
+
 @pytest.mark.parametrize("restarted", [False, True])
 async def test_what_can_neither_be_written_nor_forgotten_is_in_force_at_once(
     place: Place, monkeypatch: pytest.MonkeyPatch, restarted: bool
@@ -216,6 +293,26 @@ async def test_what_can_neither_be_written_nor_forgotten_is_in_force_at_once(
     assert list(store.current.users) == [1, 2, 5, 7]
     assert store.current.users[2].state is RunState.STOPPED
     assert spec.stored(place.file.read_text()) == store.current
+
+
+@pytest.mark.parametrize("call", ["add", "forget"])
+async def test_what_nobody_can_tell_before_the_next_start_is_answered_so(
+    place: Place, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    """A disk that fails at the end of the history's write, and at what was to undo it."""
+    store = await place.store(START)
+
+    def undecided(*_: object) -> None:
+        raise Undecided("disk I/O error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(disk, "exchange", no_space)
+        patched.setattr(History, call, undecided)
+        with pytest.raises(InDoubt, match="disk I/O error"):
+            await store.change(5, to(Wish()), "api 1")
+    assert list(store.current.users) == [1, 2]
+    await store.change(6, to(Wish()), "api 1")
+    assert list((await place.store()).current.users) == [1, 2, 6]
 
 
 async def test_a_history_that_cannot_be_written_refuses_the_change(place: Place) -> None:

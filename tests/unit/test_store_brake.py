@@ -10,7 +10,8 @@ import pytest
 
 from controller import spec
 from controller.errors import NeedsApproval, NotPending, NotPersisted, WishInvalid
-from controller.model import Event, EventKind, EventReason, RunState, Wish
+from controller.events import Event, EventKind, EventReason
+from controller.model import RunState, Wish
 from controller.store import Pending
 from controller.store.disk import FileHome
 from controller.store.history import History

@@ -193,6 +193,53 @@ async def test_an_editor_that_saves_without_a_pause_keeps_nobody_waiting_for_eve
     assert 7 in store.current.users
 
 
+async def test_a_file_that_comes_back_in_the_very_moment_of_a_write_is_not_lost(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = await place.store(START)
+    place.file.unlink()
+    exchange = disk.exchange
+
+    def meddled(new: Path, old: Path) -> None:
+        monkeypatch.setattr(disk, "exchange", exchange)
+        place.file.write_text(START.replace("  1: {}\n", "  1: {}\n  5: {}  # just now\n"))
+        exchange(new, old)
+
+    monkeypatch.setattr(disk, "exchange", meddled)
+    await store.change(6, to(Wish()), "api 1")
+    assert list(store.current.users) == [1, 2, 5, 6]
+    assert (place.strays, place.asides) == ([], [])
+
+
+async def test_an_edit_that_is_no_good_and_that_a_kill_caught_in_that_moment_is_set_aside(place: Place) -> None:
+    await place.store(START)
+    left = place.file.with_name(f".desired_state.yaml.{'0a' * 8}.tmp")
+    left.write_text(bad := START.replace("  1: {}\n", "  1: {state: on\n"))
+    store = await place.store()
+    assert (list(store.current.users), place.strays) == ([1, 2], [])
+    assert [each.read_text() for each in place.asides] == [bad]
+
+
+@pytest.mark.parametrize("step", [1, 2])
+async def test_where_files_cannot_trade_places_a_failure_leaves_all_as_it_was(
+    place: Place, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    store = await place.store(START)
+    replace, calls = os.replace, itertools.count(1)
+
+    def broken(old: Path, new: Path) -> None:
+        if next(calls) == step:
+            raise OSError(28, "No space left on device")
+        replace(old, new)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(disk, "_LIBC", None)
+        patched.setattr(os, "replace", broken)
+        with pytest.raises(NotPersisted, match="No space"):
+            await store.change(6, to(Wish()), "api 1")
+    assert (place.file.read_text(), place.strays) == (START, [])
+
+
 async def test_where_files_cannot_trade_places_they_are_replaced(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(disk, "_LIBC", None)
     store = await place.store(START)
@@ -290,7 +337,7 @@ async def test_what_is_no_file_is_a_fault_and_blocks_nobody(place: Place, kind: 
             place.file.symlink_to(place.file)
     await eventually(lambda: not store.health.valid and "no file" not in str(store.health.problems[0]))
     with pytest.raises(NotPersisted):
-        await asyncio.wait_for(store.change(5, to(Wish()), "api 1"), 5)
+        await asyncio.wait_for(store.change(5, to(Wish()), "api 1"), 20)
     assert list(store.current.users) == [1, 2]
     assert place.asides == []
 

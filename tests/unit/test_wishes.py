@@ -10,7 +10,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from controller.model import Phase, Wish
+from controller.model import Wish
 from tests.api_world import SITE, ApiWorld, api_world
 from tests.fake_store import terms
 from tests.support import eventually
@@ -20,14 +20,9 @@ from tests.wish_place import Place
 
 @pytest.fixture
 async def world(place: Place) -> AsyncIterator[ApiWorld]:
-    store = await place.running(TEN)
-    async with api_world(real_store=store) as world:
-        await eventually(lambda: len(running(world)) == 10)
+    async with api_world(real_store=await place.running(TEN)) as world:
+        await eventually(lambda: len(world.running) == 10)
         yield world
-
-
-def running(world: ApiWorld) -> list[int]:
-    return sorted(c.user_id or 0 for c in world.engine.containers() if c.phase is Phase.RUNNING)
 
 
 async def pending(world: ApiWorld) -> Any:
@@ -136,11 +131,11 @@ async def test_an_edit_that_ends_a_class_waits_until_it_is_approved(world: ApiWo
     assert (waiting["stops"], waiting["source"]) == ([], "file")
     told = (await world.call("GET", "/v1/desired-state"))[1]
     assert (told["text"], told["waiting"]) == (TEN, lab(1, 2))
-    assert running(world) == list(range(1, 11))
+    assert world.running == list(range(1, 11))
     status, body = await world.call("POST", "/v1/approve", json={"id": "0" * 12})
     assert (status, body["code"], body["pending"]["id"]) == (409, "not_pending", waiting["id"])
     assert await world.call("POST", "/v1/approve", json={"id": waiting["id"]}) == (200, {"generation": 2})
-    await eventually(lambda: running(world) == [1, 2])
+    await eventually(lambda: world.running == [1, 2])
     assert await pending(world) is None
 
 
@@ -153,7 +148,7 @@ async def test_a_text_that_ends_a_class_is_answered_with_what_waits(world: ApiWo
     assert await pending(world) is None
     assert place.file.read_text() == TEN
     assert (await world.call("PUT", "/v1/desired-state", json={"text": lab(1), "force": True}))[0] == 200
-    await eventually(lambda: running(world) == [1])
+    await eventually(lambda: world.running == [1])
 
 
 async def test_a_plan_tells_what_would_be_done_and_does_nothing(world: ApiWorld) -> None:
@@ -175,7 +170,7 @@ async def test_a_plan_tells_what_would_be_done_and_does_nothing(world: ApiWorld)
     _, body = await world.call("POST", "/v1/plan", json={"text": "x: ["})
     assert (body["actions"], body["changes"], body["held"]) == ([], [], "")
     assert body["problems"][0]["message"].startswith("this cannot be read as YAML")
-    assert (await pending(world), len(running(world))) == (None, 10)
+    assert (await pending(world), len(world.running)) == (None, 10)
 
 
 # ---------------------------------------------------------------- pauses
@@ -187,8 +182,8 @@ async def test_a_paused_user_is_shown_and_left_alone(world: ApiWorld, place: Pla
     assert "  3: {paused: true}   # seat 3" in place.file.read_text()
     world.engine.kill("matlab-user-3")
     world.engine.kill("matlab-user-4")
-    await eventually(lambda: len(running(world)) == 9)
-    assert 3 not in running(world)
+    await eventually(lambda: len(world.running) == 9)
+    assert 3 not in world.running
     _, user = await world.call("GET", "/v1/users/3")
     by = "Paused for this user by api me in generation 2"
     assert (user["paused"], user["desired"]["paused"], user["asked"]["writer"]) == (True, True, "api me")
@@ -198,7 +193,25 @@ async def test_a_paused_user_is_shown_and_left_alone(world: ApiWorld, place: Pla
     status, body = await world.create(3)
     assert (status, body["status"]) == (202, "pending"), "and nobody waits for it"
     assert (await world.call("POST", "/v1/resume", json={"user_ids": [3]}))[1]["paused_users"] == []
-    await eventually(lambda: len(running(world)) == 10)
+    await eventually(lambda: len(world.running) == 10)
+
+
+async def test_what_a_call_asks_of_the_paused_and_holds_already_is_done(world: ApiWorld) -> None:
+    """A bridge tries again what is not answered with 200 or 201, and then tells its user that it failed."""
+    already = {"status": "already_running", "message": "Container is already running"}
+    await world.call("POST", "/v1/pause", json={"user_ids": [3]})
+    for session in ({}, {"session_id": "s-2"}):
+        status, body = await world.create(3, **session)
+        assert (status, body | already) == (200, body), session
+    status, body = await world.call("PATCH", "/v1/users/3", json={"profile": "large"})
+    assert status == 202, "what is declared of it is not in force"
+    assert (await world.call("POST", "/restart/matlab-user-3"))[0] == 202
+    await world.call("POST", "/v1/pause")
+    world.engine.vanish("matlab-user-4")
+    assert (await world.create(4))[0] == 202
+    assert (await world.call("POST", "/destroy/matlab-user-4"))[0] == 200
+    assert (await world.call("POST", "/destroy/matlab-user-5"))[0] == 202
+    assert (await world.create(5))[0] == 200
 
 
 async def test_everybody_is_paused_those_who_are_not_wanted_too(world: ApiWorld, place: Place) -> None:
@@ -212,12 +225,12 @@ async def test_everybody_is_paused_those_who_are_not_wanted_too(world: ApiWorld,
     calls = len(world.engine.calls)
     await asyncio.sleep(0.1)
     assert world.engine.calls[calls:] == []
-    assert {2, 4} <= set(running(world))
+    assert {2, 4} <= set(world.running)
     assert (await world.call("GET", "/v1/plan"))[1]["actions"] == []
     assert (await world.call("GET", "/v1/status"))[1]["paused"] is True
     assert (await world.call("POST", "/v1/resume"))[1]["paused"] is False
     assert "paused" not in place.file.read_text()
-    await eventually(lambda: running(world) == [1, 3, *range(5, 11)])
+    await eventually(lambda: world.running == [1, 3, *range(5, 11)])
 
 
 async def test_a_user_who_is_not_there_cannot_be_paused(world: ApiWorld, place: Place) -> None:
@@ -247,7 +260,7 @@ async def test_history_tells_and_rollback_goes_back(world: ApiWorld, place: Plac
     assert (await world.call("POST", "/v1/rollback", json={"generation": 3}))[0] == 404
     assert await world.call("POST", "/v1/rollback", json={"generation": 1}) == (200, {"generation": 3})
     assert place.file.read_text() == TEN.replace("generation: 1", "generation: 3")
-    await eventually(lambda: len(running(world)) == 10)
+    await eventually(lambda: len(world.running) == 10)
 
 
 async def test_a_rollback_is_held_like_any_other_text(world: ApiWorld) -> None:
@@ -277,7 +290,7 @@ async def test_with_nothing_remembered_what_runs_goes_on(place: Place) -> None:
     """State folder and file are gone, and the containers are still there."""
     store = await place.running(TEN)
     async with api_world(real_store=store) as before:
-        await eventually(lambda: len(running(before)) == 10)
+        await eventually(lambda: len(before.running) == 10)
         engine = before.engine
     (place.state / "elsewhere").mkdir()
     again = Place(place.state / "elsewhere")
@@ -287,9 +300,9 @@ async def test_with_nothing_remembered_what_runs_goes_on(place: Place) -> None:
         assert (waiting["source"], waiting["removes"]) == ("start", list(range(1, 11)))
         calls = len(engine.calls)
         await asyncio.sleep(0.1)
-        assert (engine.calls[calls:], len(running(world))) == ([], 10)
+        assert (engine.calls[calls:], len(world.running)) == ([], 10)
         assert (await world.call("POST", "/v1/approve", json={"id": waiting["id"]}))[0] == 200
-        await eventually(lambda: running(world) == [])
+        await eventually(lambda: world.running == [])
     await again.close()
 
 

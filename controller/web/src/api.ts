@@ -37,7 +37,7 @@ function signed(): Record<string, string> {
   return { "X-Request-ID": `dashboard:${Array.from(crypto.getRandomValues(new Uint8Array(4)), (byte) => byte.toString(16).padStart(2, "0")).join("")}` };
 }
 
-export async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
+async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
   let response: Response;
   try {
     response = await fetch(address(path), {

@@ -8,6 +8,7 @@ import { SignIn } from "./frame/signin";
 import "./frame/frame.css";
 import { HistoryView } from "./history/view";
 import { link, status } from "./live";
+import { NodesView } from "./nodes/view";
 import { KeysHelp } from "./parts/keys";
 import "./parts/parts.css";
 import { Toasts } from "./parts/toast";
@@ -19,6 +20,7 @@ const t = words({ skip: "Skip to the content" }, { skip: "跳到正文" });
 
 const SHOWN: Record<View, () => preact.JSX.Element> = {
   users: UsersView,
+  nodes: NodesView,
   desired: DesiredView,
   history: HistoryView,
   events: EventsView,

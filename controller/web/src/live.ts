@@ -3,11 +3,11 @@
 // A hidden tab holds no connection (browsers allow six for each host); it catches up when it is looked at again. What
 // happened meanwhile is replayed by the controller from the last id that we saw.
 import { EventSourceParserStream } from "eventsource-parser/stream";
-import { batch, computed, signal } from "@preact/signals";
+import { batch, signal } from "@preact/signals";
 import { address, headers, locked } from "./api";
 import type { Happened, Sample, Status, User } from "./types";
 
-export type Link = "connecting" | "live" | "lost";
+type Link = "connecting" | "live" | "lost";
 
 export const link = signal<Link>("connecting");
 /** When the last message came, by this machine's clock: how old what is shown is, once the link is lost. */
@@ -22,8 +22,6 @@ export const happened = signal<readonly Happened[]>([]);
 export const gaps = signal(0);
 /** Ticks each second, for ages and countdowns. */
 export const now = signal(Date.now());
-
-export const known = computed(() => users.value !== null && status.value !== null);
 
 const SAMPLES_KEPT = 60;
 const HAPPENED_KEPT = 2000;

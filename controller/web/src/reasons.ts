@@ -15,11 +15,11 @@ export const conditionWords = words<Record<Condition["type"], string>>(
 
 export const reasonWords = words<Record<string, string>>(
   {
-    SafeMode: "Safe mode", InterpreterDown: "Interpreter down", NetworkOpen: "Network open", Changed: "Changed by hand", MadeOtherwise: "Older version",
+    SafeMode: "Safe mode", InterpreterDown: "Interpreter down", NetworkOpen: "Network open", NodeLost: "Node lost", Deferred: "From the next start on", Changed: "Changed by hand", MadeOtherwise: "Older version",
     DiskQuotaExceeded: "Over quota", Recovering: "Recovering", Paused: "Paused",
   },
   {
-    SafeMode: "安全模式", InterpreterDown: "解释器已退出", NetworkOpen: "网络未隔离", Changed: "被手工改动", MadeOtherwise: "旧版本创建",
+    SafeMode: "安全模式", InterpreterDown: "解释器已退出", NetworkOpen: "网络未隔离", NodeLost: "节点失联", Deferred: "下次启动起生效", Changed: "被手工改动", MadeOtherwise: "旧版本创建",
     DiskQuotaExceeded: "超出配额", Recovering: "恢复中", Paused: "已暂停",
   },
 );
@@ -29,14 +29,14 @@ export const eventWords = words<Record<string, string>>(
     Added: "declared", Changed: "changed", Removed: "taken out", DefaultChanged: "default changed", Paused: "paused", Resumed: "resumed", Begun: "begun",
     Refused: "file refused", Merged: "two writers met", Held: "held", Approved: "approved", Rejected: "rejected", Withdrawn: "withdrawn",
     ActionDone: "done", ActionFailed: "failed", Ready: "ready", NotReady: "not ready", OverQuota: "over quota", WithinQuota: "within quota",
-    Lost: "lost", Reached: "reached", Open: "network open", Enclosed: "network closed", Created: "made", Revoked: "revoked",
-    GaveUp: "given up",
+    Lost: "lost", Reached: "reached", Open: "network open", Enclosed: "network closed", TokenMade: "made", TokenRevoked: "revoked",
+    GaveUp: "given up", Draining: "to be empty", Activated: "takes sessions", Fenced: "switched off", NotFenced: "not switched off",
   },
   {
     Added: "已声明", Changed: "已更改", Removed: "已移除", DefaultChanged: "默认值已更改", Paused: "已暂停", Resumed: "已继续", Begun: "已开始",
     Refused: "文件被拒", Merged: "两处写入相遇", Held: "被拦下", Approved: "已批准", Rejected: "已拒绝", Withdrawn: "已撤回",
     ActionDone: "已完成", ActionFailed: "失败", Ready: "就绪", NotReady: "未就绪", OverQuota: "超出配额", WithinQuota: "回到配额内",
-    Lost: "失去联系", Reached: "已连上", Open: "网络开放", Enclosed: "网络封闭", Created: "已创建", Revoked: "已吊销",
-    GaveUp: "已放弃",
+    Lost: "失去联系", Reached: "已连上", Open: "网络开放", Enclosed: "网络封闭", TokenMade: "已创建", TokenRevoked: "已吊销",
+    GaveUp: "已放弃", Draining: "正在清空", Activated: "接收会话", Fenced: "已断电", NotFenced: "未能断电",
   },
 );

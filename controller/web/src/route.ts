@@ -1,7 +1,7 @@
 // Which view is shown, kept in the address (`#/users/7`), so that it can be linked to and the browser's back works.
 import { computed, signal } from "@preact/signals";
 
-export const VIEWS = ["users", "desired", "history", "events"] as const;
+export const VIEWS = ["users", "nodes", "desired", "history", "events"] as const;
 export type View = (typeof VIEWS)[number];
 
 const hash = signal(location.hash);

@@ -21,7 +21,7 @@ export interface Standing {
 /** Whether somebody should have a look. */
 export const needsAttention = (state: State) => state === "stuck" || state === "failed" || state === "degraded";
 
-export function condition(user: User, type: Condition["type"]): Condition {
+function condition(user: User, type: Condition["type"]): Condition {
   return user.conditions.find((each) => each.type === type)!;
 }
 
@@ -46,6 +46,7 @@ function judged(user: User): Standing {
     ({ state, detail, since: told?.since ?? null, next: state === "waiting" ? next : null });
 
   if (ready.reason === "EngineUnreachable") return be("unknown", ready, "");
+  if (ready.reason === "NodeLost") return be("unknown", ready);
   if (stalled.status === "True") return be("stuck", stalled);
   if (ready.status === "True") {
     if (degraded.status === "True" && degraded.reason !== "Recovering") return be("degraded", degraded);

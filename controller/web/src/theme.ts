@@ -7,7 +7,7 @@ const KEPT = "dashboard.theme";
 const system = matchMedia("(prefers-color-scheme: dark)");
 
 export const theme = signal<Theme>((localStorage.getItem(KEPT) as Theme | null) ?? "system");
-export const dark = signal(false);
+const dark = signal(false);
 
 export function choose(chosen: Theme): void {
   localStorage.setItem(KEPT, chosen);

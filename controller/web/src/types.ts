@@ -1,7 +1,7 @@
-// What the API answers, as far as the dashboard reads it: the shapes of controller/shapes.py by their names there.
+// What the API answers, as far as the dashboard reads it: the shapes of controller/*shapes.py by their names there.
 
-export type Truth = "True" | "False" | "Unknown";
-export type Phase = "created" | "running" | "paused" | "restarting" | "removing" | "exited" | "dead";
+type Truth = "True" | "False" | "Unknown";
+type Phase = "created" | "running" | "paused" | "restarting" | "removing" | "exited" | "dead";
 
 export interface Condition {
   type: "Ready" | "Reconciling" | "Stalled" | "Degraded" | "WebReady" | "SessionReady" | "Busy" | "Enclosed" | "WithinQuota";
@@ -9,17 +9,14 @@ export interface Condition {
   reason: string;
   message: string;
   since: string | null;
-  observed_generation: number;
 }
 
-export interface Asked { generation: number; at: string; writer: string }
+interface Asked { generation: number; at: string; writer: string }
 
-export interface Usage { cpu_percent: number; memory: number; memory_limit: number; sampled_at: string }
+interface Usage { cpu_percent: number; memory: number; memory_limit: number }
 
 export interface User {
   user_id: number;
-  container_id: string;
-  addresses: { host: string; http_port: number; ws_port: number };
   access_url: string | null;
   ws_url: string | null;
   desired: null | {
@@ -35,26 +32,20 @@ export interface User {
     observed_at: string | null;
     stale?: true;
     container: null | {
-      id: string; name: string; phase: Phase; created_at: string; started_at: string | null; exit_code: number; oom_killed: boolean;
-      error: string; image: string; cpus: number; memory: number; session_id: string | null; data_folder: string;
+      id: string; name: string; phase: Phase; started_at: string | null; exit_code: number; oom_killed: boolean;
+      image: string; cpus: number; memory: number; session_id: string | null; data_folder: string;
+      deferred: string[]; node: null | { name: string; address: string; lost: string; leaving: boolean; id: string };
     };
-    services: { web: Service; websocket: Service; checked_at: string | null; ready_since: string | null; detail: string };
-    session: null | { state: string; since: string | null; last_activity: string; interpreter: string; restarts: number; safe_mode: boolean };
+    session: null | { state: string; since: string | null };
     usage: Usage | null;
-    disk: null | { size: number; complete: boolean; quota: number | null; over_since: string | null; measured_at: string };
+    disk: null | { size: number; complete: boolean; quota: number | null; over_since: string | null };
   };
-  progress: {
-    passes: number; generation: number; settled: boolean; doing: string; last: string; error: string; code: string; hint: string;
-    permanent: boolean; failures: number; failing_since: string | null; next_try: string | null;
-  };
+  progress: { settled: boolean; doing: string; error: string; hint: string; next_try: string | null };
   conditions: Condition[];
   why: string;
   paused: boolean;
   asked: Asked | null;
-  generation: number;
 }
-
-export type Service = "healthy" | "unhealthy" | "unknown";
 
 export interface Problem { line: number; column: number; message: string }
 
@@ -68,19 +59,18 @@ export interface Status {
   generation: number;
   desired_state: {
     source: string; valid: boolean; problems: Problem[]; since: string;
-    git: null | { state: string; url: string; branch: string; path: string; write: boolean; in_force: string | null; fetched_at: string | null; error: string };
+    git: null | { branch: string; path: string; write: boolean; fetched_at: string | null; error: string };
   };
   paused: boolean;
   pending: Pending | null;
-  policy: { standing: string; exceeded: string };
-  engine: { reachable: boolean; version: string; last_seen: string | null; error: string; open: string; stale?: true; age_seconds?: number | null };
-  queue: { queued: number; working: number; starting: number; backing_off: number; resyncs: number; resync_ms: number };
-  users: { declared: number; containers: number; running: number; ready: number };
+  policy: { exceeded: string };
+  engine: { reachable: boolean; version: string; last_seen: string | null; error: string; open: string };
+  queue: { queued: number; starting: number; backing_off: number };
 }
 
 export interface Happened {
-  id: number; at: string; kind: "wish" | "conflict" | "brake" | "action" | "token" | "session" | "engine"; reason: string; message: string;
-  user_id: number | null; generation: number | null; container: string | null; writer: string; before: number | null; request_id?: string;
+  id: number; at: string; kind: "wish" | "conflict" | "brake" | "action" | "token" | "node" | "session" | "engine" | "webhook"; reason: string; message: string;
+  user_id: number | null; generation: number | null; container: string | null; writer: string; request_id?: string;
 }
 
 export interface Sample { at: string; users: Record<string, [cpuPercent: number, memoryBytes: number]> }
@@ -96,3 +86,10 @@ export interface Planned { generation: number; actions: Step[]; changes: EntryCh
 export interface GenerationTold { generation: number; at: string; writer: string; summary: string; in_force: boolean }
 
 export interface OneGeneration extends GenerationTold { text: string; changes: EntryChange[] | null }
+
+export interface SwarmNode {
+  id: string; name: string; address: string; role: string; state: string; availability: string; updated_at: string | null; leaving_since: string | null;
+  labels: Record<string, string>; cpus: number; memory: number; reserved_cpus: number; reserved_memory: number; sessions: number[];
+}
+
+export interface SwarmNodes { nodes: SwarmNode[]; moving: number[]; waiting: number[]; moves_at_once: number }

@@ -1,7 +1,7 @@
 // Every word that the page says, in both languages, and which language that is: the person's choice, else the browser's.
 //
-// Each part of the page has its own words beside it and makes them known by `words({...}, {...})`; what the controller
-// says in sentences stays as it says it, what it says in words for programs (reasons, states, kinds) is translated.
+// Each part of the page has its own words beside it and makes them known by `words({...}, {...})`. Of the controller's words,
+// those for programs (reasons, states, kinds) are translated there as well, and its sentences by `said`.
 import { computed, signal } from "@preact/signals";
 
 export type Language = "en" | "zh";
@@ -22,6 +22,14 @@ export function speak(chosen: Language): void {
 export function words<W>(en: W, zh: W) {
   return computed(() => (language.value === "zh" ? zh : en));
 }
+
+const inChinese = signal<((text: string) => string) | null>(null);
+language.subscribe((chosen) => {
+  if (chosen === "zh") void import("./chinese").then((known) => (inChinese.value = known.inChinese));
+});
+
+/** What the controller says in a sentence. */
+export const said = (text: string) => (language.value === "zh" && inChinese.value ? inChinese.value(text) : text);
 
 /** A number of bytes as a person reads it: `1.5 GiB`. */
 export function bytes(count: number): string {

@@ -34,7 +34,6 @@ export class Documents {
 
   onChange(changed: () => void): void { this.changed.push(changed); }
 
-  get all(): readonly Document[] { return this.open; }
   get active(): Document | null { return this.current; }
 
   find(key: string): Document | undefined { return this.open.find((document) => document.key === key); }

@@ -204,7 +204,7 @@ export class Editor {
 
 interface Told { changed(): void; edited(): void; closed(): void }
 
-export class FileDocument implements Document {
+class FileDocument implements Document {
   readonly key: string;
   readonly element = h("div", { class: "file" });
   private readonly view: EditorView;

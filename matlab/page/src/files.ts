@@ -5,7 +5,7 @@ import type { Entry } from "./protocol";
 import { tokenHeaders, withToken } from "./token";
 import { words } from "./words";
 
-export const HOME = "/home/matlab/shared";
+const HOME = "/home/matlab/shared";
 
 export class Files {
   private readonly changed: (() => void)[] = [];

@@ -1,7 +1,7 @@
 // A row of tabs: chosen with mouse, arrow keys, Home and End; closed with their cross, the middle button or Delete.
 import { drawn, h } from "./dom";
 
-export interface Tab {
+interface Tab {
   title: string;
   hint: string;
   /** What stands between the title and the cross. */
@@ -23,8 +23,15 @@ export function showTabs(list: HTMLElement, tabs: Tab[]): void {
     return true;
   })));
   const selected = list.querySelector<HTMLElement>("[aria-selected=true]");
-  selected?.scrollIntoView({ block: "nearest", inline: "nearest" });
+  if (selected) bringIn(list, selected);
   if (hadFocus) selected?.focus();
+}
+
+/** Scroll the row alone: what lies around it stays where its reader is, also where the panes stand one below the other. */
+function bringIn(list: HTMLElement, tab: HTMLElement): void {
+  const [row, one] = [list.getBoundingClientRect(), tab.getBoundingClientRect()];
+  if (one.left < row.left) list.scrollLeft += one.left - row.left;
+  else if (one.right > row.right) list.scrollLeft += one.right - row.right;
 }
 
 function element({ title, hint, mark, closeHint, selected, choose, close }: Tab, move: (key: string) => boolean): HTMLElement {

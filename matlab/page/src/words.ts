@@ -107,7 +107,7 @@ const en = {
   splitter: "Resize",
 };
 
-export type Words = typeof en;
+type Words = typeof en;
 
 const zh: Words = {
   title: "MATLAB 会话",
@@ -216,7 +216,7 @@ const zh: Words = {
 };
 
 const TONGUES = { en, zh };
-export type Language = keyof typeof TONGUES;
+type Language = keyof typeof TONGUES;
 
 let language: Language = kept<Language | null>("language", null)
   ?? (navigator.language.toLowerCase().startsWith("zh") ? "zh" : "en");

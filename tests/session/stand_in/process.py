@@ -21,6 +21,8 @@ from session_service.interpreter import TEXT_DESCRIPTOR  # type: ignore[import-n
 from session_service.terminal import Terminal  # type: ignore[import-not-found]
 
 MFILES = Path(__file__).with_name("mfiles")
+AGAIN = 0.5
+"""Seconds from one Ctrl-C to the next."""
 OCTAVE = ("octave-cli", "--quiet", "--no-line-editing", "--interactive", "--no-history", "--no-init-file", "--persist")
 
 
@@ -110,7 +112,13 @@ class Process:
                 self._go_on()
             elif self._running is not None and self._running[1]["call"] == message["cancel"]:
                 self._interrupted = True
-                self._terminal.signal(signal.SIGINT)
+                self._interrupt(self._running[1])
+
+    def _interrupt(self, request: dict[str, Any]) -> None:
+        """Again and again, until its call is over: one that comes before Octave has begun with that, it forgets."""
+        if self._running is not None and self._running[1] is request:
+            self._terminal.signal(signal.SIGINT)
+            asyncio.get_running_loop().call_later(AGAIN, self._interrupt, request)
 
     def _read_standard_input(self) -> None:
         if b"exit" not in os.read(0, 1024):

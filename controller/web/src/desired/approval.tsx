@@ -4,16 +4,15 @@ import { post } from "../api";
 import { Diff } from "../history/diff";
 import { tellWriter } from "../history/writer";
 import { status } from "../live";
-import { Dialog } from "../parts/dialog";
-import { ErrorNote } from "../parts/error";
+import { Ask } from "../parts/ask";
 import { Icon } from "../parts/icon";
 import { Moment, Since } from "../parts/time";
 import { isRefused, toast } from "../parts/toast";
 import { linkTo } from "../route";
 import type { Pending } from "../types";
-import { words } from "../words";
+import { said, words } from "../words";
 import { held, read } from "./draft";
-import { busyOf, Chips } from "./people";
+import { busyOf, Chips, Loss } from "./people";
 
 const t = words(
   {
@@ -22,10 +21,8 @@ const t = words(
     removes: "Removes the sessions of", stops: "Stops the sessions of", remakes: "Makes anew the sessions of",
     busy: (count: number) => (count === 1 ? "1 of them is busy now" : `${count} of them are busy now`),
     show: "Show what it changes", hide: "Hide what it changes", now: "In force", then: "Once approved",
-    approve: "Approve…", reject: "Reject…", cancel: "Cancel",
+    approve: "Approve…", reject: "Reject…",
     approveTitle: (count: number) => (count === 1 ? "End 1 session?" : `End ${count} sessions?`),
-    lost: "Their variables and running commands are lost at once.",
-    lostBusy: (count: number) => `${count} of them run a command now; it is cut off.`,
     stays: "Every user's files stay.",
     approveNow: (count: number) => (count ? `Approve, end ${count}` : "Approve"),
     rejectTitle: "Reject this change?",
@@ -47,10 +44,8 @@ const t = words(
     removes: "将移除以下用户的会话", stops: "将停止以下用户的会话", remakes: "将重建以下用户的会话",
     busy: (count: number) => `其中 ${count} 个正忙`,
     show: "显示它改变了什么", hide: "隐藏它改变了什么", now: "生效的文本", then: "批准之后",
-    approve: "批准……", reject: "拒绝……", cancel: "取消",
+    approve: "批准…", reject: "拒绝…",
     approveTitle: (count: number) => `结束 ${count} 个会话？`,
-    lost: "它们的变量和正在执行的命令会立即丢失。",
-    lostBusy: (count: number) => `其中 ${count} 个正在执行命令，命令会被中断。`,
     stays: "每个用户的文件都会保留。",
     approveNow: (count: number) => (count ? `批准，结束 ${count} 个` : "批准"),
     rejectTitle: "拒绝这项改动？",
@@ -68,7 +63,7 @@ const t = words(
   },
 );
 
-export const ofPending = ({ removes, stops, remakes }: Pending) => [...removes, ...stops, ...remakes].sort((one, other) => one - other);
+const ofPending = ({ removes, stops, remakes }: Pending) => [...removes, ...stops, ...remakes].sort((one, other) => one - other);
 
 export function Approval() {
   const pending = status.value?.pending;
@@ -76,10 +71,7 @@ export function Approval() {
 }
 
 function Panel({ pending }: { pending: Pending }) {
-  const asks = useSignal<"approve" | "reject" | null>(null);
   const shown = useSignal(false);
-  const git = status.value?.desired_state.git;
-  const elsewhere = git && !git.write && pending.source === "file";
   const waiting = held.value?.waiting;
   const kinds = [[t.value.removes, pending.removes], [t.value.stops, pending.stops], [t.value.remakes, pending.remakes]] as const;
   return (
@@ -91,7 +83,7 @@ function Panel({ pending }: { pending: Pending }) {
       <dl class="signed">
         <div><dt>{t.value.by}</dt><dd>{tellWriter(pending.writer)}</dd></div>
         <div><dt>{t.value.since}</dt><dd><Since at={pending.since} /> <span class="soft">(<Moment at={pending.since} />)</span></dd></div>
-        <div class="whole"><dt>{t.value.why}</dt><dd>{pending.why}</dd></div>
+        <div class="whole"><dt>{t.value.why}</dt><dd>{said(pending.why)}</dd></div>
       </dl>
       {kinds.map(([title, ids]) => ids.length > 0 && (
         <div class="toll" key={title}>
@@ -102,7 +94,7 @@ function Panel({ pending }: { pending: Pending }) {
       {shown.value && waiting != null && (
         <Diff before={held.value!.text} after={waiting} was={t.value.now} becomes={t.value.then} />
       )}
-      {elsewhere && <p class="soft">{t.value.elsewhere}</p>}
+      {answeredElsewhere(pending) && <p class="soft">{t.value.elsewhere}</p>}
       <footer>
         {waiting != null && (
           <button type="button" class="quiet" aria-expanded={shown.value} onClick={() => (shown.value = !shown.value)}>
@@ -110,12 +102,28 @@ function Panel({ pending }: { pending: Pending }) {
           </button>
         )}
         <span class="spread" />
-        <button type="button" disabled={!!elsewhere} onClick={() => (asks.value = "reject")}>{t.value.reject}</button>
-        <button type="button" class="danger" onClick={() => (asks.value = "approve")}>{t.value.approve}</button>
+        <Answers pending={pending} />
       </footer>
-      {asks.value && <Question what={asks.value} pending={pending} close={() => (asks.value = null)} />}
     </section>
   );
+}
+
+/** The two buttons; either asks first. */
+export function Answers({ pending }: { pending: Pending }) {
+  const asks = useSignal<"approve" | "reject" | null>(null);
+  return (
+    <>
+      <button type="button" disabled={answeredElsewhere(pending)} onClick={() => (asks.value = "reject")}>{t.value.reject}</button>
+      <button type="button" class="danger" onClick={() => (asks.value = "approve")}>{t.value.approve}</button>
+      {asks.value && <Question what={asks.value} pending={pending} close={() => (asks.value = null)} />}
+    </>
+  );
+}
+
+/** A commit can be taken back on its branch only. */
+function answeredElsewhere({ source }: Pending): boolean {
+  const git = status.value?.desired_state.git;
+  return !!git && !git.write && source === "file";
 }
 
 function Busy({ ids }: { ids: readonly number[] }) {
@@ -124,51 +132,36 @@ function Busy({ ids }: { ids: readonly number[] }) {
 }
 
 function Question({ what, pending, close }: { what: "approve" | "reject"; pending: Pending; close: () => void }) {
-  const failed = useSignal<unknown>(null);
-  const working = useSignal(false);
   const ends = ofPending(pending);
-  const busy = busyOf(ends).length;
   const approves = what === "approve";
 
   const answer = async () => {
-    working.value = true;
     try {
       const { generation } = await post<{ generation: number }>(`/v1/${what}`, { id: pending.id });
-      close();
       const text = approves ? t.value.approved(generation) : t.value.rejected;
       toast({ tone: "good", text, actions: approves && <a href={linkTo("history", generation)}>{t.value.history}</a> });
       void read();
     } catch (error) {
-      if (!isRefused(error, "not_pending")) return void (failed.value = error);
-      close();
+      if (!isRefused(error, "not_pending")) throw error;
       toast({ tone: "bad", text: error.body.pending ? t.value.another : t.value.gone });
-    } finally {
-      working.value = false;
     }
   };
 
   return (
-    <Dialog
+    <Ask
       title={approves ? t.value.approveTitle(ends.length) : t.value.rejectTitle}
-      onClose={close}
-      foot={
-        <>
-          <button type="button" autofocus onClick={close}>{t.value.cancel}</button>
-          <button type="button" class={approves ? "danger" : "primary"} disabled={working.value} onClick={answer}>
-            {approves ? t.value.approveNow(ends.length) : t.value.rejectNow}
-          </button>
-        </>
-      }
+      action={approves ? t.value.approveNow(ends.length) : t.value.rejectNow}
+      danger={approves}
+      run={answer}
+      close={close}
     >
       {approves
         ? <>
-            <Chips ids={ends} />
-            <p>{t.value.lost} {busy > 0 && <strong class="bad">{t.value.lostBusy(busy)}</strong>}</p>
+            <Loss ids={ends} />
             <p>{t.value.stays}</p>
           </>
         : <p>{rejected(pending)}</p>}
-      {failed.value != null && <ErrorNote error={failed.value} />}
-    </Dialog>
+    </Ask>
   );
 }
 

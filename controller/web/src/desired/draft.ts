@@ -155,7 +155,7 @@ export async function planNow(): Promise<Planned | null> {
 // ---------------------------------------------------------------- bringing it into force
 
 /** What became of it: the generation that is in force, or a word. */
-export type Outcome = { generation: number } | "held" | "wrong" | "failed";
+type Outcome = { generation: number } | "held" | "wrong" | "failed";
 
 export async function apply(what = text.value): Promise<Outcome> {
   applying.value = true;

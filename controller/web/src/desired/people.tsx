@@ -7,8 +7,16 @@ import type { Step, User } from "../types";
 import { words } from "../words";
 
 const t = words(
-  { user: (id: number | string) => `user ${id}`, busy: "busy", more: (count: number) => `${count} more`, fewer: "Fewer" },
-  { user: (id: number | string) => `用户 ${id}`, busy: "正忙", more: (count: number) => `还有 ${count} 个`, fewer: "收起" },
+  {
+    user: (id: number | string) => `user ${id}`, busy: "busy", more: (count: number) => `${count} more`, fewer: "Fewer",
+    lost: "Their variables and running commands are lost at once.",
+    cutOff: (count: number) => (count === 1 ? "1 of them runs a command now; it is cut off." : `${count} of them run a command now; it is cut off.`),
+  },
+  {
+    user: (id: number | string) => `用户 ${id}`, busy: "正忙", more: (count: number) => `还有 ${count} 个`, fewer: "收起",
+    lost: "它们的变量和正在执行的命令会立即丢失。",
+    cutOff: (count: number) => `其中 ${count} 个正在执行命令，命令会被中断。`,
+  },
 );
 
 const AT_FIRST = 24;
@@ -23,7 +31,7 @@ export function grouped<T>(all: readonly T[], key: (one: T) => string): [string,
   return [...groups];
 }
 
-export const isBusy = (user: User | undefined) => user?.conditions.some(({ type, status }) => type === "Busy" && status === "True") ?? false;
+const isBusy = (user: User | undefined) => user?.conditions.some(({ type, status }) => type === "Busy" && status === "True") ?? false;
 export const busyOf = (ids: readonly number[]) => ids.filter((id) => isBusy(users.value?.get(id)));
 
 /** Those whose session runs and would not live through these actions. */
@@ -55,4 +63,20 @@ export function Chips({ ids }: { ids: readonly number[] }) {
       )}
     </span>
   );
+}
+
+/** Whose sessions end, and what is lost with them. */
+export function Loss({ ids }: { ids: readonly number[] }) {
+  return (
+    <>
+      <Chips ids={ids} />
+      <p>{t.value.lost} <CutOff ids={ids} /></p>
+    </>
+  );
+}
+
+/** How many of these sessions are at work; nothing where none is. */
+export function CutOff({ ids }: { ids: readonly number[] }) {
+  const busy = busyOf(ids).length;
+  return busy ? <strong class="bad">{t.value.cutOff(busy)}</strong> : null;
 }

@@ -3,7 +3,7 @@
 import { Banner } from "../parts/banner";
 import { Icon, type IconName } from "../parts/icon";
 import type { EntryChange, Problem, Step, Planned } from "../types";
-import { ranges, words } from "../words";
+import { ranges, said, words } from "../words";
 import { busyOf, Chips, endedBy, grouped } from "./people";
 
 const t = words(
@@ -21,7 +21,7 @@ const t = words(
     none: "nothing", before: "before", after: "after",
     nothing: "Nothing changes: it says what is in force.", idle: "Nothing has to be done.",
     does: {
-      create: "create", start: "start", stop: "stop", remove: "remove", update: "update limits", restart: "restart", unpause: "unpause",
+      create: "create", start: "start", stop: "stop", remove: "remove", update: "update limits", restart: "restart", move: "move", unpause: "unpause",
       rename: "rename", none: "cannot act",
     } as Record<string, string>,
   },
@@ -39,14 +39,14 @@ const t = words(
     none: "无", before: "之前", after: "之后",
     nothing: "没有变化：与生效的状态一致。", idle: "无需任何操作。",
     does: {
-      create: "创建", start: "启动", stop: "停止", remove: "移除", update: "更新限额", restart: "重启", unpause: "解除暂停",
+      create: "创建", start: "启动", stop: "停止", remove: "移除", update: "更新限额", restart: "重启", move: "迁移", unpause: "解除暂停",
       rename: "改名", none: "无法操作",
     } as Record<string, string>,
   },
 );
 
 const ICONS: Record<string, IconName> = {
-  create: "plus", start: "play", stop: "stop", remove: "trash", update: "profile", restart: "restart", unpause: "play", rename: "copy", none: "warn",
+  create: "plus", start: "play", stop: "stop", remove: "trash", update: "profile", restart: "restart", move: "restart", unpause: "play", rename: "copy", none: "warn",
 };
 const HARD = ["stop", "remove", "restart"];
 
@@ -91,7 +91,7 @@ export function Preview({ planned, goTo }: { planned: Planned; goTo?: (problem: 
   }
   return (
     <div class="preview">
-      {planned.held && <Banner tone="warn" icon="approve" title={t.value.held}>{t.value.waits} {planned.held}</Banner>}
+      {planned.held && <Banner tone="warn" icon="approve" title={t.value.held}>{t.value.waits} {said(planned.held)}</Banner>}
       <Ended steps={planned.actions} />
       <h3>{t.value.changes}</h3>
       {planned.changes.length ? <Changes changes={planned.changes} /> : <p class="soft">{t.value.nothing}</p>}
@@ -150,7 +150,7 @@ function Actions({ steps }: { steps: readonly Step[] }) {
             {grouped(ofKind, ({ reason }) => reason).map(([reason, alike]) => (
               <li key={reason}>
                 <strong>{t.value.users(ranges(alike.map(({ user_id }) => user_id)))}</strong>
-                <span class="soft">{reason}</span>
+                <span class="soft">{said(reason)}</span>
               </li>
             ))}
           </ul>

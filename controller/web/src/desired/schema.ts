@@ -51,7 +51,7 @@ const t = words(
 );
 
 /** What holds at a path from the top; `null` where nothing may be. */
-export function rulesAt(root: Schema, path: readonly string[]): Schema | null {
+function rulesAt(root: Schema, path: readonly string[]): Schema | null {
   let here = followed(root, root);
   for (const step of path) {
     const next = here.properties?.[step] ?? Object.entries(here.patternProperties ?? {}).find(([key]) => new RegExp(key).test(step))?.[1];
@@ -96,7 +96,7 @@ interface Place {
   braced: boolean;
 }
 
-export function placeAt(state: EditorState, pos: number): Place | null {
+function placeAt(state: EditorState, pos: number): Place | null {
   let braces: SyntaxNode | null = null;
   for (let node: SyntaxNode | null = syntaxTree(state).resolveInner(pos, -1); node; node = node.parent) {
     if (["Comment", "QuotedLiteral", "BlockLiteral"].includes(node.name) && pos > node.from) return null;

@@ -3,9 +3,9 @@ import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { Diff } from "../history/diff";
 import { status, users } from "../live";
+import { Ask } from "../parts/ask";
 import { Banner } from "../parts/banner";
 import { CopyButton } from "../parts/copy";
-import { Dialog } from "../parts/dialog";
 import { Empty } from "../parts/empty";
 import { ErrorNote } from "../parts/error";
 import { Pill } from "../parts/pill";
@@ -22,7 +22,7 @@ import {
   settle, text, unplanned, unread, waits,
 } from "./draft";
 import type { Editor } from "./editor";
-import { busyOf, Chips, endedBy } from "./people";
+import { endedBy, Loss } from "./people";
 import { gist, Preview, Problems } from "./preview";
 
 const t = words(
@@ -46,9 +46,7 @@ const t = words(
     show: "Show what came", hide: "Hide it", reload: "Discard mine, take the newer one",
     discardTitle: "Discard your text?", discardMore: "What you typed since it was last applied is lost.", discardNow: "Discard", keep: "Keep it",
     endTitle: (count: number) => (count === 1 ? "This ends 1 session" : `This ends ${count} sessions`),
-    lost: "Their variables and running commands are lost at once.",
-    lostBusy: (count: number) => (count === 1 ? "1 of them runs a command now; it is cut off." : `${count} of them run a command now; it is cut off.`),
-    stays: "Every user's files stay.", cancel: "Cancel", applyEnds: (count: number) => `Apply, end ${count}`,
+    stays: "Every user's files stay.", applyEnds: (count: number) => `Apply, end ${count}`,
     heldTitle: "This will wait for approval", heldNow: "Ask for approval",
     blindTitle: "Apply without knowing what it ends?", blind: "The plan cannot be made now:", blindNow: "Apply all the same",
     applied: (generation: number) => `Generation ${generation} is in force`, same: "Nothing changed: the state in force says the same",
@@ -75,9 +73,7 @@ const t = words(
     show: "显示新的改动", hide: "隐藏", reload: "放弃我的，采用新的",
     discardTitle: "放弃你的文本？", discardMore: "上次应用之后输入的内容会丢失。", discardNow: "放弃", keep: "保留",
     endTitle: (count: number) => `这会结束 ${count} 个会话`,
-    lost: "它们的变量和正在执行的命令会立即丢失。",
-    lostBusy: (count: number) => `其中 ${count} 个正在执行命令，命令会被中断。`,
-    stays: "每个用户的文件都会保留。", cancel: "取消", applyEnds: (count: number) => `应用，结束 ${count} 个`,
+    stays: "每个用户的文件都会保留。", applyEnds: (count: number) => `应用，结束 ${count} 个`,
     heldTitle: "此改动要等待批准", heldNow: "提请批准",
     blindTitle: "不知道会结束什么，仍要应用？", blind: "现在无法得出计划：", blindNow: "仍然应用",
     applied: (generation: number) => `第 ${generation} 代已生效`, same: "没有变化：与生效的状态一致",
@@ -94,7 +90,6 @@ export function DesiredView() {
 
   const goTo = (problem: Problem) => editor.current?.goTo(problem);
   const put = async () => {
-    asks.value = null;
     const outcome = await apply();
     if (outcome === "held") {
       toast({ tone: "good", text: t.value.heldToast });
@@ -303,48 +298,23 @@ function Overtaken({ reload }: { reload: () => void }) {
 function Question({ put, close }: { put: () => void; close: () => void }) {
   const plan = planned.value;
   const ends = plan ? endedBy(plan.actions) : [];
-  const busy = busyOf(ends).length;
   const waits = !!plan?.held;
   const title = !plan ? t.value.blindTitle : waits ? t.value.heldTitle : t.value.endTitle(ends.length);
+  const action = !plan ? t.value.blindNow : waits ? t.value.heldNow : t.value.applyEnds(ends.length);
   return (
-    <Dialog
-      title={title}
-      onClose={close}
-      foot={
-        <>
-          <button type="button" autofocus onClick={close}>{t.value.cancel}</button>
-          <button type="button" class="danger" onClick={put}>
-            {!plan ? t.value.blindNow : waits ? t.value.heldNow : t.value.applyEnds(ends.length)}
-          </button>
-        </>
-      }
-    >
+    <Ask title={title} action={action} danger run={async () => void put()} close={close}>
       {!plan && <><p>{t.value.blind}</p><ErrorNote error={unplanned.value} /></>}
       {waits && <p>{plan.held}</p>}
-      {ends.length > 0 && (
-        <>
-          <Chips ids={ends} />
-          <p>{t.value.lost} {busy > 0 && <strong class="bad">{t.value.lostBusy(busy)}</strong>}</p>
-        </>
-      )}
+      {ends.length > 0 && <Loss ids={ends} />}
       <p>{t.value.stays}</p>
-    </Dialog>
+    </Ask>
   );
 }
 
 function Discard({ close }: { close: () => void }) {
   return (
-    <Dialog
-      title={t.value.discardTitle}
-      onClose={close}
-      foot={
-        <>
-          <button type="button" autofocus onClick={close}>{t.value.keep}</button>
-          <button type="button" class="danger" onClick={() => (settle(), close())}>{t.value.discardNow}</button>
-        </>
-      }
-    >
+    <Ask title={t.value.discardTitle} action={t.value.discardNow} danger leave={t.value.keep} run={async () => settle()} close={close}>
       <p>{t.value.discardMore}</p>
-    </Dialog>
+    </Ask>
   );
 }

@@ -3,8 +3,9 @@ import { batch, computed, effect, signal } from "@preact/signals";
 import { get } from "../api";
 import { happened } from "../live";
 import type { Happened } from "../types";
+import { said } from "../words";
 
-export const KINDS = ["wish", "conflict", "brake", "action", "session", "engine", "token", "webhook"] as const;
+export const KINDS = ["wish", "conflict", "brake", "action", "session", "engine", "node", "token", "webhook"] as const;
 export type Kind = (typeof KINDS)[number];
 
 const PAGE = 500;
@@ -37,7 +38,7 @@ const all = computed<readonly Happened[] | null>(() => {
 
 const fits = (each: Happened) => {
   const words = sought.value.toLowerCase().split(/\s+/).filter(Boolean);
-  const text = `${each.reason} ${each.message} ${each.writer} ${each.container ?? ""} ${each.request_id ?? ""}`.toLowerCase();
+  const text = `${each.reason} ${each.message} ${said(each.message)} ${each.writer} ${each.container ?? ""} ${each.request_id ?? ""}`.toLowerCase();
   return words.every((word) => text.includes(word)) && (!request.value || requestIn(each) === request.value);
 };
 const listed = computed(() => all.value?.filter((each) => pausedAt.value === null || each.id <= pausedAt.value).filter(fits) ?? null);

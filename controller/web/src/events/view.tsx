@@ -13,7 +13,7 @@ import { Moment } from "../parts/time";
 import { linkTo } from "../route";
 import type { Happened } from "../types";
 import { eventWords } from "../reasons";
-import { words } from "../words";
+import { said, words } from "../words";
 import "./events.css";
 import * as log from "./log";
 import type { Kind } from "./log";
@@ -22,7 +22,7 @@ const t = words(
   {
     title: "Events", of: (count: number) => (count === 1 ? "1 event" : `${count} events`),
     kinds: {
-      wish: "Desired state", conflict: "Conflict", brake: "Brake", action: "Action", session: "Session", engine: "Engine", token: "Token",
+      wish: "Desired state", conflict: "Conflict", brake: "Brake", action: "Action", session: "Session", engine: "Engine", node: "Node", token: "Token",
       webhook: "Webhook",
     } as Record<Kind, string>,
     kind: "Kinds", search: "Search the events", user: "User", everybody: "all", request: "request", withdraw: "Show all calls again",
@@ -36,7 +36,7 @@ const t = words(
   {
     title: "事件", of: (count: number) => `${count} 条事件`,
     kinds: {
-      wish: "期望状态", conflict: "冲突", brake: "刹车", action: "操作", session: "会话", engine: "引擎", token: "令牌",
+      wish: "期望状态", conflict: "冲突", brake: "刹车", action: "操作", session: "会话", engine: "引擎", node: "节点", token: "令牌",
       webhook: "Webhook",
     } as Record<Kind, string>,
     kind: "种类", search: "搜索事件", user: "用户", everybody: "全部", request: "请求", withdraw: "重新显示所有调用",
@@ -50,11 +50,11 @@ const t = words(
 );
 
 const ICONS: Record<Kind, IconName> = {
-  wish: "desired", conflict: "warn", brake: "approve", action: "play", session: "users", engine: "engine", token: "lock",
+  wish: "desired", conflict: "warn", brake: "approve", action: "play", session: "users", engine: "engine", node: "engine", token: "lock",
   webhook: "warn",
 };
 const TONES: Record<string, Tone> = {
-  ActionFailed: "bad", Refused: "bad", Lost: "bad", GaveUp: "bad", NotReady: "warn", OverQuota: "warn", Held: "warn", Open: "warn", Merged: "warn",
+  ActionFailed: "bad", Refused: "bad", Lost: "bad", GaveUp: "bad", NotFenced: "bad", Fenced: "warn", NotReady: "warn", OverQuota: "warn", Held: "warn", Open: "warn", Merged: "warn",
   Ready: "good", Reached: "good", Enclosed: "good", ActionDone: "good", Approved: "good",
 };
 const AT_ONCE = 200; // rows in the page
@@ -180,7 +180,7 @@ const Row = memo(function Row({ event, fresh }: { event: Happened; fresh: boolea
   const request = log.requestIn(event);
   const tone = TONES[reason] ?? "off";
   const bare = writer && message.startsWith(`${writer}: `) ? message.slice(writer.length + 2) : message;
-  const said = writer.startsWith("api ") ? bare.replace(writer, tellWriter(writer)) : bare;
+  const told = writer.startsWith("api ") ? bare.replace(writer, tellWriter(writer)) : bare;
   return (
     <tr class={fresh ? "fresh" : undefined}>
       <td class="when number"><Moment at={at} /></td>
@@ -190,7 +190,7 @@ const Row = memo(function Row({ event, fresh }: { event: Happened; fresh: boolea
       </td>
       <td class="what">
         <span class={`word ${tone}`} title={t.value.kinds[kind]}><Icon name={ICONS[kind] ?? "info"} />{eventWords.value[reason] ?? reason}</span>
-        <span>{said}</span>
+        <span>{said(told)}</span>
       </td>
       <td class="who">
         {writer && <span>{tellWriter(writer)}</span>}

@@ -1,6 +1,7 @@
 // What is wrong, or waits, for everybody at once. Above every view, so that nobody acts without having seen it.
 import { computed, useSignal } from "@preact/signals";
 import { post } from "../api";
+import { Answers } from "../desired/approval";
 import { tellWriter } from "../history/writer";
 import { heardAt, link, now, status } from "../live";
 import { Banner } from "../parts/banner";
@@ -8,7 +9,7 @@ import { Since } from "../parts/time";
 import { toast, toastError } from "../parts/toast";
 import { linkTo, route } from "../route";
 import type { Problem, Status } from "../types";
-import { ranges, span, words } from "../words";
+import { ranges, said, span, words } from "../words";
 
 const t = words(
   {
@@ -17,7 +18,7 @@ const t = words(
     broken: (source: string) => `The desired state in ${source} cannot be taken`,
     stays: (generation: number) => `The last good state, generation ${generation}, stays in force.`,
     place: (line: number, column: number) => `line ${line}, column ${column}`, more: (count: number) => `and ${count} more`, mend: "Mend it",
-    pending: (writer: string) => `A change by ${writer} waits for approval`, review: "Review it",
+    pending: (writer: string) => `A change waits for approval: ${writer}`, review: "Review it",
     ends: "It would end", removes: (ids: string) => `remove ${ids}`, stops: (ids: string) => `stop ${ids}`, remakes: (ids: string) => `make anew ${ids}`,
     sessions: (count: number) => (count === 1 ? "1 session" : `${count} sessions`),
     paused: "Paused for everybody", pausedMore: "No container is touched, whatever happens.", resume: "Resume",
@@ -31,7 +32,7 @@ const t = words(
     broken: (source: string) => `${source} 中的期望状态无法采用`,
     stays: (generation: number) => `最后一份有效状态（第 ${generation} 代）继续生效。`,
     place: (line: number, column: number) => `第 ${line} 行，第 ${column} 列`, more: (count: number) => `另有 ${count} 处`, mend: "去修改",
-    pending: (writer: string) => `${writer} 的改动等待批准`, review: "查看",
+    pending: (writer: string) => `有一项改动等待批准：${writer}`, review: "查看",
     ends: "它将结束", removes: (ids: string) => `移除 ${ids}`, stops: (ids: string) => `停止 ${ids}`, remakes: (ids: string) => `重建 ${ids}`,
     sessions: (count: number) => `${count} 个会话`,
     paused: "已对所有人暂停", pausedMore: "无论发生什么，都不会触碰任何容器。", resume: "恢复",
@@ -70,17 +71,23 @@ function Told({ status: { desired_state: desired, engine, generation, pending, p
           <span aria-live="off">
             {engine.last_seen ? <>{t.value.awayAge}<Since at={engine.last_seen} />{t.value.ago}</> : t.value.awayNever}
           </span>
-          {engine.error && <div class="soft">{engine.error}</div>}
+          {engine.error && <div class="soft">{said(engine.error)}</div>}
         </Banner>
       )}
-      {elsewhere && !desired.valid && (
+      {elsewhere && !desired.valid && !(pending && desired.problems.every(ofAll)) && (
         <Banner tone="bad" icon="desired" title={t.value.broken(desired.source)} actions={<a class="button" href={linkTo("desired")}>{t.value.mend}</a>}>
           <Problems problems={desired.problems} />
           <div>{t.value.stays(generation)}</div>
         </Banner>
       )}
       {elsewhere && pending && (
-        <Banner tone="warn" icon="approve" title={t.value.pending(tellWriter(pending.writer))} actions={<a class="button" href={linkTo("desired")}>{t.value.review}</a>}>
+        <Banner
+          key={pending.id}
+          tone="warn"
+          icon="approve"
+          title={t.value.pending(tellWriter(pending.writer))}
+          actions={<><a class="button" href={linkTo("desired")}>{t.value.review}</a><Answers pending={pending} /></>}
+        >
           {t.value.ends} {t.value.sessions(pending.removes.length + pending.stops.length + pending.remakes.length)}
           {": "}
           {[
@@ -92,21 +99,24 @@ function Told({ status: { desired_state: desired, engine, generation, pending, p
           <Since at={pending.since} />
         </Banner>
       )}
-      {desired.git?.error && <Banner tone="warn" icon="history" title={t.value.git}>{desired.git.error}</Banner>}
+      {desired.git?.error && <Banner tone="warn" icon="history" title={t.value.git}>{said(desired.git.error)}</Banner>}
       {paused && <Paused />}
-      {policy.exceeded && <Banner tone="warn" icon="warn" title={t.value.exceeded}>{policy.exceeded}</Banner>}
-      {engine.open && <Banner tone="warn" icon="warn" title={t.value.open}>{engine.open}</Banner>}
+      {policy.exceeded && <Banner tone="warn" icon="warn" title={t.value.exceeded}>{said(policy.exceeded)}</Banner>}
+      {engine.open && <Banner tone="warn" icon="warn" title={t.value.open}>{said(engine.open)}</Banner>}
     </>
   );
 }
 
 const PROBLEMS_SHOWN = 3;
 
+/** It is about the text as a whole: so is that it waits for approval, which has a banner of its own. */
+const ofAll = ({ line }: Problem) => line === 0;
+
 function Problems({ problems }: { problems: Problem[] }) {
   return (
     <ul class="problems">
       {problems.slice(0, PROBLEMS_SHOWN).map((each) => (
-        <li key={`${each.line}:${each.column}`}><span class="number">{t.value.place(each.line, each.column)}</span>: {each.message}</li>
+        <li key={`${each.line}:${each.column}`}>{!ofAll(each) && <><span class="number">{t.value.place(each.line, each.column)}</span>: </>}{said(each.message)}</li>
       ))}
       {problems.length > PROBLEMS_SHOWN && <li>{t.value.more(problems.length - PROBLEMS_SHOWN)}</li>}
     </ul>

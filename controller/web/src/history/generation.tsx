@@ -3,11 +3,11 @@ import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { get, post } from "../api";
 import { planOf } from "../desired/draft";
-import { busyOf, endedBy } from "../desired/people";
+import { busyOf, CutOff, endedBy } from "../desired/people";
 import { Changes, Preview } from "../desired/preview";
 import { status } from "../live";
+import { Ask } from "../parts/ask";
 import { CopyButton } from "../parts/copy";
-import { Dialog } from "../parts/dialog";
 import { ErrorNote } from "../parts/error";
 import { Icon } from "../parts/icon";
 import { useKeys } from "../parts/keys";
@@ -29,11 +29,11 @@ const t = words(
     rollback: "Roll back to this…", copy: "the text",
     ask: (number: number) => `Roll back to generation ${number}?`,
     asks: "Its text comes into force again, comments and all, as a new generation; nothing of the history is lost.",
-    cancel: "Cancel", now: (number: number) => `Roll back to ${number}`, nowEnds: (ends: number) => `Roll back, end ${ends}`,
+    now: (number: number) => `Roll back to ${number}`, nowEnds: (ends: number) => `Roll back, end ${ends}`,
     nowHeld: "Ask for approval",
     done: (number: number, now: number) => `Generation ${number} is in force again, as ${now}`,
     held: "The brake holds it: it waits for approval now", same: "The state in force says the same already",
-    events: "What happened", busy: (count: number) => `${count} of them run a command now; it is cut off.`,
+    events: "What happened",
     unplanned: "What it would end is not known:",
   },
   {
@@ -43,11 +43,11 @@ const t = words(
     rollback: "回滚到此代……", copy: "文本",
     ask: (number: number) => `回滚到第 ${number} 代？`,
     asks: "它的文本（包括注释）作为新的一代重新生效；历史不会丢失。",
-    cancel: "取消", now: (number: number) => `回滚到第 ${number} 代`, nowEnds: (ends: number) => `回滚，结束 ${ends} 个`,
+    now: (number: number) => `回滚到第 ${number} 代`, nowEnds: (ends: number) => `回滚，结束 ${ends} 个`,
     nowHeld: "提请批准",
     done: (number: number, now: number) => `第 ${number} 代重新生效，成为第 ${now} 代`,
     held: "刹车已拦下：正在等待批准", same: "生效的状态已与它一致",
-    events: "发生了什么", busy: (count: number) => `其中 ${count} 个正在执行命令，命令会被中断。`,
+    events: "发生了什么",
     unplanned: "无法得知会结束哪些会话：",
   },
 );
@@ -132,8 +132,6 @@ function Back() {
 function Rollback({ number, text, current, close }: { number: number; text: string; current: number; close: () => void }) {
   const planned = useSignal<Planned | null>(null);
   const unplanned = useSignal<unknown>(null);
-  const failed = useSignal<unknown>(null);
-  const working = useSignal(false);
 
   useEffect(() => {
     // as if somebody had just opened the state in force and put the old text there
@@ -142,44 +140,32 @@ function Rollback({ number, text, current, close }: { number: number; text: stri
   }, [current]);
 
   const rollback = async () => {
-    working.value = true;
     try {
       const { generation } = await post<{ generation: number }>("/v1/rollback", { generation: number });
-      close();
       toast({ tone: "good", text: generation === current ? t.value.same : t.value.done(number, generation) });
       go("history", generation);
     } catch (error) {
-      if (!isRefused(error, "needs_approval")) return void (failed.value = error);
-      close();
+      if (!isRefused(error, "needs_approval")) throw error;
       toast({ tone: "good", text: t.value.held });
       go("desired");
-    } finally {
-      working.value = false;
     }
   };
 
   const plan = planned.value;
   const ends = plan ? endedBy(plan.actions) : [];
-  const busy = busyOf(ends).length;
-  const wrong = !!plan && plan.problems.length > 0;
   return (
-    <Dialog
+    <Ask
       title={t.value.ask(number)}
+      action={plan?.held ? t.value.nowHeld : ends.length ? t.value.nowEnds(ends.length) : t.value.now(number)}
+      danger={ends.length > 0}
+      ready={plan ? plan.problems.length === 0 : unplanned.value != null}
       wide
-      onClose={close}
-      foot={
-        <>
-          <button type="button" autofocus onClick={close}>{t.value.cancel}</button>
-          <button type="button" class={ends.length ? "danger" : "primary"} disabled={working.value || wrong || (!plan && unplanned.value == null)} onClick={rollback}>
-            {plan?.held ? t.value.nowHeld : ends.length ? t.value.nowEnds(ends.length) : t.value.now(number)}
-          </button>
-        </>
-      }
+      run={rollback}
+      close={close}
     >
       <p>{t.value.asks}</p>
       {plan ? <Preview planned={plan} /> : unplanned.value == null ? <Skeleton rows={5} /> : <><p>{t.value.unplanned}</p><ErrorNote error={unplanned.value} /></>}
-      {busy > 0 && <p class="bad"><strong>{t.value.busy(busy)}</strong></p>}
-      {failed.value != null && <ErrorNote error={failed.value} />}
-    </Dialog>
+      {busyOf(ends).length > 0 && <p><CutOff ids={ends} /></p>}
+    </Ask>
   );
 }

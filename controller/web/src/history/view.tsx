@@ -10,7 +10,7 @@ import { Skeleton } from "../parts/skeleton";
 import { Moment } from "../parts/time";
 import { linkTo, route } from "../route";
 import type { GenerationTold } from "../types";
-import { words } from "../words";
+import { said, words } from "../words";
 import { Opened } from "./generation";
 import "./history.css";
 import { tellWriter } from "./writer";
@@ -100,7 +100,7 @@ function List({ list, chosen }: { list: readonly GenerationTold[]; chosen: numbe
               <a href={linkTo("history", each.generation)} aria-current={each.generation === chosen || undefined}>{each.generation}</a>
             </th>
             <td class="what">
-              <span>{each.summary}</span>
+              <span>{said(each.summary)}</span>
               {each.in_force && <Pill tone="good" icon="check">{t.value.inForce}</Pill>}
             </td>
             <td class="who">{tellWriter(each.writer)}</td>

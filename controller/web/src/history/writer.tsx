@@ -14,7 +14,7 @@ const t = words(
   },
 );
 
-export const APPROVED = ", approved by ";
+const APPROVED = ", approved by ";
 const API = /^api (\S+?)(?:, token ([\w.-]+))?(?:, ((?:user|uid) [^,]+))?(?:, from ([0-9A-Fa-f.:]+))?(?:, rollback to (\d+))?$/;
 
 /** The id of the call that wrote it, where one did. */

@@ -1,6 +1,6 @@
 // A call that went wrong, in the controller's own words, with the number under which its log has more.
 import { Refused } from "../api";
-import { words } from "../words";
+import { said, words } from "../words";
 import { Icon } from "./icon";
 
 const t = words(
@@ -11,7 +11,7 @@ const t = words(
 export function errorWords(error: unknown): { sentence: string; details: string; request: string } {
   if (!(error instanceof Refused)) return { sentence: String(error), details: "", request: "" };
   const sentence = error.status ? error.body.error : t.value.unreachable;
-  return { sentence, details: error.body.details ?? "", request: error.body.request_id ?? "" };
+  return { sentence: said(sentence), details: said(error.body.details ?? ""), request: error.body.request_id ?? "" };
 }
 
 export function ErrorNote({ error, retry }: { error: unknown; retry?: () => void }) {

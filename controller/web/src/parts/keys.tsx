@@ -10,7 +10,7 @@ const t = words(
   { title: "键盘快捷键", help: "显示此列表", close: "关闭" },
 );
 
-export interface Key {
+interface Key {
   /** As `KeyboardEvent.key` has it: any of these. */
   keys: readonly string[];
   /** What it does; left out: it is not listed. */

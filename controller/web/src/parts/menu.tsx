@@ -5,7 +5,7 @@ import type { ComponentChildren } from "preact";
 import { useId, useRef } from "preact/hooks";
 import { Icon, type IconName } from "./icon";
 
-export interface MenuItem { text: string; icon?: IconName; danger?: boolean; disabled?: boolean; checked?: boolean; run: () => void }
+interface MenuItem { text: string; icon?: IconName; danger?: boolean; disabled?: boolean; checked?: boolean; run: () => void }
 
 interface MenuProps {
   /** What the button says to the screen reader. */

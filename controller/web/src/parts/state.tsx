@@ -1,6 +1,6 @@
 // A user's state as a pill: the word, its drawing and its colour, the same wherever a user is shown.
 import type { Standing, State } from "../standing";
-import { words } from "../words";
+import { said, words } from "../words";
 import type { IconName } from "./icon";
 import { Pill, type Tone } from "./pill";
 import { Until } from "./time";
@@ -33,7 +33,7 @@ export const LOOKS: Record<State, { tone: Tone; icon: IconName }> = {
 export function StatePill({ standing }: { standing: Standing }) {
   const { tone, icon } = LOOKS[standing.state];
   return (
-    <Pill tone={tone} icon={icon} title={standing.detail || undefined}>
+    <Pill tone={tone} icon={icon} title={said(standing.detail) || undefined}>
       {stateWords.value[standing.state]}
       {standing.next && <> · <Until at={standing.next} /></>}
     </Pill>

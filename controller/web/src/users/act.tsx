@@ -1,12 +1,10 @@
 // What can be done to users: which of those that are chosen it concerns, what it writes, what it would end, and what is said
 // afterwards. One change is one generation, however many users it names.
 import { computed, signal, useSignal } from "@preact/signals";
-import type { ComponentChildren } from "preact";
 import { useEffect } from "preact/hooks";
 import { patch, post } from "../api";
 import { now, status, users } from "../live";
-import { Dialog } from "../parts/dialog";
-import { ErrorNote } from "../parts/error";
+import { Ask } from "../parts/ask";
 import type { IconName } from "../parts/icon";
 import { stateWords } from "../parts/state";
 import { isRefused, toast, toastError } from "../parts/toast";
@@ -19,7 +17,7 @@ import { t as shared } from "./words";
 
 const t = words(
   {
-    cancel: "Cancel", history: "History", undo: "Undo", undone: (generation: number) => `Undone, as generation ${generation}`,
+    history: "History", undo: "Undo", undone: (generation: number) => `Undone, as generation ${generation}`,
     written: (generation: number) => `Written as generation ${generation}.`, same: "That is so already: nothing was written.",
     asked: {
       start: (who: string) => `Starting ${who}`, stop: (who: string) => `Stopping ${who}`, restart: (who: string) => `Restarting ${who}`, destroy: (who: string) => `Destroying ${who}`,
@@ -41,7 +39,7 @@ const t = words(
     held: "This change waits for approval.", review: "Review it",
   },
   {
-    cancel: "取消", history: "历史", undo: "撤销", undone: (generation: number) => `已撤销，为第 ${generation} 代`,
+    history: "历史", undo: "撤销", undone: (generation: number) => `已撤销，为第 ${generation} 代`,
     written: (generation: number) => `已写入，为第 ${generation} 代。`, same: "已经如此：没有写入任何改动。",
     asked: {
       start: (who: string) => `正在启动${who}`, stop: (who: string) => `正在停止${who}`, restart: (who: string) => `正在重启${who}`, destroy: (who: string) => `正在销毁${who}`,
@@ -153,7 +151,7 @@ function UndoButton({ generation, done }: { generation: number; done: () => void
   return <button type="button" class="small" disabled={asked.value} onClick={undo}>{t.value.undo}</button>;
 }
 
-export function tellRefused(error: unknown): void {
+function tellRefused(error: unknown): void {
   if (!isRefused(error, "needs_approval")) return toastError(error);
   toast({ tone: "bad", text: t.value.held, actions: <a href={linkTo("desired")}>{t.value.review}</a> });
 }
@@ -181,7 +179,8 @@ function AskEnd({ kind, ids }: { kind: "stop" | "restart" | "destroy"; ids: read
       action={shared.value[kind]}
       danger
       ready={counted}
-      run={() => write(kind, ids, WRITES[kind])}
+      run={() => unlessHeld(write(kind, ids, WRITES[kind]))}
+      close={close}
     >
       <Named users={meant} />
       <h3>{t.value.lost}</h3>
@@ -214,7 +213,8 @@ function AskProfile({ ids }: { ids: readonly number[] }) {
       title={t.value.title.change(what)}
       action={t.value.apply}
       ready={chosen.value !== ""}
-      run={() => write("change", ids, { profile: chosen.value })}
+      run={() => unlessHeld(write("change", ids, { profile: chosen.value }))}
+      close={close}
     >
       <Named users={present(ids)} />
       <ProfileChoice value={chosen.value} choose={(profile) => (chosen.value = profile)} />
@@ -223,46 +223,14 @@ function AskProfile({ ids }: { ids: readonly number[] }) {
   );
 }
 
-interface AskProps { title: string; action: string; danger?: boolean; ready: boolean; run: () => Promise<void>; children: ComponentChildren }
-
-/** The question with its two answers. What was refused is told in it, and nothing that was given is lost. */
-function Ask({ title, action, danger, ready, run, children }: AskProps) {
-  const busy = useSignal(false);
-  const wrong = useSignal<unknown>(null);
-  const submit = async (event: Event) => {
-    event.preventDefault();
-    if (!ready || busy.value) return;
-    busy.value = true;
-    wrong.value = null;
-    try {
-      await run();
-      close();
-    } catch (error) {
-      if (isRefused(error, "needs_approval")) {
-        close();
-        go("desired");
-      } else wrong.value = error;
-    } finally {
-      busy.value = false;
-    }
-  };
-  return (
-    <Dialog
-      title={title}
-      onClose={close}
-      foot={
-        <>
-          <button type="button" autofocus onClick={close}>{t.value.cancel}</button>
-          <button type="submit" form="asking" class={danger ? "danger" : "primary"} disabled={!ready || busy.value}>{action}</button>
-        </>
-      }
-    >
-      <form id="asking" onSubmit={submit}>
-        {children}
-        {wrong.value !== null && <ErrorNote error={wrong.value} />}
-      </form>
-    </Dialog>
-  );
+/** What waits for approval is looked at elsewhere. */
+async function unlessHeld(write: Promise<void>): Promise<void> {
+  try {
+    await write;
+  } catch (error) {
+    if (!isRefused(error, "needs_approval")) throw error;
+    go("desired");
+  }
 }
 
 /** Each by number, with the session that ends, and what it does at the moment. */

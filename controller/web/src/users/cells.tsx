@@ -5,7 +5,7 @@ import { course, Spark } from "../parts/spark";
 import { Since } from "../parts/time";
 import { remarks, standing } from "../standing";
 import type { User } from "../types";
-import { bytes } from "../words";
+import { bytes, said } from "../words";
 import { lastUsage } from "./listed";
 import { reasonWords } from "../reasons";
 import { t } from "./words";
@@ -16,18 +16,18 @@ export function Notes({ user }: { user: User }) {
   return (
     <>
       {remarks(user).map((each) => (
-        <span key={each.type} class="remark" title={each.message}><Icon name="warn" />{reasonWords.value[each.reason] ?? each.reason}</span>
+        <span key={each.type} class="remark" title={said(each.message)}><Icon name="warn" />{reasonWords.value[each.reason] ?? each.reason}</span>
       ))}
       {user.paused && state !== "paused" && <span class="remark off" title={t.value.paused}><Icon name="pause" />{reasonWords.value.Paused}</span>}
-      {detail && <span class="detail" title={detail}>{detail}</span>}
+      {detail && <span class="detail" title={said(detail)}>{said(detail)}</span>}
       {!detail && <Activity user={user} busy={state === "busy"} since={since} />}
     </>
   );
 }
 
 function Activity({ user, busy, since }: { user: User; busy: boolean; since: string | null }) {
-  const { session, status, stale } = user.observed;
-  if (stale) return <span class="soft">{t.value.last} {status ?? t.value.nothing}</span>;
+  const { session, status, stale, observed_at } = user.observed;
+  if (stale) return <span class="soft">{t.value.last} {status ?? (observed_at ? t.value.nothing : t.value.never)}</span>;
   if (busy) return <span class="soft">{t.value.busy}{since && <> <Since at={since} /></>}</span>;
   if (session?.state !== "idle" || !session.since) return null;
   return <span class="soft">{t.value.idle} <Since at={session.since} /></span>;

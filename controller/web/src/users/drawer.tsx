@@ -10,7 +10,7 @@ import { Moment, Since, Until } from "../parts/time";
 import { go, linkTo } from "../route";
 import { standing } from "../standing";
 import type { Condition, User } from "../types";
-import { bytes, words } from "../words";
+import { bytes, said, words } from "../words";
 import { act, concerns, DRAWN, KINDS } from "./act";
 import { lastUsage, listed } from "./listed";
 import { mostOf } from "./cells";
@@ -24,20 +24,20 @@ const t = words(
     close: "Close", before: "The user before", after: "The next user", gone: "There is no such user", goneMore: "Neither declared nor there.",
     why: "Why", happened: "How it came about", wanted: "Wanted and found", conditions: "Conditions", links: "Addresses", usage: "Use in the last minutes", actions: "Actions",
     field: "Field", desired: "Desired", observed: "Observed", differs: "differs",
-    state: "State", image: "Image", cpus: "CPUs", memory: "Memory", sessionId: "Session id", restart: "Restart due", container: "Container", exit: "Exit code", oom: "out of memory",
+    state: "State", image: "Image", cpus: "CPUs", memory: "Memory", sessionId: "Session id", restart: "Restart due", container: "Container", node: "Node", deferred: "From the next start on", exit: "Exit code", oom: "out of memory",
     paused: "Paused", yes: "yes", no: "no", none: "none", noEntry: "not in the desired state", asked: (writer: string, generation: number) => `${writer}, generation ${generation}`, askedBy: "Last changed by",
     page: "Page of the session", socket: "WebSocket", folder: "Data folder", noLinks: "The session has no addresses while it has no container, or for a token that only reads.",
-    since: "since", now: "now", limit: "limit",
+    since: "since", now: "now", limit: "limit", until: (time: ComponentChildren) => <>in {time}</>,
     status: { True: "True", False: "False", Unknown: "Unknown" },
   },
   {
     close: "关闭", before: "上一位用户", after: "下一位用户", gone: "没有这位用户", goneMore: "既未声明，也没有容器。",
     why: "原因", happened: "来龙去脉", wanted: "期望与实际", conditions: "状况", links: "地址", usage: "最近几分钟的用量", actions: "操作",
     field: "字段", desired: "期望", observed: "实际", differs: "不一致",
-    state: "状态", image: "镜像", cpus: "CPU", memory: "内存", sessionId: "会话 ID", restart: "预定重启", container: "容器", exit: "退出码", oom: "内存不足",
+    state: "状态", image: "镜像", cpus: "CPU", memory: "内存", sessionId: "会话 ID", restart: "预定重启", container: "容器", node: "节点", deferred: "下次启动起", exit: "退出码", oom: "内存不足",
     paused: "暂停", yes: "是", no: "否", none: "无", noEntry: "不在期望状态中", asked: (writer: string, generation: number) => `${writer}，第 ${generation} 代`, askedBy: "最后修改者",
     page: "会话页面", socket: "WebSocket", folder: "数据目录", noLinks: "没有容器时，或令牌只读时，会话没有地址。",
-    since: "自", now: "当前", limit: "上限",
+    since: "自", now: "当前", limit: "上限", until: (time: ComponentChildren) => <>{time}后</>,
     status: { True: "是", False: "否", Unknown: "未知" },
   },
 );
@@ -110,11 +110,11 @@ export function Part({ title, actions, children }: { title: string; actions?: Co
 }
 
 /** The controller's sentence, in which the wait goes on counting: it was written when something last changed. */
-export function Counting({ text, next }: { text: string; next: string | null }) {
-  const [before, after] = text.split(/the next try is (?:in \d+ \w+|now)/i);
-  if (next === null || after === undefined) return <>{text}</>;
-  const wait = text.slice(before!.length, text.length - after.length).replace(/ (in \d+ \w+|now)$/, "");
-  return <>{before}{wait} in <Until at={next} />{after}</>;
+function Counting({ text, next }: { text: string; next: string | null }) {
+  const told = said(text);
+  const wait = /(?<=the next try is )(?:in \d+ \w+|now)|(?<=下次尝试：)(?:\d+ \S+后|现在)/i.exec(told);
+  if (next === null || !wait) return <>{told}</>;
+  return <>{told.slice(0, wait.index)}{t.value.until(<Until at={next} />)}{told.slice(wait.index + wait[0].length)}</>;
 }
 
 // ---------------------------------------------------------------- wanted and found
@@ -126,7 +126,7 @@ function Compared({ user }: { user: User }) {
   const runs = observed.status === "running";
   const none = <span class="soft">{t.value.none}</span>;
   const rows: [string, ComponentChildren, ComponentChildren, boolean][] = [
-    [t.value.state, desired?.state ?? none, observed.status ?? none, desired === null ? container !== null : (desired.state === "running") !== runs],
+    [t.value.state, desired?.state ?? none, observed.status ?? none, observed.observed_at !== null && (desired === null ? container !== null : (desired.state === "running") !== runs)],
     [t.value.image, resources?.image ?? none, container?.image ?? none, differ(resources?.image, container?.image)],
     [t.value.cpus, resources?.cpus ?? none, container?.cpus ?? none, differ(resources?.cpus, container?.cpus)],
     [t.value.memory, resources ? bytes(resources.memory) : none, container ? bytes(container.memory) : none, differ(resources?.memory, container?.memory)],
@@ -156,6 +156,8 @@ function Compared({ user }: { user: User }) {
         {desired?.restart_at && <Fact name={t.value.restart}><Moment at={desired.restart_at} /></Fact>}
         {user.paused && <Fact name={t.value.paused}>{shared.value.paused}</Fact>}
         {container && <Fact name={t.value.container}><span class="mono">{container.name}</span> <span class="mono soft" title={container.id}>{container.id.slice(0, 12)}</span></Fact>}
+        {container?.node && <Fact name={t.value.node}>{container.node.name} <span class="mono soft">{container.node.address}</span></Fact>}
+        {container?.deferred?.length ? <Fact name={t.value.deferred}>{container.deferred.join(", ")}</Fact> : null}
         {container && !runs && <Fact name={t.value.exit}>{container.exit_code}{container.oom_killed && `, ${t.value.oom}`}</Fact>}
       </dl>
     </>

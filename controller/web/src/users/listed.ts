@@ -3,6 +3,7 @@ import { batch, computed, effect, signal, type Signal } from "@preact/signals";
 import { samples, users } from "../live";
 import { needsAttention, standing, STATES, type State } from "../standing";
 import type { Sample, User } from "../types";
+import { said } from "../words";
 
 export const COLUMNS = ["needs", "user", "state", "session", "profile", "uptime", "cpu", "memory", "disk"] as const;
 export type Column = (typeof COLUMNS)[number];
@@ -40,7 +41,7 @@ function passes(user: User): boolean {
 function speaksOf(user: User, typed: string): boolean {
   const asked = typed.trim().toLowerCase();
   if (/^\d+$/.test(asked)) return String(user.user_id).startsWith(asked) || (user.desired?.session_id ?? "").includes(asked);
-  const text = [user.user_id, user.desired?.session_id, user.desired?.profile, standing(user).state, user.why].join(" ").toLowerCase();
+  const text = [user.user_id, user.desired?.session_id, user.desired?.profile, standing(user).state, user.why, said(user.why)].join(" ").toLowerCase();
   return asked.split(/\s+/).every((word) => text.includes(word));
 }
 

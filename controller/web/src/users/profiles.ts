@@ -2,7 +2,7 @@
 import { signal } from "@preact/signals";
 import { get } from "../api";
 
-export interface Offered { profiles: readonly string[]; most: number }
+interface Offered { profiles: readonly string[]; most: number }
 
 export const offered = signal<Offered | null>(null);
 

@@ -14,7 +14,7 @@ import { eventWords } from "../reasons";
 import { linkTo } from "../route";
 import { standing } from "../standing";
 import type { Happened, User } from "../types";
-import { words } from "../words";
+import { said, words } from "../words";
 
 const t = words(
   {
@@ -26,8 +26,8 @@ const t = words(
   {
     asked: "要求", decided: "决定并执行", refused: "引擎拒绝", stands: "现在", next: "接下来",
     nothing: "还没有关于这位用户的记录。", earlier: (count: number) => `更早的 ${count} 条`,
-    times: (count: number) => `${count} 次`, trying: "再次尝试于", settled: "无事可做：一切如所愿。", queued: "即将处理。", waits: "等待人工处理。", acting: "正在进行。", pausing: "暂停期间不做任何事。", away: "在引擎应答之前不做任何事。",
-    asking: "正在反复询问其服务。", restart: "将重启于",
+    times: (count: number) => `${count} 次`, trying: "距再次尝试还有", settled: "无事可做：一切如所愿。", queued: "即将处理。", waits: "等待人工处理。", acting: "正在进行。", pausing: "暂停期间不做任何事。", away: "在引擎应答之前不做任何事。",
+    asking: "正在反复询问其服务。", restart: "距重启还有",
   },
 );
 
@@ -94,7 +94,7 @@ function Step({ run: { first, last: event, count } }: { run: Run }) {
           {event.kind === "wish" && event.generation && <a class="number" href={linkTo("history", event.generation)}>#{event.generation}</a>}
           <span class="soft number">{count > 1 && <>{t.value.times(count)}, <Moment at={first.at} /> – </>}<Moment at={event.at} /></span>
         </div>
-        <div>{text}</div>
+        <div>{said(text)}</div>
       </div>
     </li>
   );
@@ -125,7 +125,7 @@ function Present({ user }: { user: User }) {
         <Icon name={icon} />
         <div>
           <div class="timeline-head"><strong>{t.value.stands}: {stateWords.value[stands.state]}</strong></div>
-          {stands.detail && <div>{stands.detail}</div>}
+          {stands.detail && <div>{said(stands.detail)}</div>}
         </div>
       </li>
       <li class="next">
@@ -140,10 +140,10 @@ function Next({ user }: { user: User }) {
   const { state } = standing(user);
   const { progress, desired } = user;
   if (state === "unknown") return <>{t.value.away}</>;
-  if (progress.doing) return <>{t.value.acting} <span class="soft">{progress.doing}</span></>;
+  if (progress.doing) return <>{t.value.acting} <span class="soft">{said(progress.doing)}</span></>;
   if (user.paused) return <>{t.value.pausing}</>;
   if (progress.next_try && !progress.settled) return <>{t.value.trying} <Until at={progress.next_try} /></>;
-  if (state === "stuck") return <>{t.value.waits} {progress.hint}</>;
+  if (state === "stuck") return <>{t.value.waits} {said(progress.hint)}</>;
   if (!progress.settled) return <>{t.value.queued}</>;
   if (desired?.restart_at && Date.parse(desired.restart_at) > Date.now()) return <>{t.value.restart} <Until at={desired.restart_at} /></>;
   return <>{state === "starting" || state === "failed" ? t.value.asking : t.value.settled}</>;

@@ -10,7 +10,7 @@ export const t = words(
     start: "Start", stop: "Stop", restart: "Restart", destroy: "Destroy", pause: "Pause", resume: "Resume", change: "Change profile",
     paused: "Paused: the controller leaves it alone",
     none: "–", notDeclared: "not declared",
-    idle: "idle", busy: "busy", last: "last seen:", nothing: "no container",
+    idle: "idle", busy: "busy", last: "last seen:", nothing: "no container", never: "never",
   },
   {
     title: "用户",
@@ -20,6 +20,6 @@ export const t = words(
     start: "启动", stop: "停止", restart: "重启", destroy: "销毁", pause: "暂停", resume: "恢复", change: "更换配置档",
     paused: "已暂停：控制器不触碰它",
     none: "–", notDeclared: "未声明",
-    idle: "空闲", busy: "忙碌", last: "最后所知：", nothing: "没有容器",
+    idle: "空闲", busy: "忙碌", last: "最后所知：", nothing: "没有容器", never: "从未见到",
   },
 );
