@@ -92,7 +92,8 @@ class Octave:
 
         Where Octave waits for input it looks for a Ctrl-C only after a line. One that comes just before it waits, it
         forgets, and would take the line for the answer: so both come again once it is sure to wait. What it says comes
-        first, and then, on a busy machine, it may get no processor for a long time.
+        first, and then, on a busy machine, it may get no processor for a long time. Nor may the line overtake the
+        signal, which a thread of its own hears.
         """
         again = self._heard.interrupting is not None
         self._heard.interrupting = self._type_line_soon
@@ -126,21 +127,22 @@ class Octave:
     def _type_line_soon(self) -> None:
         self._type_line_in(LINE_SOON)
 
-    def _type_line_in(self, seconds: float) -> None:
+    def _type_line_in(self, seconds: float, *, sent_again: bool = False) -> None:
         if self._line is not None:
             self._line.cancel()
-        self._line = asyncio.get_running_loop().call_later(seconds, self._type_line)
+        self._line = asyncio.get_running_loop().call_later(seconds, self._type_line, sent_again)
 
-    def _type_line(self) -> None:
+    def _type_line(self, sent_again: bool) -> None:
         self._line = None
         if self._heard.interrupting is None:
             return
         if not self._terminal.rests():  # it may come to wait, and take the line for the answer
-            self._type_line_soon()
-            return
-        if self._heard.waits:
+            self._type_line_in(LINE_SOON, sent_again=sent_again)
+        elif self._heard.waits and not sent_again:
             self._terminal.signal(signal.SIGINT)
-        self.type("")
+            self._type_line_in(LINE_SOON, sent_again=True)
+        else:
+            self.type("")
 
     def _carry_out(self, line: str) -> None:
         self.type(line if self._heard.served else f"__session_serve__ ('{line}')")

@@ -92,12 +92,12 @@ class Terminal:
             os.killpg(self._process.pid, number)
 
     def rests(self) -> bool:
-        """Whether it waits for something, such as a line: not so who has something to do and no processor for it."""
+        """Whether every thread waits for something, such as a line: not so one that has something to do, such as to
+        hear a signal, and no processor for it."""
         try:
-            stat = Path(f"/proc/{self.pid}/stat").read_bytes()
-        except OSError:  # it just died; `wait` tells
-            return True
-        return stat.rpartition(b")")[2].split()[0] == b"S"
+            return all(_sleeps(thread) for thread in Path(f"/proc/{self.pid}/task").iterdir())
+        except OSError:  # it, or a thread, just died; `wait` tells
+            return not Path(f"/proc/{self.pid}").exists()
 
     async def gone(self) -> None:
         """Wait until the process is gone; there may still be something to hear."""
@@ -148,6 +148,11 @@ class Terminal:
                 text_only = text_only and isinstance(item, str)
                 self._hear(item)
         return size if text_only else 0
+
+
+def _sleeps(thread: Path) -> bool:
+    """Raises: OSError: it is gone."""
+    return (thread / "stat").read_bytes().rpartition(b")")[2].split()[0] == b"S"
 
 
 def _memory_file() -> int:

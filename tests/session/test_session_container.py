@@ -7,7 +7,10 @@ import base64
 import contextlib
 import os
 import re
+import shutil
+import subprocess
 import time
+from collections.abc import Iterator
 
 import aiohttp
 import pytest
@@ -154,6 +157,33 @@ async def test_a_question_is_interrupted_at_whatever_moment_it_is_asked(shared: 
         await peer.call("interrupt")
         assert (await peer.answer(call))["result"]["status"] == "interrupted"
     assert (await peer.eval("exist('x')"))["output"] == "ans = 0\n"
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed (`apt-get install strace`)")
+async def test_a_question_is_interrupted_however_late_octave_hears_the_signal(shared: Session) -> None:
+    peer = await shared.connect()
+    with hearing_signals_late(shared, seconds=0.2):
+        for _ in range(5):
+            call = await peer.send("eval", code="x = input('? ');")
+            await peer.until("input_request")
+            await peer.call("interrupt")
+            assert (await peer.answer(call))["result"]["status"] == "interrupted"
+            peer.heard.clear()
+
+
+@contextlib.contextmanager
+def hearing_signals_late(session: Session, seconds: float) -> Iterator[None]:
+    """Octave has a thread that waits for signals and notes them."""
+    (pid,) = (row[1] for row in session.container.top()["Processes"] if "octave-cli" in row[-1])
+    late = ("-e", "trace=rt_sigtimedwait", "-e", f"inject=rt_sigtimedwait:delay_exit={round(seconds * 1e6)}")
+    strace = subprocess.Popen(["strace", "-f", "-p", pid, *late], stderr=subprocess.PIPE, text=True)
+    assert strace.stderr is not None
+    try:
+        assert "attached" in strace.stderr.readline()
+        yield
+    finally:
+        strace.terminate()
+        strace.communicate()
 
 
 async def test_a_program_that_the_command_runs_is_interrupted_too(shared: Session) -> None:
