@@ -262,7 +262,7 @@ class _Api:
             entries.check_session(user_id, wish, meant)
             return replace(wish, **changes)
 
-        return await self._declared(request, user_id, change)
+        return await self._declared(request, user_id, change, pause_alone=changes == {"paused": True})
 
     async def amend_many(self, request: web.Request) -> web.Response:
         """Several users' entries as one change, and so one generation. What becomes of each is not waited for."""
@@ -299,11 +299,15 @@ class _Api:
             self._loop.retry_now(user_id)
         return answer({"generation": state.generation})
 
-    async def _declared(self, request: web.Request, user_id: int, change: Change) -> web.Response:
+    async def _declared(
+        self, request: web.Request, user_id: int, change: Change, *, pause_alone: bool = False
+    ) -> web.Response:
+        """`pause_alone`: nothing else is asked for."""
+
         def done(view: UserView) -> bool:
             """By what is wanted now: another call may have changed that before this one's turn came."""
-            if self._store.current.pauses(user_id):  # it runs or rests as it did before, whatever is declared of it
-                return False
+            if self._store.current.pauses(user_id):  # it runs or rests as it did before, whatever else is declared
+                return pause_alone
             rests = _asked(self._store.current.users.get(user_id)) is RunState.STOPPED
             return _stopped(view) if rests else _running(view)
 

@@ -205,6 +205,7 @@ async def test_what_a_call_asks_of_the_paused_and_holds_already_is_done(world: A
         assert (status, body | already) == (200, body), session
     status, body = await world.call("PATCH", "/v1/users/3", json={"profile": "large"})
     assert status == 202, "what is declared of it is not in force"
+    assert (await world.call("PATCH", "/v1/users/3", json={"paused": True}))[0] == 200, "the pause is"
     assert (await world.call("POST", "/restart/matlab-user-3"))[0] == 202
     await world.call("POST", "/v1/pause")
     world.engine.vanish("matlab-user-4")
