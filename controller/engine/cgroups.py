@@ -22,8 +22,11 @@ NEEDED = ("", "cpuacct", "memory")
 
 
 @dataclass(frozen=True, slots=True)
-class _Reading:
+class Reading:
+    """Of the CPU time of one run."""
+
     at: float
+    """Seconds, by a clock that only goes forward."""
     cpu_seconds: float
     cpu_percent: float
 
@@ -36,7 +39,7 @@ class _Run:
     pid: int
     folders: Mapping[str, str]
     """Where its files are, by controller."""
-    last: _Reading | None = None
+    last: Reading | None = None
 
 
 class CgroupReader:
@@ -65,8 +68,9 @@ class CgroupReader:
         except (OSError, KeyError, ValueError):  # it ended meanwhile, or runs on another host
             self._runs.pop(container.user_id, None)
             return None
+        reading = run.last = next_reading(container, run.last, cpu, time.monotonic())
         return Usage(
-            cpu_percent=_percent(container, run, cpu),
+            cpu_percent=reading.cpu_percent,
             memory=used,
             memory_limit=min(limit, container.memory or limit),
             sampled_at=datetime.now(UTC),
@@ -95,18 +99,20 @@ class CgroupReader:
         return folders
 
 
-def _percent(container: Container, run: _Run, cpu_seconds: float) -> float:
-    now, last = time.monotonic(), run.last
+def next_reading(container: Container, last: Reading | None, cpu_seconds: float, now: float) -> Reading:
+    """`last`: of the same run; `None`: this is the first, and tells of all the time since the start."""
     if last is None or cpu_seconds < last.cpu_seconds:
         started = container.started_at or datetime.now(UTC)
         alive = max((datetime.now(UTC) - started).total_seconds(), SHORTEST_SPAN)
-        percent = 100 * cpu_seconds / alive
-    elif now - last.at < SHORTEST_SPAN:
-        return last.cpu_percent
-    else:
-        percent = 100 * (cpu_seconds - last.cpu_seconds) / (now - last.at)
-    run.last = _Reading(now, cpu_seconds, percent)
-    return percent
+        return Reading(now, cpu_seconds, 100 * cpu_seconds / alive)
+    if now - last.at < SHORTEST_SPAN:
+        return last
+    return Reading(now, cpu_seconds, 100 * (cpu_seconds - last.cpu_seconds) / (now - last.at))
+
+
+def in_use(used: int, reclaimable: int) -> int:
+    """Memory without what the kernel can take back."""
+    return used - reclaimable if reclaimable < used else used
 
 
 def _read_v1(cpuacct: str, memory: str) -> tuple[float, int, int]:
@@ -114,7 +120,7 @@ def _read_v1(cpuacct: str, memory: str) -> tuple[float, int, int]:
     used = int(_text(f"{memory}/memory.usage_in_bytes"))
     reclaimable = _entry(f"{memory}/memory.stat", "total_inactive_file")
     limit = int(_text(f"{memory}/memory.limit_in_bytes"))
-    return cpu, _without(used, reclaimable), limit
+    return cpu, in_use(used, reclaimable), limit
 
 
 def _read_v2(folder: str) -> tuple[float, int, int]:
@@ -122,11 +128,7 @@ def _read_v2(folder: str) -> tuple[float, int, int]:
     used = int(_text(f"{folder}/memory.current"))
     reclaimable = _entry(f"{folder}/memory.stat", "inactive_file")
     limit = _text(f"{folder}/memory.max").strip()
-    return cpu, _without(used, reclaimable), 2**63 if limit == "max" else int(limit)
-
-
-def _without(used: int, reclaimable: int) -> int:
-    return used - reclaimable if reclaimable < used else used
+    return cpu, in_use(used, reclaimable), 2**63 if limit == "max" else int(limit)
 
 
 def _entry(file: str, key: str) -> int:

@@ -21,6 +21,7 @@ import docker
 import docker.errors
 import docker.tls
 
+from controller.engine.cgroups import Reading, in_use, next_reading
 from controller.engine.lane import Lane, get, post
 from controller.engine.service import SideDoor
 from controller.errors import EngineError, EngineUnavailable, NoSuchContainer, SettingsInvalid
@@ -34,8 +35,6 @@ AT_ONCE = 2
 """Calls to one node: a look, and a change beside it."""
 SERVICE_OF = "com.docker.swarm.service.id"
 """The swarm's own label on the container of a task."""
-SHORTEST_SPAN = 0.1
-"""Seconds: over less than this the CPU share is noise, so the previous one is repeated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +43,6 @@ class Inside:
 
     address: str
     container_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    container_id: str
-    at: float
-    """Seconds, by a clock that only goes forward."""
-    cpu_seconds: float
-    cpu_percent: float
 
 
 class NodeEngines:
@@ -67,8 +57,8 @@ class NodeEngines:
             raise SettingsInvalid(f"{what}: {there}.") from error
         self._lanes: dict[str, Lane] = {}
         """By address."""
-        self._readings: dict[str, Reading] = {}
-        """By service."""
+        self._readings: dict[str, tuple[Inside, Reading]] = {}
+        """By service: of which container, and what."""
         self._silent: dict[str, float] = {}
         """When a node was silent last, by address."""
 
@@ -91,14 +81,14 @@ class NodeEngines:
             path = f"/containers/{inside.container_id}/stats?stream=false&one-shot=true"
             try:
                 stats = await self._lane(inside.address).run(partial(get, path=path))
-                before = self._readings.get(service)
-                reading, usage = read(stats, inside.container_id, container, before, time.monotonic())
+                of, last = self._readings.get(service, (None, None))
+                reading, usage = read(stats, container, last if of == inside else None, time.monotonic())
             except EngineUnavailable:
                 self._silent[inside.address] = time.monotonic()
                 break
             except (EngineError, KeyError, TypeError, ValueError):  # it has ended, and uses nothing
                 continue
-            self._readings[service], found[service] = reading, usage
+            self._readings[service], found[service] = (inside, reading), usage
         return found
 
     async def update(self, service: str, inside: Inside, limits: Limits) -> None:
@@ -168,14 +158,12 @@ def update_of(limits: Limits) -> dict[str, int]:
     }
 
 
-def read(
-    stats: Mapping[str, Any], container_id: str, container: Container, before: Reading | None, now: float
-) -> tuple[Reading, Usage]:
+def read(stats: Mapping[str, Any], container: Container, last: Reading | None, now: float) -> tuple[Reading, Usage]:
     """What an engine tells of a container, as the docker CLI computes it: `cgroups.py` has the source.
 
     Args:
         container: the session, with its declared memory.
-        before: the last reading of the same service.
+        last: of the same run.
 
     Raises:
         KeyError, TypeError, ValueError: it tells nothing of one that runs.
@@ -184,25 +172,13 @@ def read(
     memory = stats["memory_stats"]
     used, inner = int(memory["usage"]), memory["stats"]
     reclaimable = int(inner.get("total_inactive_file", inner.get("inactive_file", 0)))
-    percent = _percent(container, before if before and before.container_id == container_id else None, cpu, now)
-    usage = Usage(
-        cpu_percent=percent,
-        memory=used - reclaimable if reclaimable < used else used,
+    reading = next_reading(container, last, cpu, now)
+    return reading, Usage(
+        cpu_percent=reading.cpu_percent,
+        memory=in_use(used, reclaimable),
         memory_limit=min(int(memory["limit"]), container.memory or int(memory["limit"])),
         sampled_at=datetime.now(UTC),
     )
-    if before is not None and before.container_id == container_id and now - before.at < SHORTEST_SPAN:
-        return before, usage
-    return Reading(container_id, now, cpu, percent), usage
-
-
-def _percent(container: Container, before: Reading | None, cpu_seconds: float, now: float) -> float:
-    if before is None or cpu_seconds < before.cpu_seconds:
-        started = container.started_at or datetime.now(UTC)
-        return 100 * cpu_seconds / max((datetime.now(UTC) - started).total_seconds(), SHORTEST_SPAN)
-    if now - before.at < SHORTEST_SPAN:
-        return before.cpu_percent
-    return 100 * (cpu_seconds - before.cpu_seconds) / (now - before.at)
 
 
 def inside_of(containers: Sequence[Container], ids: Mapping[str, str]) -> dict[str, tuple[Container, Inside]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -15,7 +16,8 @@ import docker.tls
 import pytest
 
 from controller.engine import node_engines
-from controller.engine.node_engines import Inside, NodeEngines, Reading
+from controller.engine.cgroups import Reading
+from controller.engine.node_engines import Inside, NodeEngines
 from controller.engine.service import SideDoor
 from controller.errors import EngineUnavailable, NoSuchContainer, SettingsInvalid
 from controller.model import Container, Limits, Machine, Node
@@ -41,38 +43,32 @@ def stats(cpu_seconds: float = 10, memory: int = GIB, **inner: int) -> dict[str,
 
 
 def test_the_first_reading_tells_the_share_since_the_start() -> None:
-    reading, usage = node_engines.read(stats(10), "inside-7", begun_long_ago(), None, 50.0)
+    reading, usage = node_engines.read(stats(10), begun_long_ago(), None, 50.0)
     assert usage.cpu_percent == pytest.approx(10, abs=0.5)
     assert reading.cpu_seconds == 10
 
 
 def test_the_next_one_tells_the_share_between_the_two() -> None:
-    before = Reading("inside-7", 50.0, 10, 10)
-    assert node_engines.read(stats(15), "inside-7", SESSION, before, 60.0)[1].cpu_percent == pytest.approx(50)
+    last = Reading(50.0, 10, 10)
+    assert node_engines.read(stats(15), SESSION, last, 60.0)[1].cpu_percent == pytest.approx(50)
 
 
 def test_two_readings_at_once_tell_the_same_share() -> None:
-    before = Reading("inside-7", 50.0, 10, 33)
-    reading, usage = node_engines.read(stats(15), "inside-7", SESSION, before, 50.05)
-    assert (reading, usage.cpu_percent) == (before, 33)
-
-
-def test_another_run_begins_anew() -> None:
-    before = Reading("inside-6", 50.0, 1000, 33)
-    _, usage = node_engines.read(stats(10), "inside-7", begun_long_ago(), before, 60.0)
-    assert usage.cpu_percent == pytest.approx(10, abs=0.5)
+    last = Reading(50.0, 10, 33)
+    reading, usage = node_engines.read(stats(15), SESSION, last, 50.05)
+    assert (reading, usage.cpu_percent) == (last, 33)
 
 
 @pytest.mark.parametrize("name", ["total_inactive_file", "inactive_file"])
 def test_memory_is_without_what_the_kernel_can_take_back(name: str) -> None:
-    _, usage = node_engines.read(stats(memory=GIB, **{name: GIB // 4}), "inside-7", SESSION, None, 0)
+    _, usage = node_engines.read(stats(memory=GIB, **{name: GIB // 4}), SESSION, None, 0)
     assert (usage.memory, usage.memory_limit) == (GIB - GIB // 4, 2 * GIB)
 
 
 @pytest.mark.parametrize("said", [{}, {"cpu_stats": {}, "memory_stats": {}}, stats() | {"memory_stats": {}}])
 def test_one_that_does_not_run_tells_nothing(said: dict[str, Any]) -> None:
     with pytest.raises(KeyError):
-        node_engines.read(said, "inside-7", SESSION, None, 0)
+        node_engines.read(said, SESSION, None, 0)
 
 
 def test_only_of_those_on_a_node_that_is_there_is_anything_asked() -> None:
@@ -151,6 +147,12 @@ async def test_the_use_of_sessions_is_told_by_service(engines: NodeEngines) -> N
     told = await engines.usage({"service-7": (SESSION, INSIDE), "service-8": (gone, Inside(HERE, "inside-8"))})
     assert set(told) == {"service-7"}
     assert told["service-7"].memory == GIB
+
+
+async def test_another_run_begins_anew(engines: NodeEngines) -> None:
+    engines._readings["service-7"] = Inside(HERE, "inside-6"), Reading(time.monotonic() - 10, 0, 33)
+    told = await engines.usage({"service-7": (begun_long_ago(), INSIDE)})
+    assert told["service-7"].cpu_percent == pytest.approx(10, abs=0.5)
 
 
 async def test_a_node_that_does_not_answer_is_left_out(engines: NodeEngines, node: FakeNode) -> None:
