@@ -24,6 +24,11 @@ BLOCK = 512
 GONE = (FileNotFoundError, NotADirectoryError)
 
 
+def nearest(path: Path) -> Path:
+    """The path, or the nearest above it that is there: what is made there comes to that disk."""
+    return next(each for each in (path, *path.parents) if each.exists())
+
+
 @dataclass(frozen=True, slots=True)
 class _Level:
     """A folder that is being counted."""

@@ -23,6 +23,7 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from controller.caller import REMEMBERED, Caller, Scope, address_of, client_of
+from controller.fields import is_address
 from controller.http import REQUEST_ID, Handler, Refusal, note
 from controller.tokens import MARK, Token, TokenFile, found, hand_of
 
@@ -183,7 +184,7 @@ def _check_host(door: Door, request: web.Request) -> None:
     if given is None:  # no browser leaves it out
         return
     host = _host(given)
-    if host in LOOPBACK_NAMES or host in door.names or (door.any_address and _is_address(host)):
+    if host in LOOPBACK_NAMES or host in door.names or (door.any_address and is_address(host)):
         return
     sentence = "The API does not go by the name in `Host` here."
     raise Refusal(403, "foreign_host", sentence, details="The operator's setting `api_names` lists those it goes by.")
@@ -196,14 +197,6 @@ def _host(given: str) -> str:
         return (urlsplit(f"//{given}").hostname or "").rstrip(".")
     except ValueError:
         return ""
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 def _check_origin(request: web.Request) -> None:

@@ -22,6 +22,7 @@ from pathlib import Path
 from controller import copying, datafolder, main
 from controller.access import ON_THIS_MACHINE
 from controller.copying import Amount, CopyFailed
+from controller.disk_usage import nearest
 from controller.engine import Engine, trial
 from controller.engine.service import Terms
 from controller.errors import DataFolderUnusable, EngineError, MatlabManagerError, Problem, WishInvalid
@@ -94,7 +95,7 @@ class Migration:
         ours, there = await _asked(engine, "from"), await _asked(another, "to")
         folders = _users_with_data(self.source.data_root) if self.moves_data else ()
         problems = [*self._unlike(), *self._unwanted(ours), *self._in_the_way(ours, there)]
-        amount, free = Amount(0, 0), shutil.disk_usage(_existing(self.target.data_root)).free
+        amount, free = Amount(0, 0), shutil.disk_usage(nearest(self.target.data_root)).free
         if self.moves_data:
             problems += self._unfit(folders)
         if folders and not problems:
@@ -341,11 +342,6 @@ def _folder_of_nobody(settings: Settings, word: str) -> Iterator[None]:
             for file in folder.iterdir():
                 file.unlink()
             folder.rmdir()
-
-
-def _existing(path: Path) -> Path:
-    """The path, or the nearest above it that is there."""
-    return next(each for each in (path, *path.parents) if each.exists())
 
 
 def _is_own(folder: Path) -> bool:

@@ -28,6 +28,7 @@ from controller.cli.hard_quota import hard_quota_of
 from controller.cli.output import Row, print_data, print_table
 from controller.cli.users import spelled
 from controller.cli.words import BAD, GOOD, WAITING, number
+from controller.disk_usage import nearest
 from controller.engine import EngineInfo
 from controller.engine.docker import DockerEngine
 from controller.engine.ports import listener
@@ -99,7 +100,7 @@ def _findings(settings: Settings) -> Iterator[Finding]:
     yield folder_finding("state folder", settings.state_dir)
     yield folder_finding("user data", settings.data_root)
     yield from _disk(settings)
-    quota = hard_quota_of(_existing(settings.data_root))
+    quota = hard_quota_of(nearest(settings.data_root))
     yield Finding("hard quota", "ok" if quota.ready else "note", quota.found, quota.mend)
     yield from asyncio.run(engine_findings(settings))
     yield from _lent_ports(settings)
@@ -193,7 +194,7 @@ def _desired_state(settings: Settings) -> Finding:
 
 
 def folder_finding(what: str, folder: Path) -> Finding:
-    there = _existing(folder)
+    there = nearest(folder)
     if not there.is_dir():
         return Finding(what, "fault", f"{there} is not a folder", "Move it away, or set another path.")
     if os.statvfs(there).f_flag & os.ST_RDONLY:
@@ -204,16 +205,11 @@ def folder_finding(what: str, folder: Path) -> Finding:
     return Finding(what, "ok", str(folder) if there == folder else f"{folder}, which the first start makes")
 
 
-def _existing(path: Path) -> Path:
-    """The path, or the nearest above it that is there."""
-    return next(each for each in (path, *path.parents) if each.exists())
-
-
 def _disk(settings: Settings) -> Iterator[Finding]:
     folders = {"user data": settings.data_root, "state": settings.state_dir}
-    by_device = {_existing(folder).stat().st_dev: (what, folder) for what, folder in reversed(folders.items())}
+    by_device = {nearest(folder).stat().st_dev: (what, folder) for what, folder in reversed(folders.items())}
     for what, folder in by_device.values():
-        usage = shutil.disk_usage(_existing(folder))
+        usage = shutil.disk_usage(nearest(folder))
         free = f"{bytes_size(usage.free)} of {bytes_size(usage.total)} free where the {what} is"
         little = usage.free < LITTLE_DISK
         mend = "Make room: a full disk stops writes of the desired state and of users." if little else ""
