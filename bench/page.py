@@ -1,12 +1,13 @@
 """Writes what was measured into docs/performance.md and the READMEs, between their markers; no number is typed by hand.
 
-Use: python -m bench.page RUN.json [SECOND.json]. With a second run of the same commit, whether the ratios agree.
+With a second run of the same commit, whether the ratios agree.
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from bench import plot
@@ -35,9 +36,13 @@ SHORT = (
 PLOTTED = ("ready, 50 users", "list, 50 sessions", "health, 50 sessions", "idle memory, 100 sessions")
 
 
-def main(arguments: list[str]) -> int:
-    runs = [Run.read(Path(name).read_text()) for name in arguments]
-    write(runs[0], *runs[1:])
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="page", description=__doc__)
+    parser.add_argument("run", type=Path, help="what `make bench` has written")
+    parser.add_argument("second", type=Path, nargs="?", help="another run of the same commit")
+    asked = parser.parse_args(arguments)
+    runs = [Run.read(file.read_text()) for file in (asked.run, asked.second) if file]
+    write(*runs)
     return 0 if all(agreed for *_, agreed in _compared(*runs)) else 1
 
 
@@ -162,4 +167,4 @@ def _agreement(first: Run, second: Run) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

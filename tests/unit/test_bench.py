@@ -84,6 +84,16 @@ def test_ratios_that_are_further_apart_than_fifteen_percent_do_not_agree(pages: 
     assert page.main([str(files[0]), str(files[0])]) == 0
 
 
+@pytest.mark.parametrize(("arguments", "code"), [(["--help"], 0), ([], 2)])
+def test_whoever_does_not_know_how_to_call_it_is_told(
+    arguments: list[str], code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        page.main(arguments)
+    assert ended.value.code == code
+    assert "usage: page [-h] run [second]" in "".join(capsys.readouterr())
+
+
 def test_what_grows_by_the_square_is_no_line() -> None:
     assert Curve("x", "ms", (10, 100, 1000), (1.0, 100.0, 10_000.0)).exponent == pytest.approx(2.0)
 
