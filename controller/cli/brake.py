@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import click
 
 from controller.cli.api import Api, Json, speaks
-from controller.cli.flags import output_flag
-from controller.cli.output import print_data, print_lines, print_table
+from controller.cli.flags import output_flag, yes_flag
+from controller.cli.output import can_ask, print_data, print_lines, print_table
 from controller.cli.users import Users, spelled, users_argument
 from controller.cli.words import GOOD, WAITING, hand, when
-
-yes_flag = click.option("-y", "--yes", is_flag=True, help="Do not ask. (Where there is no terminal, nobody is asked.)")
 
 
 @click.command("approve")
@@ -60,7 +57,7 @@ def _agreed(api: Api, yes: bool, question: str) -> Json:
     pending: Json | None = api.get("/v1/status", "pending")["pending"]
     if pending is None:
         raise click.ClickException("Nothing waits for approval.")
-    if not yes and sys.stdin.isatty() and sys.stdout.isatty():
+    if not yes and can_ask():
         print_table(("", ""), pending_rows(pending, datetime.now(UTC)))
         click.confirm(question, abort=True)
     return pending

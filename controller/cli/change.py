@@ -6,7 +6,6 @@ fulfilled.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +13,8 @@ import click
 
 from controller.cli.api import Api, Json, speaks
 from controller.cli.crew import Deed, carry_out
-from controller.cli.flags import output_flag
+from controller.cli.flags import output_flag, yes_flag
+from controller.cli.output import can_ask
 from controller.cli.users import Users, chosen, ids_of, spelled, users_argument
 from controller.cli.words import condition, moment
 
@@ -110,7 +110,7 @@ def restart_command(api: Api, users: Users, wait: float, output: str) -> None:
 
 
 @click.command("destroy")
-@click.option("-y", "--yes", is_flag=True, help="Do not ask. (Where there is no terminal, nobody is asked.)")
+@yes_flag
 @acts
 def destroy_command(api: Api, users: Users, wait: float, output: str, yes: bool) -> None:
     """Take users out of the desired state and remove their containers. USER is a number, a range, a list, or `all`.
@@ -124,7 +124,7 @@ def destroy_command(api: Api, users: Users, wait: float, output: str, yes: bool)
     """
     known = api.get("/v1/users", "users")["users"]
     ids = users if users is not None else tuple(each["user_id"] for each in known)
-    if not yes and sys.stdin.isatty() and sys.stdout.isatty() and ids:
+    if not yes and can_ask() and ids:
         running = sum(each["observed"]["status"] == "running" for each in chosen(ids, known))
         what = f"container of user {ids[0]}" if len(ids) == 1 else f"containers of users {spelled(ids)}"
         ends = {0: "none runs", 1: "1 session runs and ends"}.get(running, f"{running} sessions run and end")

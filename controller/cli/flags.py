@@ -32,6 +32,8 @@ server_flag = click.option(
     "--server", metavar="URL", help="Where the API is.  [default: as the settings on this machine say]"
 )
 
+yes_flag = click.option("-y", "--yes", is_flag=True, help="Do not ask. (Where there is no terminal, nobody is asked.)")
+
 
 def settings_flags(command: Command) -> Command:
     """One flag for each setting that is a single value."""

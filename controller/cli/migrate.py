@@ -13,11 +13,10 @@ from typing import Any
 import click
 
 from controller import main, sources
-from controller.cli.brake import yes_flag
 from controller.cli.doctor import engine_findings, folder_finding
 from controller.cli.failures import Wrong
-from controller.cli.flags import USUAL, config_flag, load_settings, output_flag, settings_file
-from controller.cli.output import print_data, print_lines, print_table
+from controller.cli.flags import USUAL, config_flag, load_settings, output_flag, settings_file, yes_flag
+from controller.cli.output import can_ask, print_data, print_lines, print_table
 from controller.cli.service import NAME
 from controller.cli.users import spelled
 from controller.cli.words import GOOD, WAITING, number
@@ -66,7 +65,7 @@ def migrate_command(file: Path, only_plan: bool, yes: bool, config: Path | None,
         if output == "table":
             print_table(("", ""), _rows(migration, prospect, place))
         _refuse(problems)
-        if output == "table" and not yes and sys.stdin.isatty() and sys.stdout.isatty():
+        if output == "table" and not yes and can_ask():
             click.confirm("Do it?", abort=True)
         _refuse(asyncio.run(migration.tried()))
         done: list[str] = []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import defaultdict
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -11,9 +10,8 @@ from urllib.parse import quote
 import click
 
 from controller.cli.api import Api, Json, speaks
-from controller.cli.brake import yes_flag
-from controller.cli.flags import output_flag
-from controller.cli.output import linger, print_data, print_lines, print_table
+from controller.cli.flags import output_flag, yes_flag
+from controller.cli.output import can_ask, linger, print_data, print_lines, print_table
 from controller.cli.users import spelled
 from controller.cli.words import BAD, GOOD, QUIET, WAITING, Cell, failure, number, when
 from controller.sizes import bytes_size
@@ -75,7 +73,7 @@ def drain(api: Api, name: str, no_wait: bool, yes: bool, output: str) -> None:
       matlabctl node drain n2 --no-wait --yes
     """
     before = _node(api.get("/v1/nodes", "nodes"), name)
-    if before["sessions"] and not (yes or output != "table") and sys.stdin.isatty() and sys.stdout.isatty():
+    if before["sessions"] and not (yes or output != "table") and can_ask():
         there = f"{number(len(before['sessions']), 'session')}, of users {spelled(before['sessions'])},"
         click.confirm(f"{there} will be restarted on other nodes. Do it?", abort=True)
     told = api.send("POST", f"/v1/nodes/{quote(name, safe='')}/drain").body

@@ -99,6 +99,11 @@ def on_terminal() -> bool:
     return sys.stdout.isatty()
 
 
+def can_ask() -> bool:
+    """Somebody reads what is asked, and can answer."""
+    return sys.stdin.isatty() and on_terminal()
+
+
 def linger(seconds: float) -> None:
     """Wait between two looks; ends a command whose reader has gone (`matlabctl list -w | head`), as a write would."""
     reader = select.poll()

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from controller.cli.api import Api, Json
+from controller.merge import ranges
 from controller.spec import MAX_USER_ID
 
 Users = tuple[int, ...] | None
@@ -32,14 +33,8 @@ def ids_of(users: Users, api: Api) -> tuple[int, ...]:
 
 
 def spelled(ids: Sequence[int]) -> str:
-    """As a person would write them: `1-5,9`."""
-    runs: list[list[int]] = []
-    for user_id in sorted(ids):
-        if runs and user_id == runs[-1][-1] + 1:
-            runs[-1].append(user_id)
-        else:
-            runs.append([user_id])
-    return ",".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)
+    """As commands take them: `1-5,9`."""
+    return ranges(sorted(ids)).replace(" ", "")
 
 
 def _parsed(context: click.Context, _: click.Parameter, words: Sequence[str]) -> Users:

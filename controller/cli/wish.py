@@ -13,8 +13,8 @@ import click
 
 from controller.cli.api import Api, Json, speaks
 from controller.cli.failures import SOMETHING_TO_DO, Comparing, Refused
-from controller.cli.flags import output_flag
-from controller.cli.output import Row, is_wide, print_data, print_lines, print_table
+from controller.cli.flags import output_flag, yes_flag
+from controller.cli.output import Row, can_ask, is_wide, print_data, print_lines, print_table
 from controller.cli.plan import change_cells, show
 from controller.cli.texts import problem_lines, read_text
 from controller.cli.words import BAD, GOOD, Cell, age, hand, when
@@ -73,7 +73,7 @@ def refuse(file: Path, problems: Sequence[Json]) -> NoReturn:
 
 @click.command("rollback")
 @click.argument("generation", type=GENERATION)
-@click.option("-y", "--yes", is_flag=True, help="Do not ask. (Where there is no terminal, nobody is asked.)")
+@yes_flag
 @speaks
 @output_flag
 def rollback_command(api: Api, generation: int, yes: bool, output: str) -> None:
@@ -89,7 +89,7 @@ def rollback_command(api: Api, generation: int, yes: bool, output: str) -> None:
     """
     past = api.get(f"/v1/history/{generation}", "text")
     current = api.get("/v1/desired-state", "text")
-    if not yes and sys.stdin.isatty() and sys.stdout.isatty():
+    if not yes and can_ask():
         _print_diff(current["text"], past["text"], f"generation {current['generation']}", f"generation {generation}")
         click.confirm(f"Bring generation {generation} of {when(past['at'], datetime.now(UTC))} back?", abort=True)
     body = api.send("POST", "/v1/rollback", {"generation": generation}).body
