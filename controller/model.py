@@ -233,6 +233,8 @@ class Container:
     """`None`: the engine has one host only, or has not placed it."""
     awaited: bool = False
     """A run of it was begun, and waits for a node that takes it: it may come up at any time."""
+    end_unseen: bool = False
+    """It was told to end, and whoever told it did not wait until it had."""
 
 
 class SessionState(StrEnum):

@@ -146,6 +146,8 @@ def _towards_stopped(main: Container) -> tuple[Action, ...]:
             return (Unpause(main.id, "a paused container cannot end"), Stop(main.id, "wanted stopped"))
         case Phase.CREATED | Phase.EXITED if main.awaited:
             return (Stop(main.id, "wanted stopped, and it would come up once a node takes it"),)
+        case Phase.CREATED | Phase.EXITED if main.end_unseen:  # or it would be missed should its node be lost later
+            return (Stop(main.id, "wanted stopped, and its end was not seen"),)
         case Phase.CREATED | Phase.EXITED | Phase.DEAD | Phase.REMOVING:
             return ()
 

@@ -229,7 +229,7 @@ def _observed(view: UserView, now: datetime) -> Json:
 
 def _inspected(container: Container) -> Json:
     """What a reader does not know already."""
-    left_out = ("user_id", "ours", "pid", "token_check", "awaited")
+    left_out = ("user_id", "ours", "pid", "token_check", "awaited", "end_unseen")
     return {name: value for name, value in plain(container).items() if name not in left_out}
 
 

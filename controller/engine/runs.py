@@ -221,8 +221,8 @@ def is_begun(task: Json) -> bool:
 
 
 def where(tasks: Iterable[Json]) -> list[str]:
-    """Ids of their nodes."""
-    return sorted({task["NodeID"] for task in tasks if task.get("NodeID")})
+    """Ids of the nodes that have one of them which has not ended, as far as is known."""
+    return sorted({task["NodeID"] for task in tasks if is_begun(task) and task.get("NodeID")})
 
 
 def is_up(task: Json) -> bool:

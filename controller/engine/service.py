@@ -36,7 +36,7 @@ LABEL_RAN = "mcm.started-at"
 """When the run began that a stop has ended; nothing else is left of it."""
 
 LABEL_LEFT = "mcm.left-on"
-"""Ids of the nodes on which a run had not ended when it was to: a swarm forgets it after a day without its node."""
+"""Ids of the nodes on which a run was to end, until that was seen: a swarm forgets it after a day without its node."""
 
 LABEL_NODES = "mcm.node-labels"
 """What a node has to carry to take it, as JSON."""
@@ -181,7 +181,8 @@ def want_none(service: Json) -> None:
 
 
 def note_left(service: Json, nodes: Sequence[str]) -> None:
-    """Remember that something of it goes on there, though it is to have no task; until the next run."""
+    """Remember that something of it goes on there, though it is to have no task; none: that all of it has ended."""
+    service["Labels"].pop(LABEL_LEFT, None)
     if nodes:
         service["Labels"][LABEL_LEFT] = " ".join(nodes)
 

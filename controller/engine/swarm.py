@@ -39,7 +39,7 @@ from controller.engine.labels import (
 from controller.engine.lane import Lanes, delete, get, listed, moment, post, translated
 from controller.engine.node_engines import NodeEngines, inside_of
 from controller.engine.runs import LIVE, NEVER
-from controller.engine.service import LABEL_RAN, Json, Placing, Publish, Terms
+from controller.engine.service import LABEL_LEFT, LABEL_RAN, Json, Placing, Publish, Terms
 from controller.errors import (
     EngineError,
     EngineRefused,
@@ -67,6 +67,8 @@ NO_ROOM = 5.0
 START_TIMEOUT = 60.0
 STOP_MARGIN = 30.0
 """Seconds beyond the time that a session has to end by itself."""
+CLOCKS = 300.0
+"""Seconds by which managers' clocks may differ."""
 TRIES = 5
 """Of a change that another one overtakes."""
 RUNS = 3
@@ -101,8 +103,9 @@ class SwarmEngine:
         """Cores of the node that has most."""
         self._began = time.monotonic()
         self._last_lost: dict[str, float] = {}
-        """When a node was last seen not to be ready, by its id, or at first our beginning. Whoever tells when a node
-        changed tells it by another clock, and of other changes as well."""
+        """When a node was last seen not to be ready, by its id, or at first our beginning."""
+        self._clock: tuple[datetime, float] | None = None
+        """What a manager's clock said, and ours then."""
         self._firewall = Firewall(instance, placing.reach, BRIDGES[placing.publish])
         self._cgroups = CgroupReader()
         self._inside: dict[str, str] = {}
@@ -148,7 +151,9 @@ class SwarmEngine:
         said = client.info()
         if not said["Swarm"].get("ControlAvailable"):
             raise EngineUnavailable(_NOT_MANAGER)
-        return EngineInfo(said["ServerVersion"], moment(said["SystemTime"]) or datetime.now(UTC))
+        now = moment(said["SystemTime"])
+        self._clock = None if now is None else (now, time.monotonic())
+        return EngineInfo(said["ServerVersion"], now or datetime.now(UTC))
 
     def _find(self, client: docker.APIClient, user_id: int) -> tuple[Container, ...]:
         """By name, and by label where that finds none of ours."""
@@ -197,8 +202,15 @@ class SwarmEngine:
         return machines
 
     def _just_back(self, machine: Machine, within: float) -> bool:
-        """Whether it was lost that many seconds ago, or may have been: nobody looked before."""
-        return time.monotonic() - self._last_lost[machine.id] < within
+        """Whether it was lost that many seconds ago, or may have been: nobody looked before, and the managers
+        have written something about it since, if only a label."""
+        now, lost = time.monotonic(), self._last_lost[machine.id]
+        if now - lost >= within:
+            return False
+        if lost > self._began or self._clock is None or machine.updated_at is None:
+            return True
+        told, then = self._clock
+        return (told - machine.updated_at).total_seconds() + now - then < within + CLOCKS
 
     # ------------------------------------------------------------ the network of all sessions
 
@@ -273,21 +285,29 @@ class SwarmEngine:
         await self._run(found["ID"], pin)
 
     async def stop(self, container_id: str) -> None:
+        """Where it may go on is noted with the change that ends it, until all of it is seen to have ended."""
         found, tasks, machines = await self._lanes.look(partial(self._whole, container_id=container_id))
         began = max((runs.since(task) for task in tasks if runs.ran(task)), default=None)
+        noted = runs.where(tasks)
 
         def end(spec: Json) -> None:
             service.want_none(spec)
+            service.note_left(spec, noted)
             if began is not None:
                 spec["Labels"][LABEL_RAN] = began.isoformat()
 
         await self._amend(container_id, end)
         longest = _longest_end(found["Spec"])
         over = time.monotonic() + longest
-        while left := [task for task in await self._tasks_of(container_id) if runs.state(task) in LIVE]:
-            if time.monotonic() > over:
-                nodes = runs.where(left)
+        while True:
+            left = await self._tasks_of(container_id)
+            nodes = runs.where(left)
+            if nodes != noted:
                 await self._amend(container_id, partial(service.note_left, nodes=nodes))
+                noted = nodes
+            if not any(runs.state(task) in LIVE for task in left):
+                return
+            if time.monotonic() > over:
                 there = ", ".join(machines[each].name for each in nodes if each in machines)
                 if there:
                     raise EngineRefused(f"The session did not end within {longest:.0f} s on {there}.")
@@ -403,7 +423,7 @@ class SwarmEngine:
     def _give_up(self, spec: Json, tasks: Sequence[Json]) -> None:
         """Have none of them go on, nor any other."""
         service.want_none(spec)
-        service.note_left(spec, runs.where([task for task in tasks if runs.is_begun(task)]))
+        service.note_left(spec, runs.where(tasks))
 
     def _why_not(self, task: Json | None, waited: float) -> EngineError | None:
         """Why this run will not come up; `None` while it still may."""
@@ -581,6 +601,7 @@ class SwarmEngine:
                 node=runs.left(task, labels, machines, partial(self._just_back, within=_longest_end(spec)))
                 or runs.node(task, machines),
                 awaited=phase in (Phase.CREATED, Phase.EXITED) and runs.meant(tasks) > 0,
+                end_unseen=LABEL_LEFT in labels,
             )
         except (KeyError, TypeError, ValueError) as error:
             raise EngineUnavailable(f"The swarm's answer about a service is garbled: {error!r}") from error

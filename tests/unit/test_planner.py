@@ -93,6 +93,12 @@ TABLE: list[tuple[str, Target | None, tuple[Container, ...], str]] = [
     ("wanted and running", RUNNING, (a_container(),), "nothing"),
     ("wanted stopped, nothing there", STOPPED, (), "nothing"),
     ("wanted stopped, and is", STOPPED, (a_container(phase=Phase.EXITED),), "nothing"),
+    (
+        "wanted stopped, and nobody waited until it was",
+        STOPPED,
+        (a_container(phase=Phase.EXITED, end_unseen=True),),
+        "Stop: wanted stopped, and its end was not seen",
+    ),
     ("wanted stopped, runs", STOPPED, (a_container(),), "Stop: wanted stopped"),
     (
         "wanted stopped, paused",

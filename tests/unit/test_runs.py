@@ -240,6 +240,11 @@ def test_a_stop_leaves_when_the_run_began_and_a_hand_may_spoil_that(label: str, 
     assert runs.started(labels, None, Phase.EXITED) == began
 
 
+def test_a_session_may_go_on_where_a_task_of_it_was_begun_and_has_not_ended() -> None:
+    told = [("running", "id3"), ("preparing", "id1"), ("complete", "id2"), ("orphaned", "id4"), ("pending", "")]
+    assert runs.where(a_task(state, NodeID=node_id) for state, node_id in told) == ["id1", "id3"]
+
+
 @pytest.mark.parametrize(
     ("state", "begun"), [("pending", False), ("preparing", True), ("running", True), ("failed", False)]
 )

@@ -99,6 +99,9 @@ def test_where_a_run_that_did_not_end_may_go_on_is_known_until_the_next_begins()
     assert service.LABEL_LEFT not in spec["Labels"]
     service.note_left(spec, ["id1", "id2"])
     assert spec["Labels"][service.LABEL_LEFT] == "id1 id2"
+    service.note_left(spec, [])
+    assert service.LABEL_LEFT not in spec["Labels"]
+    service.note_left(spec, ["id2"])
     service.next_run(spec, TERMS, ())
     assert service.LABEL_LEFT not in spec["Labels"]
 

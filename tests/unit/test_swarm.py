@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -209,6 +210,68 @@ async def test_a_node_that_is_lost_while_a_session_is_to_end_has_it_begun_nowher
     monkeypatch.undo()
     await engine.start(before.id)
     assert manager.where(NAME) == ["id-n2"]
+
+
+async def test_a_stop_that_the_controller_did_not_see_through_leaves_behind_where_the_session_may_go_on(
+    manager: FakeManager, engine: SwarmEngine
+) -> None:
+    before = await runs(engine)
+    manager.lingers = True
+    stopping = asyncio.create_task(engine.stop(before.id))
+    await eventually(lambda: manager.changes[-1] == "replicas 0")
+    stopping.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await stopping
+    manager.lose("id-n1")
+    manager.forget_lost("id-n1")
+    assert manager.tasks == []
+    (after,) = await engine.find(7)
+    waits = plan(Target(a_spec(), RunState.RUNNING, None, 1), (after,), Retry(), NOW)
+    assert waits.actions == ()
+    assert waits.waiting_for == "The node n1 is down, and the session may go on there."
+
+
+async def test_a_session_that_ended_while_no_controller_looked_is_begun_at_once_on_nodes_that_did_not_change(
+    manager: FakeManager, engine: SwarmEngine
+) -> None:
+    before = await runs(engine)
+    await engine.stop(before.id)
+    manager.services[before.id]["Spec"]["Labels"]["mcm.left-on"] = "id-n1"  # as if the controller had ended meanwhile
+    running = Target(a_spec(), RunState.RUNNING, None, 1, rested=True)
+    now = (await engine.info()).now
+    for changed, waits in ((timedelta(minutes=5), True), (timedelta(minutes=6), False)):
+        manager.nodes["id-n1"]["UpdatedAt"] = (now - changed).isoformat()
+        (found,) = await engine.find(7)
+        assert bool(plan(running, (found,), Retry(), NOW).waiting_for) is waits
+
+
+async def test_a_session_that_ended_after_its_stop_was_given_up_is_not_missed_when_its_node_is_lost_later(
+    manager: FakeManager, engine: SwarmEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(swarm, "STOP_MARGIN", 0.0)
+    before = await runs(engine)
+    manager.lingers = True
+    with pytest.raises(EngineRefused, match="did not end within 1 s on n1"):
+        await engine.stop(before.id)
+    manager.let_end()
+    stopped = Target(a_spec(), RunState.STOPPED, None, 1)
+    engine._last_lost["id-n1"] -= 1 + 30  # long before our beginning
+    (ended,) = await engine.find(7)
+    (again,) = plan(stopped, (ended,), Retry(), NOW).actions
+    assert again == Stop(before.id, "wanted stopped, and its end was not seen")
+    await engine.stop(before.id)
+    manager.lose("id-n1")
+    (after,) = await engine.find(7)
+    assert (after.phase, after.node and after.node.lost) == (Phase.EXITED, None)
+    assert plan(stopped, (after,), Retry(), NOW) == Plan()
+
+
+async def test_a_stop_that_was_seen_through_leaves_no_node_behind(manager: FakeManager, engine: SwarmEngine) -> None:
+    before = await runs(engine)
+    await engine.stop(before.id)
+    manager.lose("id-n1")
+    (after,) = await engine.find(7)
+    assert (after.phase, after.node, after.end_unseen) == (Phase.EXITED, None, False)
 
 
 async def test_a_session_that_the_swarm_gave_up_is_begun_again_only_once_its_node_has_had_time_to_end_it(
