@@ -327,7 +327,10 @@ class DockerEngine:
     async def events(self) -> AsyncIterator[AsyncIterator[EngineEvent]]:
         loop = asyncio.get_running_loop()
         inbox: asyncio.Queue[EngineEvent | EngineUnavailable] = asyncio.Queue()
-        stream = await self._lanes.look(lambda client: client.events(decode=True, filters={"type": "container"}))
+        since = int((await self.info()).now.timestamp())  # for Docker begins to answer before it begins to listen
+        stream = await self._lanes.look(
+            lambda client: client.events(since=since, decode=True, filters={"type": "container"})
+        )
 
         def pour() -> None:
             try:

@@ -6,12 +6,14 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import web
 
+from controller.engine import EngineEvent
 from controller.engine.docker import DockerEngine
 from controller.errors import EngineRefused, EngineUnavailable, LeftBehind, NoSuchContainer, PortTaken
 from controller.model import Phase
@@ -45,6 +47,8 @@ class Socket:
 
     said: dict[str, Said] = field(default_factory=dict)
     listeners: list[web.BaseSite] = field(default_factory=list)
+    happened: dict[str, Any] | None = None
+    """While it began to answer who asks for events: it tells of it to those who name an earlier moment."""
 
     async def answer(self, request: web.Request) -> web.Response:
         path = request.path.partition("/v1.")[2].partition("/")[2] or request.path.lstrip("/")
@@ -53,6 +57,8 @@ class Socket:
             "info": (200, INFO),
             "containers/json": (200, []),
         }
+        if self.happened is not None and float(request.query.get("since", "inf")) <= self.happened["time"]:
+            healthy["events"] = (200, self.happened)
         status, body = self.said.get(path) or healthy.get(path, GONE)
         return web.json_response(body, status=status)
 
@@ -197,6 +203,15 @@ async def test_what_an_engine_stops_on_its_way_out_is_not_started_amid_that(
         await engine.start("c1")
     with pytest.raises(EngineUnavailable):
         await engine.find(7)
+
+
+async def test_what_happens_while_the_engine_begins_to_answer_is_told(engine: DockerEngine, socket: Socket) -> None:
+    """Docker sends the head of its answer, and only then begins to listen to itself."""
+    ours = {"name": "u7", "mcm.instance": "test", "mcm.user-id": "7"}
+    asked_at = datetime.fromisoformat(str(INFO["SystemTime"])).timestamp()
+    socket.happened = {"Action": "die", "time": int(asked_at), "Actor": {"ID": "c1", "Attributes": ours}}
+    async with engine.events() as events:
+        assert await anext(aiter(events)) == EngineEvent(7, "c1", "die")
 
 
 async def test_a_removal_that_is_under_way_already_is_no_failure(engine: DockerEngine, socket: Socket) -> None:
