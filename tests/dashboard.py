@@ -48,8 +48,8 @@ def row(page: Page, user_id: int) -> Locator:
 
 
 async def stands(page: Page, user_id: int, state: str) -> None:
-    """Wait until a user is shown in this state."""
-    await expect(row(page, user_id)).to_have_attribute("data-state", state)
+    """Wait until a user is shown in this state: as long as `Rig.comes_up`, for it may take a session to come up."""
+    await expect(row(page, user_id)).to_have_attribute("data-state", state, timeout=120_000)
 
 
 async def accessibility_faults(page: Page) -> list[Any]:

@@ -44,6 +44,13 @@ class Listener:
                 if event in ("", message.event):
                     return message
 
+    async def up_to(self, number: int) -> list[Message]:
+        """What happens, up to the event of this number."""
+        found = [await self.next("happened")]
+        while found[-1].id != number:
+            found.append(await self.next("happened"))
+        return found
+
     async def all(self, event: str = "", seconds: float = 0.5) -> list[Message]:
         """Those of this kind that come within so long."""
         found = []

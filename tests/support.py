@@ -123,8 +123,8 @@ async def eventually(what: Callable[[], Any], seconds: float = 30.0, every: floa
             if answer:
                 return answer
             last = answer
-        except (AssertionError, OSError, LookupError, docker.errors.NotFound) as error:
-            last = error
+        except (AssertionError, OSError, LookupError, docker.errors.APIError) as error:
+            last = error  # of a container that is just being removed Docker 20.10 now and then says 500
         if time.monotonic() > end:
             raise AssertionError(f"not within {seconds:g} s; the last answer was {last!r}")
         await asyncio.sleep(every)

@@ -334,7 +334,9 @@ def _entry(path: str, entry: Mapping[str, object]) -> bytes:
 
 async def by_the_file(rig: Rig) -> str:
     good, generation = rig.wish.read_text(), (await rig.call("GET", "/v1/status"))[1]["generation"]
-    rig.wish.write_text(f"version: 1\nusers:\n  1: {ALL_EVIL}\n...\n")
+    evil = rig.wish.with_name("evil~")  # at once, for a file that is still written is told of as well
+    evil.write_text(f"version: 1\nusers:\n  1: {ALL_EVIL}\n...\n")
+    evil.replace(rig.wish)
     said: str = await eventually(lambda: refused(rig, generation))
     rig.wish.write_text(good)
     await eventually(lambda: valid(rig))

@@ -56,7 +56,7 @@ async def test_sessions_outlive_every_mistake_and_leave_when_somebody_approves(r
         await eventually(lambda: _valid(rig, False))
         assert runs(lab) == before, what
 
-    waiting = (await overview(rig))["pending"]
+    waiting = await eventually(lambda: _pending(rig))
     assert waiting["removes"] == [2, 3, 4, 5]
     await rig.stop(signal.SIGKILL)
     await rig.start()

@@ -147,7 +147,7 @@ def tries(container: Container, what: dict[str, tuple[Any, ...]]) -> dict[str, s
         input=json.dumps(what),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -53,7 +53,7 @@ async def test_a_killed_session_is_seen_at_once(rig: Rig, lab: Lab, page: Page, 
     users = range(1, sessions + 1)  # so many that no third death in a row has to wait
     await rig.call("PATCH", "/v1/users", {"users": {user_id: {} for user_id in users}})
     for user_id in users:
-        await expect(row(page, user_id)).to_have_attribute("data-state", "ready", timeout=120_000)
+        await stands(page, user_id, "ready")
     seen, answered = list[float](), list[float]()
     for turn in range(KILLS):
         user_id = users[turn % sessions]
@@ -84,7 +84,7 @@ async def _the_morning(rig: Rig, lab: Lab, page: Page) -> None:
         await expect(page.locator(".crowd")).to_contain_text("of 30 ready")
         for user_id in CLASS:
             if user_id != STUCK:
-                await expect(row(page, user_id)).to_have_attribute("data-state", "ready", timeout=120_000)
+                await stands(page, user_id, "ready")
         await stands(page, STUCK, "waiting")
         await rig.call("PATCH", "/v1/users", {"users": {n: {"session_id": f"ctrl-101:{n:02}"} for n in CLASS}})
         await asyncio.gather(*(_works(lab, user_id) for user_id in (4, 9, 17)))

@@ -20,7 +20,7 @@ async def test_a_hundred_users_in_one_edit_never_more_than_ten_starting(rig: Rig
         progress.append(list((await rig.statuses()).values()).count("running"))
         return progress[-1] == len(USERS)
 
-    await eventually(all_run, 240, every=0.1)
+    await eventually(all_run, 480, every=0.1)
     assert max(starting) == 10
     assert len(set(progress)) > 5, "no progress was to be seen"
     assert len(lab.client.api.containers(all=True, filters={"label": f"mcm.instance={lab.instance}"})) == len(USERS)

@@ -290,10 +290,15 @@ def look_around(a_run: Run, lab: Lab) -> None:
         "containers": json.dumps([each.attrs for each in lab.containers()]).encode(),
         "the branch": objects(a_run.forge.remote),
         "our copy of it": objects(a_run.state / "git"),
-        "state": b"".join(
-            file.read_bytes() for file in a_run.state.rglob("*") if file.is_file() and file.name not in KEEPERS
-        ),
+        "state": b"".join(content(file) for file in a_run.state.rglob("*") if file.name not in KEEPERS),
     }
+
+
+def content(file: Path) -> bytes:
+    """Nothing where it is a folder, or one that git or the history made for a moment and has taken away."""
+    with contextlib.suppress(FileNotFoundError, IsADirectoryError):
+        return file.read_bytes()
+    return b""
 
 
 def objects(repository: Path) -> bytes:

@@ -17,7 +17,7 @@ import pytest
 from tests.e2e.test_healing import TRIES
 from tests.rig import Rig
 from tests.shell import COMMAND, environment
-from tests.streams import Message, listening
+from tests.streams import listening
 from tests.support import Lab, eventually
 
 
@@ -51,16 +51,14 @@ async def test_what_happened_while_the_controller_was_killed_and_started_is_told
 ) -> None:
     async with listening(http, "/v1/events") as listener:
         await rig.create(1)
-        before = await listener.all()
+        before = [await listener.next(), *await listener.all()]
     await rig.stop(signal.SIGKILL)
     await asyncio.to_thread(lab.container(1).kill)
     await rig.start()
     await rig.comes_up(1)
     _, said = await rig.call("GET", "/v1/events?limit=1000")
-    missed: list[Message] = []
     async with listening(http, "/v1/events", {"Last-Event-ID": str(before[-1].id)}) as listener:
-        while not missed or missed[-1].id != said["events"][-1]["id"]:
-            missed.append(await listener.next())
+        missed = await listener.up_to(said["events"][-1]["id"])
     told = [each.data for each in before + missed]
     assert told == [each for each in said["events"] if each["id"] >= told[0]["id"]]
     assert "start: exited with code 137" in [each.data["message"] for each in missed]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import re
 import socket
@@ -196,7 +197,8 @@ async def test_a_strangers_container_takes_the_name(world: World) -> None:
             theirs = await asyncio.to_thread(world.lab.client.containers.create, STAND_IN, name=name)
             break
         except docker.errors.APIError:  # we were slower
-            await asyncio.to_thread(world.lab.container(7).remove, force=True)
+            with contextlib.suppress(docker.errors.NotFound):  # its name is taken before it is there
+                await asyncio.to_thread(world.lab.container(7).remove, force=True)
     assert theirs is not None
     world.aside.add(7)
     world.watch(theirs)

@@ -89,10 +89,12 @@ class Session:
         return False
 
     def memory(self) -> int:
-        """Bytes that the container uses, as the kernel counts them."""
+        """Bytes that the container uses, as the kernel counts them; without the files in its page cache: those that no
+        other container had read before."""
         stats = self.container.stats(stream=False)
         assert isinstance(stats, dict)
-        return int(stats["memory_stats"]["usage"])
+        counted = stats["memory_stats"]["stats"]
+        return int(stats["memory_stats"]["usage"] - counted["active_file"] - counted["inactive_file"])
 
     async def _is_idle(self) -> bool:
         return bool((await self.health())["state"] == "idle")

@@ -18,7 +18,7 @@ from aiohttp import WSMsgType
 from yarl import URL
 
 from matlab.session_service.server import LARGEST_FRAME
-from tests.session.conftest import IMAGE, Session, Start
+from tests.session.conftest import IMAGE, START_SECONDS, Session, Start
 from tests.session.peer import Peer
 from tests.support import eventually
 
@@ -41,7 +41,7 @@ async def test_a_command_is_evaluated_and_state_lives_between_calls(shared: Sess
 async def test_output_arrives_while_the_command_runs(shared: Session) -> None:
     peer = await shared.connect()
     call = await peer.send("eval", code="disp('first'); pause(30)")
-    await peer.until("output", lambda p: p["text"] == "first\n")
+    await peer.until("output", lambda _: peer.printed() == "first\n")
     assert (await shared.health())["state"] == "busy"
     await peer.call("interrupt")
     assert (await peer.answer(call))["result"]["status"] == "interrupted"
@@ -249,13 +249,12 @@ async def test_a_killed_interpreter_is_healed_and_its_clients_stay(session: Sess
     pid = (await session.health())["interpreter"]["pid"]
     running = await peer.send("eval", code="x = 1; while true, end")
     await peer.until("busy")
-    began = time.monotonic()
     assert session.container.exec_run(["sh", "-c", f"kill -9 {pid}"]).exit_code == 0
     answer = (await peer.answer(running))["result"]
     assert answer["status"] == "died"
     assert "signal 9" in answer["error"]["message"]
+    assert (await peer.until("exited"))["restart_in"] == 0
     await peer.until("ready")
-    assert time.monotonic() - began < 15
     assert (await peer.eval("exist('x')"))["output"] == "ans = 0\n"
     assert (await session.health())["interpreter"]["restarts"] == 1
 
@@ -336,7 +335,7 @@ async def test_a_startup_that_kills_the_interpreter_leads_to_safe_mode(start: St
 
 async def test_a_startup_that_never_ends_can_be_stopped(start: Start) -> None:
     session = start({STARTUP: "disp('in startup'); while true, end"})
-    await eventually(session.is_open)
+    await eventually(session.is_open, START_SECONDS)
     peer = await session.connect("?transcript=1")
     assert (await session.health())["state"] == "busy"
     waiting = await peer.send("eval", code="1+1")
@@ -361,8 +360,8 @@ async def test_two_clients_see_the_same_in_the_same_order(shared: Session) -> No
 async def test_who_comes_later_sees_what_was(shared: Session) -> None:
     await (await shared.connect()).eval("disp('before')")
     later = await shared.connect("?transcript=1")
-    past = [(e["method"], e["params"].get("text")) for e in later.heard[0][1]["transcript"]]
-    assert ("output", "before\n") in past
+    past = "".join(e["params"]["text"] for e in later.heard[0][1]["transcript"] if e["method"] == "output")
+    assert past.endswith("before\n")
     assert "transcript" not in (await shared.connect()).heard[0][1]
 
 

@@ -23,7 +23,7 @@ import pytest
 from docker.models.containers import Container
 
 from tests.rig import Rig
-from tests.session.conftest import ROOT, Session, Start, a_container
+from tests.session.conftest import ROOT, START_SECONDS, Session, Start, a_container
 from tests.session.test_session_container import (  # noqa: F401 - collected here, too
     STARTUP,
     test_a_startup_that_kills_the_interpreter_leads_to_safe_mode,
@@ -290,15 +290,15 @@ async def test_a_matlab_that_does_not_end_is_killed_in_time(start: Start) -> Non
 
 async def test_without_a_licence_the_page_is_there_and_the_session_waits(start: Start) -> None:
     session = start(environment=NO_LICENCE)
-    await eventually(lambda: _answers(session))
+    await eventually(lambda: _answers(session), START_SECONDS)
     assert (await session.health())["state"] == "starting"
     assert not await session.is_open()
-    await eventually(lambda: _shows_desktop(session))
+    await eventually(lambda: _shows_desktop(session), START_SECONDS)
 
 
 async def test_a_link_that_cannot_be_made_says_why_and_leaves_matlab_alone(start: Start) -> None:
     session = start(environment={"MCM_USER_ID": "7", "PYTHONPATH": "/opt/session"})  # without matlab.engine
-    await eventually((session.folder / ".home" / "stand-in.log").exists)
+    await eventually((session.folder / ".home" / "stand-in.log").exists, START_SECONDS)
     before = session.container.logs().count(b"no link to MATLAB")
     await eventually(lambda: session.container.logs().count(b"no link to MATLAB") > before)
     assert b"No module named 'matlab'" in session.container.logs()
@@ -307,7 +307,7 @@ async def test_a_link_that_cannot_be_made_says_why_and_leaves_matlab_alone(start
 
 async def test_when_matlab_proxy_ends_so_does_the_container(start: Start) -> None:
     session = start(environment=NO_LICENCE)
-    await eventually(lambda: _answers(session))
+    await eventually(lambda: _answers(session), START_SECONDS)
     _kill(session, "matlab-proxy-ap")  # the kernel keeps 15 characters of a name
     assert (await asyncio.to_thread(session.container.wait, timeout=20))["StatusCode"] == 1
     assert "matlab-proxy ended" in session.container.logs().decode()
@@ -339,8 +339,8 @@ async def test_the_desktop_opens_with_the_sessions_token_and_may_be_framed_by_wh
     check = f"salt:{hashlib.sha256(TOKEN.encode()).hexdigest()}"
     framed_by = "'self' https://platform.example"
     session = start(environment=NO_LICENCE | {"MCM_TOKEN_CHECK": check, "MCM_FRAME_ANCESTORS": framed_by})
-    await eventually(lambda: _answers(session))
-    await eventually(lambda: _shows_desktop(session))
+    await eventually(lambda: _answers(session), START_SECONDS)
+    await eventually(lambda: _shows_desktop(session), START_SECONDS)
     async with session.http.get(session.page) as answer:
         assert answer.status == 401
     async with session.http.get(f"{session.page}/guessed/index.html") as answer:
@@ -368,8 +368,7 @@ async def test_the_controller_runs_it_as_any_other_profile_and_gives_the_seat_ba
         status, answer = await rig.create(1)
         assert status == 201, answer
         await rig.comes_up(1)
-        _, told = await rig.call("GET", "/v1/users/1")
-        assert {c["type"]: c["status"] for c in told["conditions"]}["SessionReady"] == "True"
+        told = await eventually(lambda: _up(rig))  # as a probe finds it, later
         async with http.get(told["access_url"]) as page:
             assert (await page.json())["method"] == "GET"
         assert (await rig.destroy(1))[0] == 200
@@ -407,6 +406,12 @@ def _kill(session: Session, name: str) -> None:
 def _told(session: Session) -> list[str]:
     """What the stand-in for matlab-proxy did."""
     return (session.folder / ".home" / "stand-in.log").read_text().split("\n")[:-1]
+
+
+async def _up(rig: Rig) -> Any:
+    """What is told of the user, once the interpreter is known to be there."""
+    _, told = await rig.call("GET", "/v1/users/1")
+    return told if {c["type"]: c["status"] for c in told["conditions"]}["SessionReady"] == "True" else None
 
 
 async def _answers(session: Session) -> bool:

@@ -374,21 +374,21 @@ async def test_restart_by_an_engine_whose_clock_was_set_back_is_done_all_the_sam
 
 
 async def test_a_restart_in_the_very_moment_of_the_start_is_done_and_once(
-    hasty: ApiWorld, monkeypatch: pytest.MonkeyPatch
+    world: ApiWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Moments are kept to the millisecond: a run that began in the same one was taken for the one asked for."""
-    await hasty.create(1)
+    await world.create(1)
 
     async def then() -> datetime | None:
-        run = hasty.informer.view(1).container
+        run = world.informer.view(1).container
         return run.started_at if run else None
 
-    monkeypatch.setattr(hasty.informer, "engine_now", then)
-    assert (await hasty.call("POST", "/restart/matlab-user-1"))[0] == 200
-    assert (await hasty.call("PATCH", "/v1/users/1", json={"profile": None}))[0] == 200
-    assert [call for call, _ in hasty.engine.calls] == ["create", "start", "restart"]
-    assert (await hasty.call("PATCH", "/v1/users", json={"users": {"1": {"restart_at": "now"}}}))[0] == 200
-    await eventually(lambda: [call for call, _ in hasty.engine.calls][3:] == ["restart"], 5)
+    monkeypatch.setattr(world.informer, "engine_now", then)
+    assert (await world.call("POST", "/restart/matlab-user-1"))[0] == 200
+    assert (await world.call("PATCH", "/v1/users/1", json={"profile": None}))[0] == 200
+    assert [call for call, _ in world.engine.calls] == ["create", "start", "restart"]
+    assert (await world.call("PATCH", "/v1/users", json={"users": {"1": {"restart_at": "now"}}}))[0] == 200
+    await eventually(lambda: [call for call, _ in world.engine.calls][3:] == ["restart"], 5)
 
 
 async def test_two_restarts_at_once(world: ApiWorld) -> None:

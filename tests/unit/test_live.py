@@ -31,7 +31,7 @@ from controller.tokens import TokenFile
 from controller.watch import SAMPLES_KEPT, Watch
 from tests.api_world import SITE, ApiWorld, api_world
 from tests.rig import ROOT
-from tests.streams import STREAM, Listener, listening
+from tests.streams import STREAM, Listener, Message, listening
 from tests.support import eventually
 from tests.wish_place import Place
 from tests.worlds import a_container
@@ -202,11 +202,24 @@ async def test_a_token_that_is_revoked_ends_its_streams(tmp_path: Path) -> None:
 # ---------------------------------------------------------------- what happens
 
 
+async def last_of(world: ApiWorld, user_id: int) -> int:
+    """The number of the last event, once this user's session is ready: after that nothing happens by itself."""
+    await until_ready(world, user_id)
+    _, said = await world.call("GET", "/v1/events")
+    return int(said["events"][-1]["id"])
+
+
+async def up_to(listener: Listener, number: int) -> list[Message]:
+    """What happens, up to the event of this number, and what is told beyond it."""
+    return [*await listener.up_to(number), *await listener.all("happened")]
+
+
 async def test_what_happens_is_told_with_its_number(world: ApiWorld) -> None:
     async with listening(world.http) as listener, listening(world.http, "/v1/events") as other:
         await begun(listener)
         await world.create(7)
-        told, told_alone = await listener.all("happened"), await other.all()
+        last = await last_of(world, 7)
+        told, told_alone = await up_to(listener, last), await up_to(other, last)
     _, said = await world.call("GET", "/v1/events")
     assert [each.data for each in told] == [each.data for each in told_alone] == said["events"][2:]
     assert [each.id for each in told] == [each.data["id"] for each in told]
@@ -217,14 +230,15 @@ async def test_what_happens_is_told_with_its_number(world: ApiWorld) -> None:
 async def test_who_comes_back_misses_nothing_and_is_told_nothing_twice(world: ApiWorld, again: str) -> None:
     async with listening(world.http, "/v1/events") as listener:
         await world.create(7)
-        before = await listener.all()
+        before = await up_to(listener, await last_of(world, 7))
     await world.create(8)
+    of_eight = await last_of(world, 8)
     headers = {"Last-Event-ID": str(before[-1].id)} if again == "header" else {}
     path = "/v1/events" if again == "header" else f"/v1/events?after={before[-1].id}"
     async with listening(world.http, path, headers) as listener:
-        missed = await listener.all()
+        missed = await up_to(listener, of_eight)
         await world.create(9)
-        after = await listener.all()
+        after = await up_to(listener, await last_of(world, 9))
     _, said = await world.call("GET", "/v1/events")
     assert [each.data for each in before + missed + after] == said["events"][2:]
     assert {each.data["user_id"] for each in missed} == {8}
@@ -235,13 +249,13 @@ async def test_of_too_much_it_is_said_that_there_is_more(world: ApiWorld, monkey
     for number in range(12):
         world.store.record(Event(EventKind.SESSION, EventReason.READY, f"the {number}.", 7))
     _, said = await world.call("GET", "/v1/events?user_id=7")
-    first = said["events"][0]["id"]
+    first, last = said["events"][0]["id"], said["events"][-1]["id"]
     async with listening(world.http, f"/v1/events?user_id=7&after={first}") as listener:
-        gap, *told = await listener.all()
+        gap, told = await listener.next(), await up_to(listener, last)
         assert (gap.event, gap.data) == ("gap", {"after": first})
         assert [each.data for each in told] == said["events"][-10:]
     async with listening(world.http, f"/v1/events?user_id=7&after={first + 1}") as listener:
-        assert [each.data for each in await listener.all()] == said["events"][2:]
+        assert [each.data for each in await up_to(listener, last)] == said["events"][2:]
 
 
 async def test_who_knows_events_that_never_were_is_told_so_and_misses_none_that_will_be(world: ApiWorld) -> None:
@@ -258,11 +272,9 @@ async def test_events_of_one_user_or_of_some_kinds_can_be_had_alone(world: ApiWo
     ):
         await world.create(7)
         await world.create(8)
-        assert {each.data["user_id"] for each in await of_seven.all()} == {7}
-        assert [(each.data["kind"], each.data["user_id"]) for each in await of_wishes.all()] == [
-            ("wish", 7),
-            ("wish", 8),
-        ]
+        assert {each.data["user_id"] for each in [await of_seven.next(), *await of_seven.all()]} == {7}
+        wishes_of = [*[await of_wishes.next() for _ in range(2)], *await of_wishes.all()]
+        assert [(each.data["kind"], each.data["user_id"]) for each in wishes_of] == [("wish", 7), ("wish", 8)]
     _, said = await world.call("GET", "/v1/events?kind=wish&user_id=8")
     assert [(each["kind"], each["user_id"]) for each in said["events"]] == [("wish", 8)]
     assert (await world.call("GET", "/v1/events?kind=gossip"))[1]["code"] == "invalid_kind"
@@ -601,8 +613,9 @@ async def test_who_wants_little_does_not_have_the_same_looked_through_again(
     async with listening(world.http, "/v1/events?user_id=99") as listener:
         await listener.all()
         for number in range(3):
+            before = len(looked)
             world.store.record(Event(EventKind.SESSION, EventReason.READY, f"the {number}.", 8))
-            await listener.all(seconds=0.6)
+            await eventually(lambda: len(looked) > before)  # noqa: B023
         assert len(set(looked)) == len(looked) >= 3, looked
         assert min(looked) >= newest
         world.store.record(Event(EventKind.SESSION, EventReason.READY, "at last", 99))

@@ -212,7 +212,7 @@ async def test_matlabctl_says_who_is_left_on_a_node_and_why(world: ApiWorld, tmp
     assert waiting.stdout is not None
     said: list[str] = []
     while len([line for line in said if "still there" in line]) < 2:
-        said.append((await asyncio.wait_for(waiting.stdout.readline(), 10)).decode().rstrip())
+        said.append((await asyncio.wait_for(waiting.stdout.readline(), 60)).decode().rstrip())
         assert said[-1]
     assert said[0] == "n1 takes no more sessions."
     full = "No other node takes sessions. The session goes on where it is."

@@ -274,7 +274,7 @@ async def test_a_rollback_is_held_like_any_other_text(world: ApiWorld) -> None:
 
 
 async def test_events_tell_what_happened_and_go_on_from_where_one_was(world: ApiWorld) -> None:
-    await eventually(lambda: world.informer.view(5).ready_since)
+    await eventually(lambda: all(world.informer.view(user_id).ready_since for user_id in range(1, 11)))
     _, body = await world.call("GET", "/v1/events?user_id=5")
     told = [(event["kind"], event["reason"]) for event in body["events"]]
     assert told == [("wish", "Added"), ("action", "ActionDone"), ("action", "ActionDone"), ("session", "Ready")]
