@@ -33,8 +33,8 @@ function that exists because `source` looks its file's name up first, and for an
 path: 3 ms."""
 
 GIVEN = {
-    "whos": ", whos",
-    "value": ", who",
+    "whos": ', builtin ("whos")',
+    "value": ', builtin ("who")',
     "complete": ', completion_matches ("{word}")',
 }
 """Evaluated for a question at the prompt, where the user's variables are: Octave's code of further arguments."""

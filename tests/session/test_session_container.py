@@ -123,6 +123,10 @@ async def test_what_a_user_may_do_to_octave_does_not_break_the_session(session: 
     peer = await session.connect()
     await peer.eval("clear all; close all; fclose all; PS1('>> '); restoredefaultpath(); more on; cd /tmp; 1;")
     assert (await peer.eval("disp(5)"))["output"] == "5\n"
+    await peer.eval("source = 1; who = 2; whos = 3; evalin = 4; exist = 5;")
+    assert (await peer.eval("disp(source)"))["output"] == "1\n"
+    assert {v["name"] for v in (await peer.call("whos"))["variables"]} >= {"source", "who", "whos"}
+    assert (await peer.call("value", name="who"))["values"] == [[2]]
 
 
 async def test_a_full_tmp_does_not_keep_anybody_from_emptying_it(shared: Session) -> None:

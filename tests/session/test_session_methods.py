@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.session.conftest import Session
+from tests.session.conftest import Session, Start
 
 # ---------------------------------------------------------------- variables
 
@@ -216,6 +216,16 @@ async def test_a_file_that_is_made_at_the_turn_of_a_second_is_found(shared: Sess
     answer = await peer.eval("just_made")
     file.unlink()
     assert (answer["error"], answer["output"]) == (None, "here\n")
+
+
+async def test_a_users_scripts_may_have_the_names_of_what_the_session_itself_calls(start: Start) -> None:
+    names = ("time", "stat", "path", "mod", "glob")
+    session = await start({f"{name}.m": "disp('mine')\n" for name in names}).ready()
+    peer = await session.connect()
+    for code in ("disp(1)", *names, "disp(2)"):
+        answer = await peer.eval(code)
+        assert (answer["error"], answer["output"]) == (None, f"{code[5]}\n" if "(" in code else "mine\n")
+    assert "error" not in peer.printed()
 
 
 async def test_a_private_function_that_was_added_is_found(shared: Session) -> None:

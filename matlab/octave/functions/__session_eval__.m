@@ -10,7 +10,7 @@ function __session_eval__ (id)
       __session_define_functions__ (file);
     end_try_catch
     try
-      evalin ("base", ['source ("' file '")']);
+      source (file, "base");
       result.status = "ok";
     catch err
       result.status = "error";

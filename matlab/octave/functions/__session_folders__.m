@@ -1,5 +1,5 @@
 % FOLDERS = __session_folders__ ()
 % Where the user's own functions and scripts are looked for: the path without Octave's folders and ours, in its order.
 function folders = __session_folders__ ()
-  folders = regexp (path (), '(?<![^:])(?!/usr/|/opt/session/)[^:]+', "match");
+  folders = regexp (builtin ("path"), '(?<![^:])(?!/usr/|/opt/session/)[^:]+', "match");
 end

@@ -15,7 +15,7 @@ function __session_serve__ (line)
       __session_diary__ (false);
       line = builtin ("input", prompt, "s");
       if (users_folders_changed ())
-        while (mod (time (), 1) < 0.02), end
+        while (builtin ("mod", builtin ("time"), 1) < 0.02), end
         rehash ();
       end
     end
@@ -26,15 +26,16 @@ end
 
 % Whether there may be other files in them than at the last look. Times of folders are whole seconds, and the second may
 % be the one before; what changed in a folder inside of one of private functions, classes or packages leaves its own time
-% alone.
+% alone. A user may have scripts of these functions' names, so that only the built-in ones are called here.
 function yes = users_folders_changed ()
   persistent looked = 0;
   before = looked;
-  looked = time ();
+  looked = builtin ("time");
   yes = true;
   for folder = __session_folders__ ()
-    info = stat (folder{1});
-    if (isempty (info) || info.mtime + 1.02 > before || ! isempty (glob (strcat (folder{1}, {"/private", "/[@+]*"}))))
+    info = builtin ("stat", folder{1});
+    inside = {[folder{1} "/private"], [folder{1} "/[@+]*"]};
+    if (isempty (info) || info.mtime + 1.02 > before || ! isempty (builtin ("glob", inside)))
       return
     end
   end

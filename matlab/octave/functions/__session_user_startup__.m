@@ -13,7 +13,7 @@ function __session_user_startup__ ()
     return
   end
   try
-    evalin ("base", ['source ("' file '")']);
+    source (file, "base");
   catch err
     printf ("startup.m: %s\n", strtrim (__session_describe_error__ (err, file).message));
   end_try_catch
