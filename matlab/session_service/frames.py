@@ -12,7 +12,8 @@ from typing import Any
 
 Frame = dict[str, Any]
 
-LONGEST_FRAME = 4 * 1024 * 1024
+LONGEST_FRAME = 16 * 1024 * 1024
+"""Bytes. The largest that there is has a block of complex numbers, 400,000 of up to 23 characters."""
 BEL = b"\a"
 
 
@@ -25,7 +26,9 @@ class FrameReader:
 
     def __init__(self, prefix: str) -> None:
         self._prefix = prefix.encode()
-        self._rest = b""
+        self._rest = bytearray()
+        self._searched = 0
+        """So many of the first bytes of a frame have been searched for its end."""
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
     def feed(self, data: bytes) -> list[str | Frame]:
@@ -33,29 +36,32 @@ class FrameReader:
         self._rest += data
         found: list[str | Frame] = []
         while (start := self._rest.find(self._prefix)) >= 0:
-            end = self._rest.find(BEL, start)
+            end = self._rest.find(BEL, start + self._searched)
             if end < 0 and len(self._rest) - start <= LONGEST_FRAME:
                 self._take_text(start, found)
+                self._searched = len(self._rest)
                 return found
+            self._searched = 0
             frame = _parse(self._rest[start + len(self._prefix) : end]) if end >= 0 else None
             if frame is None:
                 self._take_text(start + len(self._prefix), found)
             else:
                 self._take_text(start, found)
                 found.append(frame)
-                self._rest = self._rest[end - start + 1 :]
+                del self._rest[: end - start + 1]
         self._take_text(len(self._rest) - self._possible_beginning(), found)
         return found
 
     def close(self) -> str:
         """The terminal is gone: what was kept back is text after all."""
-        text, self._rest = self._decoder.decode(self._rest, final=True), b""
+        text = self._decoder.decode(self._rest, final=True)
+        self._rest.clear()
         return text
 
     def _take_text(self, length: int, found: list[str | Frame]) -> None:
         if text := self._decoder.decode(self._rest[:length]):
             found.append(text)
-        self._rest = self._rest[length:]
+        del self._rest[:length]
 
     def _possible_beginning(self) -> int:
         """How many of the last bytes could be the beginning of a prefix."""
@@ -63,7 +69,7 @@ class FrameReader:
         return next((n for n in range(longest, 0, -1) if self._prefix.startswith(self._rest[-n:])), 0)
 
 
-def _parse(data: bytes) -> Frame | None:
+def _parse(data: bytearray) -> Frame | None:
     try:
         frame = json.loads(data.decode("utf-8", "replace"))
     except (ValueError, RecursionError):

@@ -17,7 +17,7 @@ BACKLOG = 1024 * 1024
 """Characters that may wait for one client before printed text is left out."""
 
 LARGEST_BACKLOG = 16 * BACKLOG
-"""Characters after which the client is let go."""
+"""Characters after which the client is let go, and nothing more is kept for it."""
 
 TRANSCRIPT = 128 * 1024
 """Characters of the recent past, as messages, that a client who comes later can see."""
@@ -37,23 +37,30 @@ class Client:
         self._backlog: deque[str | _Missed] = deque()
         self._size = 0
         self._something = asyncio.Event()
+        self.too_far_behind = asyncio.Event()
+        """It is to be let go, and gets nothing more."""
 
     def send(self, message: str, printed: int = 0) -> None:
         """`printed`: how many characters of printed text it carries; only such a message may be left out."""
+        if self.too_far_behind.is_set():
+            return
         if printed and self._size + len(message) > BACKLOG:
             self._leave_out(printed)
         else:
             self._backlog.append(message)
             self._size += len(message)
+        if self._size > LARGEST_BACKLOG:
+            self._backlog.clear()
+            self.too_far_behind.set()
         self._something.set()
 
     async def next(self) -> str | None:
-        """The next message; `None` when the client has fallen so far behind that it is to be let go."""
+        """The next message; `None` when the client has fallen too far behind."""
         while not self._backlog:
+            if self.too_far_behind.is_set():
+                return None
             self._something.clear()
             await self._something.wait()
-        if self._size > LARGEST_BACKLOG:
-            return None
         message = self._backlog.popleft()
         if isinstance(message, _Missed):
             return rpc.notification("missed", {"characters": message.characters})

@@ -27,7 +27,7 @@ from .files import FileFault, Files
 from .guard import Guard
 from .hub import Client, Hub
 from .matlab_gateway import Gateway
-from .methods import Methods
+from .methods import Methods, own_fault
 from .session import Session
 
 log = logging.getLogger(__name__)
@@ -59,6 +59,9 @@ LARGEST_FRAME = 16 * 1024 * 1024
 """Bytes after which a connection is closed (1009). Below it a message that is too long gets an answer that says so."""
 
 HEARTBEAT_SECONDS = 30.0
+
+FAREWELL_SECONDS = 5.0
+"""For a client that is let go to be told so, if it takes anything at all."""
 
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -166,8 +169,10 @@ class Server:
         try:
             async with asyncio.TaskGroup() as tasks:
                 writer = tasks.create_task(_write(socket, client))
+                letting_go = tasks.create_task(_let_go(request.transport, client))
                 await self._read(socket, client)
                 writer.cancel()
+                letting_go.cancel()
         finally:
             self._hub.leave(client)
             self._sockets.discard(socket)
@@ -198,9 +203,7 @@ class Server:
         except rpc.Fault:
             raise
         except Exception as error:
-            log.exception("a call failed", extra={"method": call.method})
-            message = "The session's service failed at this; its log tells more."
-            raise rpc.Fault(rpc.INTERNAL, message, call.id) from error
+            raise own_fault(call, error) from error
 
     def _status(self) -> dict[str, Any]:
         process = {"pid": os.getpid(), "started_at": self._started_at}
@@ -239,6 +242,14 @@ async def _write(socket: web.WebSocketResponse, client: Client) -> None:
         await socket.close(code=WSCloseCode.TRY_AGAIN_LATER, message=b"too far behind")
     except ConnectionError:
         pass  # the reader notices, too, and ends the connection
+
+
+async def _let_go(transport: asyncio.Transport | None, client: Client) -> None:
+    """One that takes nothing keeps the writer waiting, and the end of the connection with it."""
+    await client.too_far_behind.wait()
+    await asyncio.sleep(FAREWELL_SECONDS)
+    if transport is not None:
+        transport.abort()
 
 
 @web.middleware

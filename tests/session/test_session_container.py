@@ -384,6 +384,21 @@ async def test_a_client_that_does_not_read_holds_up_nobody_and_is_told_what_it_m
     assert session.memory() < 200 * MIB
 
 
+async def test_a_client_that_takes_no_answers_at_all_is_let_go(session: Session) -> None:
+    (session.folder / "large.txt").write_text("x" * MIB)
+    deaf = await session.connect()
+    for _ in range(8):
+        for _ in range(10):
+            await deaf.send("files.read", path="large.txt")
+        await asyncio.sleep(0.4)  # for the service to come to wait until some of it is taken
+
+    async def gone() -> bool:
+        return bool((await session.health())["clients"] == 0)
+
+    await eventually(gone, 30)
+    assert session.memory() < 200 * MIB
+
+
 # ---------------------------------------------------------------- bad input
 
 

@@ -62,6 +62,14 @@ async def test_a_block_of_a_matrix_is_viewed(shared: Session) -> None:
     assert len((await peer.call("value", name="x"))["values"]) == 100
 
 
+async def test_the_largest_block_that_may_be_asked_for_arrives(shared: Session) -> None:
+    peer = await shared.connect(max_msg_size=0)
+    await peer.eval("x = -(1 + rand(1000, 200)) * 1e-100;")
+    block = await peer.call("value", name="x", rows=1000, columns=200)
+    assert (len(block["values"]), len(block["values"][-1])) == (1000, 200)
+    assert peer.printed() == ""
+
+
 @pytest.mark.parametrize(
     ("code", "path", "shows"),
     [

@@ -16,16 +16,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from matlab.session_service import folder, limits, octave, protocol, rpc
+from matlab.session_service.files import Files
 from matlab.session_service.frames import LONGEST_FRAME, Frame, FrameReader, frame_prefix
 from matlab.session_service.guard import guard_of
 from matlab.session_service.hub import BACKLOG, LARGEST_BACKLOG, TRANSCRIPT, Client, Hub
+from matlab.session_service.methods import Methods
 from matlab.session_service.octave_debugger import COMMAND, Debugger
 from matlab.session_service.outcome import read_error
 from matlab.session_service.recovery import LONGEST_DELAY_SECONDS, QUICK_DEATH_SECONDS, Recovery
+from matlab.session_service.session import Question
 from matlab.session_service.terminal import Terminal
 from tests.support import eventually
 
 PREFIX = frame_prefix("n0nce")
+
+
+async def test_an_answer_that_cannot_be_read_costs_its_call_and_nothing_else(tmp_path: Path) -> None:
+    asked: list[Question] = []
+    answers: list[Any] = []
+    session: Any = SimpleNamespace(ask=asked.append)
+    call = rpc.Call(1, True, "figure.export", {"number": 1, "format": "png"})
+    await Methods(session, Files(tmp_path), dict).carry_out(call, answers.append, answers.append)
+    asked[0].done({"file": str(tmp_path / "never_drawn.png")})
+    assert [(fault.code, fault.call_id) for fault in answers] == [(rpc.INTERNAL, 1)]
 
 
 # ---------------------------------------------------------------- Octave's debugger
@@ -302,6 +315,8 @@ async def test_a_client_that_reads_nothing_at_all_is_let_go() -> None:
     client = Client()
     for _ in range(LARGEST_BACKLOG // BACKLOG + 1):
         client.send("x" * BACKLOG)
+    assert await client.next() is None
+    client.send("x")
     assert await client.next() is None
 
 
