@@ -52,7 +52,8 @@ class Files:
             for entry in found:
                 if len(entries) == MOST_ENTRIES:
                     return {"entries": entries, "truncated": True}
-                entries.append(_described(entry))
+                with contextlib.suppress(FileNotFoundError):  # somebody just removed it
+                    entries.append(_described(entry))
         entries.sort(key=lambda e: (e["kind"] != "folder", str(e["name"]).lower()))
         return {"entries": entries, "truncated": False}
 
@@ -162,7 +163,7 @@ def _told(path: str) -> Iterator[None]:
 @contextlib.contextmanager
 def _replacing(file: Path) -> Iterator[BinaryIO]:
     """A new content for the file, which takes its place at the end, or never."""
-    descriptor, name = tempfile.mkstemp(prefix=f".{file.name[:100]}.", dir=file.parent)
+    descriptor, name = tempfile.mkstemp(prefix=f".{file.name[:50]}.", dir=file.parent)
     try:
         with os.fdopen(descriptor, "wb") as stream:
             yield stream

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from yarl import URL
 
+from matlab.session_service import files as files_module
 from matlab.session_service.files import LARGEST_TEXT, FileFault, Files
 from tests.session.conftest import Session
 
@@ -41,6 +44,25 @@ def test_a_folder_is_listed_folders_first(home: Path) -> None:
         ("B.txt", "file", False),
     ]
     assert entries[-1]["size"] == 5
+
+
+def test_what_is_removed_while_its_folder_is_listed_is_left_out(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    described = files_module._described
+
+    def described_too_late(entry: os.DirEntry[str]) -> dict[str, Any]:
+        if entry.name == "a.m":
+            os.unlink(entry)
+        return described(entry)
+
+    (home / "scripts/b.m").touch()
+    monkeypatch.setattr(files_module, "_described", described_too_late)
+    assert [e["name"] for e in Files(home).list("scripts")["entries"]] == ["b.m"]
+
+
+def test_a_name_may_be_as_long_as_the_system_takes_it(home: Path) -> None:
+    name = "中" * 84 + ".m"  # 254 bytes
+    Files(home).write(name, "1")
+    assert (home / name).read_text() == "1"
 
 
 def test_a_file_is_read_changed_and_not_overwritten_blindly(home: Path) -> None:

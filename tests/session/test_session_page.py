@@ -132,9 +132,9 @@ async def test_commands_are_completed_recalled_and_answered(page: Page) -> None:
     await page.keyboard.press("Tab")
     await expect(page.locator("#command")).to_have_text("nthargout")
     await page.keyboard.press("Escape")
-    await page.keyboard.type("linsp")
+    await page.keyboard.type("z = '🙂'; linsp")
     await page.keyboard.press("Tab")
-    await expect(page.locator("#command")).to_have_text("linspace")
+    await expect(page.locator("#command")).to_have_text("z = '🙂'; linspace")
     await page.keyboard.type("(0, 1, 3)")
     await page.keyboard.press("Enter")
     await printed(page, "0.5000")
@@ -152,6 +152,13 @@ async def test_long_output_is_followed_to_its_end(page: Page) -> None:
     await expect(page.locator("#line")).to_be_in_viewport()
 
 
+async def test_progress_is_shown_as_it_is_now(page: Page) -> None:
+    step = r"fprintf('step %d of 11', k), fprintf(repmat('\b', 1, 12 + (k > 9)))"
+    await run(page, f"for k = 9:11, {step}, end, disp('all steps done')")
+    await printed(page, "all steps done")
+    await expect(page.locator("#transcript .output").last).to_have_text("all steps done")
+
+
 async def test_a_command_asks_and_only_the_command_line_answers(page: Page) -> None:
     await run(page, "s = 1; surf(peaks(5)); name = input('Who? ', 's');")
     await state(page, "Waiting for input")
@@ -161,6 +168,12 @@ async def test_a_command_asks_and_only_the_command_line_answers(page: Page) -> N
     await page.keyboard.type("no_answer = 1;")
     await page.keyboard.press("F9")
     await expect(page.locator("#notice")).to_contain_text("waits for an answer")
+    await page.locator("#command").press_sequentially("Ada")
+    await page.keyboard.press("Shift+Enter")
+    await page.keyboard.type("Lovelace")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#notice")).to_contain_text("one line")
+    await expect(page.locator("#prompt")).to_have_text("Who? ")
     await run(page, "Ada")
     await printed(page, "Who? Ada")
     await run(page, "printf('Hello, %s!\\n', name); keyboard")
@@ -296,6 +309,22 @@ async def test_a_script_is_written_saved_and_run_whole_and_in_parts(page: Page, 
     await expect(page.get_by_role("tab", name="other.m")).to_have_attribute("aria-selected", "true")
     await entry(page, "mine.mat").dblclick()  # is loaded
     await expect(variable(page, "loaded")).to_be_visible()
+
+
+async def test_a_file_keeps_its_line_breaks(page: Page, shared: Session) -> None:
+    file = shared.folder / "from_windows.m"
+    file.write_bytes(b"a = 1;\r\nb = 2;\r\n")
+    await page.get_by_role("button", name="Refresh").click()
+    await entry(page, file.name).dblclick()
+    await expect(page.locator(".file:visible .cm-line")).to_have_count(3)
+    unsaved = page.get_by_role("tab", name=file.name).locator(".unsaved")
+    await expect(unsaved).to_have_count(0)
+    await page.keyboard.press("Control+End")
+    await page.keyboard.type("c = 3;")
+    await expect(unsaved).to_be_visible()
+    await page.keyboard.press("Control+s")
+    await expect(unsaved).to_have_count(0)
+    assert file.read_bytes() == b"a = 1;\r\nb = 2;\r\nc = 3;"
 
 
 async def test_files_go_up_come_down_and_are_renamed_and_removed(page: Page, shared: Session, tmp_path: Path) -> None:

@@ -31,9 +31,9 @@ export class Completion {
 
   private async ask(view: EditorView, before: string, at: number): Promise<void> {
     const known = view.state.doc;
-    const found = await this.connection.call("complete", { code: before, cursor: before.length }).catch(() => null);
+    const found = await this.connection.call("complete", { code: before }).catch(() => null);
     if (!found?.matches.length || view.state.doc !== known || view.state.selection.main.head !== at) return;
-    const from = at - (before.length - found.start);
+    const from = at - [...before].slice(found.start).join("").length; // a character may be two of JavaScript's
     const typed = at - from;
     const common = found.matches.reduce(commonBeginning);
     if (common.length > typed || found.matches.length === 1) {

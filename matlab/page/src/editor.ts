@@ -210,13 +210,17 @@ class FileDocument implements Document {
   private readonly view: EditorView;
   private readonly place = h("span", { class: "place" });
   private readonly spoken = new Compartment();
+  private lineBreak: string;
+  private saved: string | null;
 
   /** `saved`: the text that the file has; null if that is not known. */
   constructor(
-    public path: string | null, readonly number: number, text: string, public saved: string | null,
+    public path: string | null, readonly number: number, text: string, saved: string | null,
     public revision: string | null, completion: Completion, private readonly told: Told,
   ) {
     this.key = `file:${path ?? number}`;
+    this.lineBreak = lineBreakOf(text);
+    this.saved = saved === null ? null : inLines(saved);
     this.view = new EditorView({
       parent: this.element,
       state: EditorState.create({
@@ -256,11 +260,17 @@ class FileDocument implements Document {
 
   private wasUnsaved: boolean;
 
-  get text(): string { return this.view.state.doc.toString(); }
+  /** With the line breaks that the file came with: the editor knows one kind only. */
+  get text(): string {
+    const { lines } = this;
+    return this.lineBreak === "\n" ? lines : lines.replaceAll("\n", this.lineBreak);
+  }
+
+  private get lines(): string { return this.view.state.doc.toString(); }
 
   title(): string { return this.path === null ? words().untitled(this.number) : nameOf(this.path); }
   hint(): string { return this.path ?? this.title(); }
-  unsaved(): boolean { return this.saved === null || this.saved !== this.text; }
+  unsaved(): boolean { return this.saved === null || this.saved !== this.lines; }
   closed(): void { this.view.destroy(); this.told.closed(); }
 
   shown(): void {
@@ -277,7 +287,7 @@ class FileDocument implements Document {
 
   /** The file has this text now; what was typed meanwhile is unsaved. */
   keptAs(path: string, text: string, revision: string): void {
-    this.saved = text;
+    this.saved = inLines(text);
     this.revision = revision;
     this.wasUnsaved = this.unsaved();
     this.moved(path);
@@ -290,12 +300,13 @@ class FileDocument implements Document {
 
   /** Others gave the file this text. */
   replace(text: string, revision: string): void {
-    this.saved = text;
+    this.saved = inLines(text);
+    this.lineBreak = lineBreakOf(text);
     this.revision = revision;
     const { main } = this.view.state.selection;
     this.view.dispatch({
       changes: { from: 0, to: this.view.state.doc.length, insert: text },
-      selection: { anchor: Math.min(main.anchor, text.length) },
+      selection: { anchor: Math.min(main.anchor, this.saved.length) },
     });
   }
 
@@ -331,6 +342,9 @@ class FileDocument implements Document {
     this.place.textContent = `${words().line} ${line.number}  ${words().column} ${selection.main.head - line.from + 1}`;
   }
 }
+
+function lineBreakOf(text: string): string { return text.includes("\r\n") ? "\r\n" : "\n"; }
+function inLines(text: string): string { return text.replace(/\r\n?/g, "\n"); }
 
 const SECTION = /^\s*%%(\s|$)/;
 

@@ -20,6 +20,7 @@ import { Workspace } from "./workspace";
 
 const NOTICE_SECONDS = 5;
 const NO_SUCH_METHOD = -32601;
+const WRONG_PARAMS = -32602;
 const EDIT = /^\s*edit(?:\s+([\w./-]+))?\s*;?\s*$/;
 const LOOK_EVERY = 4000; // ms between looks at memory and processors
 
@@ -60,7 +61,11 @@ function enter(code: string): boolean {
   }
   transcript.follow();
   if (toolbar.asking) {
-    connection.call("input", { text: code }).catch(fail);
+    const { asking } = toolbar;
+    connection.call("input", { text: code }).catch((error: unknown) => {
+      fail(error);
+      if (error instanceof Refused && error.code === WRONG_PARAMS) toolbar.ask(asking); // it asks still
+    });
     toolbar.ask(null);
     return true;
   }

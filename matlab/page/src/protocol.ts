@@ -84,7 +84,7 @@ export interface Calls {
     params: { name: string; path: Step[]; row: number; column: number; rows: number; columns: number; page: number };
     result: Value;
   };
-  complete: { params: { code: string; cursor: number }; result: { matches: string[]; start: number } };
+  complete: { params: { code: string; cursor?: number }; result: { matches: string[]; start: number } };
   "figure.data": { params: { number: number }; result: FigureData };
   "figure.export": {
     params: { number: number; format: Format; width?: number; height?: number };

@@ -61,7 +61,7 @@ export class Transcript {
     const whole = output.raw + parts.at(-1)!.replace(/\x1b\[[0-9;?]*[A-Za-z]/g, "");
     const cut = whole.lastIndexOf("\n") + 1;
     output.line.before(written(whole.slice(0, cut)));
-    output.raw = withoutOverwritten(whole.slice(cut));
+    output.raw = withoutErased(withoutOverwritten(whole.slice(cut)));
     output.line.textContent = written(output.raw);
     output.size += text.length;
     this.size += text.length;
@@ -141,4 +141,15 @@ export class Transcript {
 
 // A carriage return begins the line anew, but only what comes next takes the old text away: so do progress bars.
 function withoutOverwritten(text: string): string { return text.replace(/[^\n]*\r(?=[^\r\n])/g, ""); }
-function written(text: string): string { return withoutOverwritten(text).replace(/\r/g, "").replace(/[^\n]\x08/g, ""); }
+function written(text: string): string { return withoutErased(withoutOverwritten(text).replace(/\r/g, "")); }
+
+// A backspace takes the character before it away: so does the other kind of progress display.
+function withoutErased(text: string): string {
+  if (!text.includes("\b")) return text;
+  const left: string[] = [];
+  for (const character of text) {
+    if (character !== "\b") left.push(character);
+    else if (left.length && left.at(-1) !== "\n") left.pop();
+  }
+  return left.join("");
+}
