@@ -59,7 +59,10 @@ BRIDGES: Mapping[Publish, str] = {"host": "docker0", "ingress": "docker_gwbridge
 POLL = 1.0
 """Seconds between two looks for what has happened."""
 STEP = 0.1
-"""Seconds between two looks at a task that is to come up or to end."""
+"""Seconds between two looks at a task that is to end, and at most at one that is to come up."""
+FIRST_STEP = 0.02
+LATER = 0.1
+"""Share of the time that a task took to come up, by which that is seen later at most."""
 LONGEST_PAUSE = 2.0
 """Seconds from one time that a swarm is told the same to the next: each is a write that all managers keep."""
 NO_ROOM = 5.0
@@ -418,7 +421,7 @@ class SwarmEngine:
                 with suppress(EngineError):
                     await self._amend(container_id, partial(self._give_up, tasks=tasks))
                 raise failed
-            await asyncio.sleep(STEP)
+            await asyncio.sleep(step_up(time.monotonic() - began))
 
     def _give_up(self, spec: Json, tasks: Sequence[Json]) -> None:
         """Have none of them go on, nor any other."""
@@ -605,6 +608,11 @@ class SwarmEngine:
             )
         except (KeyError, TypeError, ValueError) as error:
             raise EngineUnavailable(f"The swarm's answer about a service is garbled: {error!r}") from error
+
+
+def step_up(waited: float) -> float:
+    """Seconds until the next look at a task that has had so many to come up."""
+    return min(max(FIRST_STEP, LATER * waited), STEP)
 
 
 def _longest_end(spec: Json) -> float:

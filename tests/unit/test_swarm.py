@@ -369,6 +369,15 @@ async def test_where_no_node_has_the_label_that_is_told(
         await engine.start(container_id)
 
 
+def test_that_a_task_is_up_is_seen_soon_and_one_that_is_not_is_looked_at_hardly_more_often_than_every_step() -> None:
+    waited, looks = 0.0, 0
+    while waited < swarm.START_TIMEOUT:
+        later = swarm.step_up(waited)
+        assert later <= max(0.02, waited / 10)
+        waited, looks = waited + later, looks + 1
+    assert looks < 1.05 * swarm.START_TIMEOUT / swarm.STEP
+
+
 async def test_what_the_swarm_has_not_looked_at_yet_is_waited_for(
     manager: FakeManager, engine: SwarmEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
