@@ -154,10 +154,15 @@ def manifest(folder: Path) -> dict[str, tuple[int, int, int, str]]:
     return found
 
 
+def an_instance() -> str:
+    """By this name what a run that is killed leaves behind is found."""
+    return f"{OURS}{os.getpid()}-{secrets.token_hex(3)}"
+
+
 @contextlib.contextmanager
 def a_lab(client: docker.DockerClient) -> Iterator[Lab]:
     """A place of its own, empty afterwards."""
-    instance = f"{OURS}{os.getpid()}-{secrets.token_hex(3)}"
+    instance = an_instance()
     folder = Path(tempfile.mkdtemp(prefix=f"{instance}-"))
     folder.chmod(0o755)
     with free_ports() as ports:

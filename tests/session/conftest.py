@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import functools
 import os
-import secrets
 import shutil
 import subprocess
 import tempfile
@@ -21,7 +20,7 @@ import pytest
 from docker.models.containers import Container
 
 from tests.session.peer import Peer
-from tests.support import eventually
+from tests.support import LABEL, an_instance, clear_away_leftovers, eventually
 
 IMAGE = os.environ.get("MCM_TEST_SESSION_IMAGE", "matlab-session:octave")
 """Another one for those who work on the image while others use it."""
@@ -39,6 +38,8 @@ HTTP, WEBSOCKET = "8888/tcp", "8889/tcp"
 def session_image() -> str:
     if subprocess.run(["docker", "image", "inspect", IMAGE], capture_output=True, check=False).returncode != 0:
         subprocess.run([ROOT / "scripts" / "setup", "image"], check=True)
+    with contextlib.closing(docker.from_env()) as client:
+        clear_away_leftovers(client)
     return IMAGE
 
 
@@ -168,9 +169,11 @@ def a_container(image: str, files: dict[str, str], options: dict[str, Any]) -> I
 
 
 def _as_the_controller(folder: Path, user: str) -> dict[str, Any]:
+    instance = an_instance()
     return {
         "detach": True,
-        "name": f"mcmtest-session-{secrets.token_hex(4)}",
+        "name": instance,
+        "labels": {LABEL: instance},
         "init": True,
         "read_only": True,
         "tmpfs": {"/tmp": "rw,nosuid,nodev,size=512m,mode=1777"},
